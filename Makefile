@@ -1,0 +1,20 @@
+# Needs make and Python 3.11 or newer; everything else comes from the hashed lock. Another Python: make PYTHON=python3.12
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.PHONY: help venv bench test check world
+help:             ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+venv:             ## .venv from requirements.lock
+	@$(PYTHON) tools/environment.py
+bench: venv       ## the main job on the embedded suite
+	$(RUN) run_bench.py --methods all --train sdv14
+test: venv        ## the test suite
+	$(RUN) -m pytest -q
+check: venv       ## format, lint, types, house tests
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest -q tests/house
+world: venv       ## make the embedded world again (hours on a CPU; resumes)
+	$(RUN) -m bench.miniature.build vae sdv14 biggan images

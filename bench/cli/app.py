@@ -1,0 +1,215 @@
+"""The verbs of ``python run_bench.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli import inspect, show
+from bench.cli import options as opt
+from bench.cli.progress import progress as new_progress
+from bench.cli.setup import Options, check, plan_of
+from bench.errors import BenchError
+
+app = typer.Typer(
+    help=(
+        "A leak-audited benchmark for detectors of AI-generated images.\n\n"
+        "`python run_bench.py --methods all --train sdv14` plans, makes reconstructions, trains, tests and prints the "
+        "tables. Without a verb it is `run`. Everything computed is kept: the same command again only reads."
+    ),
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+VERBS = ("run", "plan", "prepare", "score", "report", "verify", "check", "list")
+
+
+def _options(**values: Any) -> Options:  # noqa: ANN401 - checked by the dataclass
+    return Options(**values)
+
+
+@app.command()
+def run(
+    methods: opt.Methods = "all",
+    train: opt.Train = "sdv14",
+    test: opt.Test = "all",
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    data: opt.Data = None,
+    protocols: opt.Protocols = None,
+    seeds: opt.Seeds = "0",
+    limit_train: opt.LimitTrain = None,
+    limit_test: opt.LimitTest = None,
+    device: opt.Device = "auto",
+    store: opt.StoreDir = Path("store"),
+    results: opt.ResultsDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    as_json: opt.Json = False,
+) -> None:
+    """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
+    started, progress = datetime.now(UTC), new_progress()
+    options = Options(
+        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
+    )
+    prepared = check(options, progress)
+    plan = plan_of(prepared, options, progress)
+    if dry_run:
+        show.plan(plan, prepared, as_json)
+        return
+    from bench.run import session as sessions
+
+    session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
+    sessions.carry_out(plan, prepared.request, session, started)
+    show.run(prepared.results, session.meter, as_json)
+    if session.failed:
+        show.failures(session.failed)
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    methods: opt.Methods = "all",
+    train: opt.Train = "sdv14",
+    test: opt.Test = "all",
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    data: opt.Data = None,
+    protocols: opt.Protocols = None,
+    seeds: opt.Seeds = "0",
+    limit_train: opt.LimitTrain = None,
+    limit_test: opt.LimitTest = None,
+    device: opt.Device = "auto",
+    store: opt.StoreDir = Path("store"),
+    results: opt.ResultsDir = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Show cells, fits, artefacts (cached or missing), forwards, estimated time and disk; computes nothing."""
+    progress = new_progress()
+    options = Options(
+        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
+    )
+    prepared = check(options, progress)
+    show.plan(plan_of(prepared, options, progress), prepared, as_json)
+
+
+@app.command()
+def prepare(
+    methods: opt.Methods = "all",
+    train: opt.Train = "sdv14",
+    test: opt.Test = "all",
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    data: opt.Data = None,
+    protocols: opt.Protocols = None,
+    seeds: opt.Seeds = "0",
+    limit_train: opt.LimitTrain = None,
+    limit_test: opt.LimitTest = None,
+    device: opt.Device = "auto",
+    store: opt.StoreDir = Path("store"),
+    results: opt.ResultsDir = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Make the missing artefacts only."""
+    progress = new_progress()
+    options = Options(
+        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
+    )
+    prepared = check(options, progress)
+    made = plan_of(prepared, options, progress)
+    from bench.run import session as sessions
+
+    session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
+    sessions.prepare(made, session)
+    show.prepared(session.meter, as_json)
+    if session.failed:
+        show.failures(session.failed)
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    method: Annotated[str, typer.Argument(help="A method or `name[variant]` that has been fitted by `run`.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
+    protocol: Annotated[str, typer.Option(help="The protocol that the fit was trained under.")] = "aligned",
+    seed: Annotated[int, typer.Option(help="The seed of the fit.")] = 0,
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    device: opt.Device = "auto",
+    store: opt.StoreDir = Path("store"),
+    as_json: opt.Json = False,
+) -> None:
+    """P(fake) of your own images, by a detector that `run` has trained."""
+    progress = new_progress()
+    wanted = inspect.check_score(method, images, train, protocol, seed, suite, models, device, store)
+    from bench.run import single
+
+    scored = single.score_images(wanted, progress)
+    show.scores(scored, as_json)
+    if any(line["status"] != "ok" for line in scored):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
+    """Write tables, figures and leaderboard again, from the results folder alone; needs no torch."""
+    from bench.report.write import write_report
+
+    folder = inspect.results_folder(suite, results)
+    show.report(folder, write_report(folder), as_json)
+
+
+@app.command()
+def verify(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
+    """Recompute every number of a results folder from its per-image scores; exit 1 and a list on any difference."""
+    folder = inspect.results_folder(suite, results)
+    count, differences = inspect.verify(folder)
+    show.verified(count, differences, as_json)
+    if differences:
+        raise typer.Exit(1)
+
+
+@app.command("check")
+def check_machine(
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    data: opt.Data = None,
+    store: opt.StoreDir = Path("store"),
+    as_json: opt.Json = False,
+) -> None:
+    """Tell what this machine has and lacks (data, weights, device, disk) and how to get each missing thing."""
+    found = inspect.machine(suite, models, data, store)
+    show.machine(found, as_json)
+
+
+@app.command("list")
+def list_names(
+    kind: Annotated[str, typer.Argument(help="methods, datasets, models or protocols.")] = "methods",
+    suite: opt.SuiteName = "mini",
+    as_json: opt.Json = False,
+) -> None:
+    """List what can be named on this command line."""
+    show.names(kind, inspect.names(kind, suite), as_json)
+
+
+def main() -> None:
+    """Entry point: without a verb it is ``run``; the user's mistakes end in one message and exit code 2."""
+    arguments = sys.argv[1:]
+    if not arguments or (arguments[0] not in VERBS and arguments[0].startswith("-") and arguments[0] != "--help"):
+        arguments = ["run", *arguments]
+    try:
+        app(args=arguments, prog_name="run_bench.py")
+    except BenchError as error:
+        if "--json" in arguments:
+            print(json.dumps({"error": vars(error)}))
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: what was computed is kept; run the same command to go on", file=sys.stderr)
+        sys.exit(130)

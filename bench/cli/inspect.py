@@ -1,0 +1,183 @@
+"""What the verbs that compute nothing look up: results, fits, this machine, names."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import discover
+from bench.data.corpus import image_files
+from bench.data.protocols import PROTOCOLS
+from bench.detector import Statistic
+from bench.errors import UserError, unknown
+from bench.ledger import rows
+from bench.ledger.folder import Results
+from bench.ledger.measure import measure
+from bench.miniature.unpack import packs
+from bench.models.catalogue import MODELS, Model
+from bench.models.zoo import Zoo
+from bench.recon.store import Store
+from bench.run.request import choose_device, choose_methods, locate
+from bench.suites import suite as suites
+from bench.types import Fit
+
+if TYPE_CHECKING:
+    from bench.run.single import Wanted
+
+
+def results_folder(suite: str, results: Path | None) -> Results:
+    """The results folder that the options name; UserError if it holds none."""
+    folder = Results(results or Path("results") / "runs" / suites.load(suite).name)
+    folder.read_matrix()
+    return folder
+
+
+def verify(results: Results) -> tuple[int, list[str]]:
+    """Rows checked, and a line for every difference between ``rows.csv`` and what the scores say."""
+    computed = rows.render(measure(results)).splitlines()
+    written = results.rows.read_text(encoding="utf-8").splitlines() if results.rows.exists() else []
+    gone = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
+    new = [f"only in the scores: {line}" for line in sorted(set(computed) - set(written))]
+    order = (
+        ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
+    )
+    return max(len(computed) - 1, 0), gone + new + order
+
+
+def _fits(store: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8"))["fit"] for path in sorted((store / "fits").glob("*/fit.json"))]
+
+
+def check_score(
+    method: str,
+    images: list[Path],
+    train: str,
+    protocol: str,
+    seed: int,
+    suite: str,
+    models: str | None,
+    device: str,
+    store: Path,
+) -> Wanted:
+    """Find the fit and the image files that ``score`` names. Raises UserError; torch is not imported here."""
+    loaded = suites.load(suite)
+    chosen = choose_methods(method, loaded)
+    if len(chosen) != 1:
+        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
+    choose_device(device)
+    paths = [path for place in images for path in (image_files(place) if place.is_dir() else [place])]
+    absent = [path for path in paths if not path.is_file()]
+    if absent or not paths:
+        names = ", ".join(map(str, absent or images))
+        raise UserError(
+            f"No image at {names}.", f"Looked from {Path.cwd()}.", "Name image files, or folders that hold some."
+        )
+    wanted = {"method": chosen[0].name, "source": train, "protocol": protocol, "seed": seed}
+    params = json.loads(json.dumps(asdict(chosen[0].method.params)))
+    known = [fit for fit in _fits(store) if fit["method"] == chosen[0].name and fit["params"] == params]
+    matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
+    if not matching:
+        listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
+        raise UserError(
+            f"There is no fit of {method} with --train {train} --protocol {protocol} --seed {seed}.",
+            f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
+            f"Run `python run_bench.py --methods {method} --train {train}` first, or name one of these.",
+        )
+    fields = {name: value for name, value in max(matching, key=_size).items() if name != "key"}
+    for name in ("recipes", "train", "val"):
+        fields[name] = tuple(fields[name])
+    from bench.run.single import Wanted
+
+    return Wanted(
+        chosen[0],
+        Fit(**fields),
+        tuple(path.absolute() for path in paths),
+        Zoo(models or loaded.models),
+        Store(store),
+        device,
+    )
+
+
+def _size(fit: dict[str, Any]) -> tuple[int, str]:
+    return len(fit["train"]), str(fit["key"])
+
+
+def machine(suite: str, models: str | None, data: str | None, store: Path) -> list[dict[str, str]]:
+    """What is there and what is not: one line a thing, with its state and how to get it."""
+    loaded = suites.load(suite)
+    found = [{"thing": "python", "state": platform.python_version(), "remedy": ""}, _device(), _disk(store)]
+    if data is None:
+        names = [path.stem for path in packs()]
+        found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "remedy": ""})
+    else:
+        for name in loaded.datasets:
+            found.append(_data(name, Path(data)))
+    zoo = Zoo(models or loaded.models)
+    for role, model in MODELS.items():
+        try:
+            found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "remedy": ""})
+        except UserError as error:
+            found.append({"thing": f"weights {role}", "state": "missing", "remedy": error.remedy})
+    return found
+
+
+def _data(name: str, root: Path) -> dict[str, str]:
+    try:
+        home, folders = locate(name, root)
+    except UserError as error:
+        return {"thing": f"data {name}", "state": "missing", "remedy": error.remedy}
+    return {"thing": f"data {name}", "state": f"{home}: {', '.join(folders)}", "remedy": ""}
+
+
+def _device() -> dict[str, str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return {"thing": "device", "state": f"cuda: {torch.cuda.get_device_name()}", "remedy": ""}
+    remedy = "the miniature suite needs no GPU; the real models do"
+    return {"thing": "device", "state": "cpu, no CUDA device", "remedy": remedy}
+
+
+def _disk(store: Path) -> dict[str, str]:
+    place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {place}", "remedy": ""}
+
+
+def names(kind: str, suite: str) -> list[dict[str, Any]]:
+    """What ``list`` shows of a kind."""
+    loaded = suites.load(suite)
+    tables: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "methods": lambda: [_method(name, loaded) for name in discover.methods()],
+        "datasets": lambda: [_dataset(name) for name in discover.corpora()],
+        "models": lambda: [_model(model) for model in MODELS.values()],
+        "protocols": lambda: [{"name": name} for name in PROTOCOLS],
+    }
+    if kind not in tables:
+        raise unknown("kind of name", kind, tables)
+    return tables[kind]()
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    corpus = discover.corpus(name)
+    return {"name": name, "title": corpus.title, "subsets": [subset.name for subset in corpus.subsets]}
+
+
+def _model(model: Model) -> dict[str, Any]:
+    mini = model.mini or "none"
+    return {"name": model.role, "title": model.title, "mini": mini, "hub": model.hub, "licence": model.licence}
+
+
+def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
+    method = discover.method(name)
+    return {
+        "name": name,
+        "kind": "statistic" if issubclass(method, Statistic) else "detector",
+        "variants": suites.variants(suite, name, method),
+        **asdict(method.card),
+    }

@@ -1,0 +1,97 @@
+"""From options to a checked request and its plan; the same for every verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.draw import Limits
+from bench.ledger.folder import Results
+from bench.miniature.unpack import unpack
+from bench.models.zoo import Zoo
+from bench.progress import Progress
+from bench.recon.store import Store
+from bench.run import request as asked
+from bench.run.gather import gather
+from bench.run.matrix import build
+from bench.run.request import Request
+from bench.suites import suite as suites
+from bench.types import Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``run``, ``plan`` and ``prepare`` as given."""
+
+    methods: str
+    train: str
+    test: str
+    suite: str
+    models: str | None
+    data: str | None
+    protocols: str | None
+    seeds: str
+    limit_train: int | None
+    limit_test: int | None
+    device: str
+    store: Path
+    results: Path | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked request with everything it works on."""
+
+    request: Request
+    zoo: Zoo
+    store: Store
+    results: Results
+    device: str
+
+
+def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, Path]:
+    data = options.data or suite.data
+    root = unpack(options.store, progress) if data == "mini" else Path(data)
+    return dict.fromkeys(suite.datasets, root)
+
+
+def check(options: Options, progress: Progress) -> Prepared:
+    """Check every word of the options. Raises UserError; torch is not imported here."""
+    suite = suites.load(options.suite)
+    methods = asked.choose_methods(options.methods, suite)
+    protocols = asked.choose_protocols(options.protocols or ",".join(suite.protocols))
+    seeds = asked.choose_seeds(options.seeds)
+    limits = Limits(
+        asked.choose_limit("--limit-train", options.limit_train or suite.limit_train),
+        asked.choose_limit("--limit-test", options.limit_test or suite.limit_test),
+    )
+    asked.choose_device(options.device)
+    zoo = Zoo(options.models or suite.models)
+    located = {name: asked.locate(name, root) for name, root in _roots(suite, options, progress).items()}
+    folders = {name: found for name, (_, found) in located.items()}
+    request = Request(
+        suite=suite,
+        methods=methods,
+        sources=asked.choose_sources(options.train, folders[asked.TRAIN_CORPUS]),
+        tests=asked.choose_tests(options.test, folders),
+        protocols=protocols,
+        controls=suite.controls,
+        seeds=seeds,
+        limits=limits,
+        roots={name: home for name, (home, _) in located.items()},
+        folders=folders,
+    )
+    for role in {role for chosen in methods for role in asked.roles_of(chosen)}:
+        zoo.folder(role)
+    if options.data and zoo.is_mini and any(asked.roles_of(chosen) for chosen in methods):
+        progress.warn(
+            "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
+        )
+    home = options.results or Path("results") / "runs" / suite.name
+    return Prepared(request, zoo, Store(options.store), Results(home), options.device)
+
+
+def plan_of(prepared: Prepared, options: Options, progress: Progress) -> Plan:
+    """Scan the images and build the matrix."""
+    data = gather(prepared.request, options.store / "index", progress)
+    return build(prepared.request, data, prepared.zoo.hash)

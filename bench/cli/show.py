@@ -1,0 +1,125 @@
+"""Printing: tables for people, one JSON document with ``--json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from bench.cli.setup import Prepared
+from bench.ledger.folder import Results
+from bench.progress import Meter
+from bench.run.estimate import estimate
+from bench.types import Plan
+
+if TYPE_CHECKING:
+    from bench.report.write import Written
+
+
+def document(value: object) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, sort_keys=True))
+
+
+def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
+    """What a plan will do and cost."""
+    cost = estimate(made, prepared.store, prepared.results)
+    if as_json:
+        document(cost)
+        return
+    lines = [
+        [a["engine"], a["needed"], a["cached"], a["missing"], a["forwards"], f"{a['seconds']:.0f}"]
+        for a in cost["artefacts"]
+    ]
+    print(tabulate(lines, ["engine", "needed", "cached", "missing", "forwards", "seconds"]))
+    fits, cells = cost["fits"], cost["cells"]
+    print(f"\nfits: {len(fits)}, of which done {sum(f['done'] for f in fits)}")
+    print(f"cells: {len(cells)}, of which scored {sum(c['done'] for c in cells)}; holes: {len(cost['holes'])}")
+    for hole in cost["holes"]:
+        print(f"  hole: {hole['method']} on {hole['corpus']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
+    minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
+    print(f"estimated: {cost['forwards']} forwards, {minutes:.1f} min, {disk:.1f} MiB of artefacts")
+
+
+def run(results: Results, meter: Meter, as_json: bool) -> None:
+    """Write the report of a finished run, and print its tables and what had to be computed."""
+    from bench.report.write import write_report
+
+    written = write_report(results)
+    counts = {"forwards": meter.forwards, "fits_trained": meter.fits_trained, "artefacts_made": meter.artefacts_made}
+    if as_json:
+        document({"results": str(results.root), **counts, "tables": list(written.tables)})
+        return
+    report(results, written, False)
+    print(f"computed: {meter.artefacts_made} artefacts, {meter.fits_trained} fits, {meter.forwards} forwards")
+
+
+def report(results: Results, written: Written, as_json: bool) -> None:
+    """Print the main tables and where the rest is."""
+    if as_json:
+        document(
+            {"results": str(results.root), "tables": list(written.tables), "figures": [str(f) for f in written.figures]}
+        )
+        return
+    for stem in written.tables:
+        if stem.endswith(("-acc", "-auc")):
+            print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
+    print(written.leaderboard)
+    print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")
+
+
+def prepared(meter: Meter, as_json: bool) -> None:
+    """What was made."""
+    if as_json:
+        document({"artefacts_made": meter.artefacts_made, "forwards": meter.forwards})
+    else:
+        print(f"made {meter.artefacts_made} artefacts with {meter.forwards} forwards")
+
+
+def failures(failed: Mapping[str, str]) -> None:
+    """Name what failed, each reason once, on standard error."""
+    for reason in dict.fromkeys(failed.values()):
+        print(f"failed: {reason}", file=sys.stderr)
+
+
+def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """P(fake) of images."""
+    if as_json:
+        document(list(lines))
+        return
+    body = [
+        [line["path"], "–" if line["p_fake"] is None else f"{line['p_fake']:.4f}", line["reason"]] for line in lines
+    ]
+    print(tabulate(body, ["image", "P(fake)", ""], disable_numparse=True))
+
+
+def verified(count: int, differences: Sequence[str], as_json: bool) -> None:
+    """The outcome of ``verify``."""
+    if as_json:
+        document({"rows": count, "differences": list(differences)})
+        return
+    for line in differences:
+        print(line)
+    print(f"{count} rows recomputed from per-image scores, {len(differences)} differences")
+
+
+def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
+    """The outcome of ``check``."""
+    if as_json:
+        document(list(found))
+        return
+    print(tabulate([[f["thing"], f["state"], f["remedy"]] for f in found], ["", "state", "how to get it"]))
+
+
+def names(kind: str, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """The outcome of ``list``."""
+    if as_json:
+        document(list(found))
+        return
+    shown = {"methods": ("name", "kind", "title", "paper")}.get(kind)
+    columns = shown or tuple(found[0])
+    body = [[", ".join(v) if isinstance(v := line[c], (list, tuple)) else v for c in columns] for line in found]
+    print(tabulate(body, columns, maxcolwidths=[None] * (len(columns) - 1) + [70]))

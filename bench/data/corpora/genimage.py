@@ -1,0 +1,85 @@
+"""GenImage: eight generators, each ``{train,val}/{ai,nature}`` in folders with two names (arXiv 2306.08571).
+
+Folder names and file patterns after unzipping: beibuwandeluori/DRCT@01aa7d0:data/dataset.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.data.corpus import Corpus, Folders, Split, Subset
+from bench.types import FAKE, REAL
+
+_SPLITS: tuple[tuple[Split, str], ...] = (("train", "train"), ("test", "val"))
+_KINDS = ((REAL, "nature"), (FAKE, "ai"))
+# The class number is the first token of a fake's name, or the fifth for GLIDE and VQDM; a real names its synset.
+_CLASS = re.compile(r"^(?:(?:GLIDE|VQDM)_\d+_\d+_\d+_(\d+)_|(\d+)_[a-z]|(n\d{8})_)", re.IGNORECASE)
+
+
+class GenImage(Corpus):
+    """The papers' training and main test set."""
+
+    name = "genimage"
+    title = "GenImage"
+    subsets = (
+        Subset("midjourney", "MJ", "midjourney", ("midjourney", "imagenet_midjourney")),
+        Subset(
+            "sdv14",
+            "SDv1.4",
+            "sd1",
+            ("stable_diffusion_v_1_4", "imagenet_ai_0419_sdv4", "stable diffusion v1.4", "sdv14"),
+        ),
+        Subset(
+            "sdv15",
+            "SDv1.5",
+            "sd1",
+            ("stable_diffusion_v_1_5", "imagenet_ai_0424_sdv5", "stable diffusion v1.5", "sdv15"),
+        ),
+        Subset("adm", "ADM", "adm", ("adm", "imagenet_ai_0508_adm")),
+        Subset("glide", "GLIDE", "glide", ("glide", "imagenet_glide")),
+        Subset("wukong", "Wukong", "sd1", ("wukong", "imagenet_ai_0424_wukong")),
+        Subset("vqdm", "VQDM", "vqdm", ("vqdm", "imagenet_ai_0419_vqdm")),
+        Subset("biggan", "BigGAN", "biggan", ("biggan", "imagenet_ai_0419_biggan")),
+    )
+
+    def find(self, root: Path) -> Mapping[str, Folders]:
+        """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, in any case of letters."""
+        by_alias = {alias: subset.name for subset in self.subsets for alias in subset.aliases}
+        found: dict[str, Folders] = {}
+        for folder in _folders(root):
+            name = by_alias.get(folder.name.lower())
+            if name is None or name in found:
+                continue
+            for home in (folder, *_folders(folder)):
+                folders = _split_folders(home)
+                if folders:
+                    found[name] = folders
+                    break
+        return found
+
+    def layout(self) -> str:
+        """The layout as a pattern."""
+        folders = "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4/{train,val}/{ai,nature}"
+        return f"DIR/{folders}/*.png (the inner or outer folder may be missing)"
+
+    def klass(self, path: Path) -> str:
+        """ImageNet class number of a fake, synset of a real."""
+        match = _CLASS.match(path.name)
+        return next((g for g in match.groups() if g), "") if match else ""
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "__MACOSX")
+
+
+def _split_folders(home: Path) -> Folders:
+    splits = {
+        split: {label: (home / name / kind,) for label, kind in _KINDS if (home / name / kind).is_dir()}
+        for split, name in _SPLITS
+    }
+    return {split: classes for split, classes in splits.items() if classes}
+
+
+CORPUS = GenImage()

@@ -1,0 +1,88 @@
+"""The remembered facts of every image file ever scanned, so that a second scan opens nothing.
+
+One JSON line a file, appended as the scan goes: an interrupted scan loses at most its last line. A file is taken to be
+unchanged while its size and modification time are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench.data.decode import DECODE_VERSION, decode, file_id, image_id
+from bench.errors import ImageError
+from bench.progress import Progress
+
+Facts = dict[str, Any]
+
+
+def examine(path: Path) -> Facts:
+    """Read one file whole: ids, container, quality, size in pixels and bytes, status and reason."""
+    facts: Facts = {
+        "image_id": "",
+        "container": "",
+        "quality": 0,
+        "width": 0,
+        "height": 0,
+        "status": "ok",
+        "reason": "",
+    }
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return facts | {"file_id": "", "bytes": 0, "status": "unreadable", "reason": error.strerror or str(error)}
+    facts |= {"file_id": file_id(data), "bytes": len(data)}
+    try:
+        decoded = decode(data)
+    except ImageError as error:
+        return facts | {"status": "unreadable", "reason": error.asked}
+    height, width = decoded.rgb.shape[:2]
+    pixels = {"image_id": image_id(decoded.rgb), "width": width, "height": height}
+    return facts | pixels | {"container": decoded.container, "quality": decoded.quality}
+
+
+class Index:
+    """Facts by path, kept in ``folder/files.jsonl``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"files-{DECODE_VERSION}.jsonl"
+        self._known: dict[str, tuple[list[int], Facts]] = {}
+        if self._file.exists():
+            self._load()
+
+    def _load(self) -> None:
+        for line in self._file.read_text(encoding="utf-8").splitlines():
+            try:
+                path, stamp, facts = json.loads(line)
+            except ValueError:
+                continue  # The last line of a scan that was killed.
+            self._known[path] = (stamp, facts)
+
+    def scan(self, paths: Sequence[Path], progress: Progress) -> list[Facts]:
+        """Facts of every path, in order; opens only files that are new or have changed."""
+        stamps = {path: _stamp(path) for path in paths}
+        stale = [p for p in paths if self._known.get(str(p), ([], {}))[0] != stamps[p]]
+        if stale:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with progress.stage("reading images", len(stale)), self._file.open("a", encoding="utf-8") as file:
+                for path, facts in zip(stale, _examine_all(stale), strict=True):
+                    self._known[str(path)] = (stamps[path], facts)
+                    file.write(json.dumps([str(path), stamps[path], facts]) + "\n")
+                    progress.advance()
+        return [self._known[str(path)][1] for path in paths]
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _examine_all(paths: Sequence[Path]) -> Iterable[Facts]:
+    # Threads: decoding and hashing release the interpreter lock. Batches bound what waits in memory.
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(paths), 4096):
+            yield from pool.map(examine, paths[start : start + 4096])

@@ -1,0 +1,168 @@
+"""The contract between a method and the harness.
+
+A method says what it needs, how it learns and how it scores. It never opens a file, knows a data set or computes a
+metric. Importing a method must not import torch; it is imported inside ``build``, ``view``, ``loss`` and ``logit``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.recipe import IMAGE, Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Stage = Literal["train", "test"]
+STAGES: tuple[Stage, ...] = ("train", "test")
+RGB = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the reader of a table must know about a method.
+
+    ``weights`` names the pretrained models it starts from by role, ``label_convention`` what the official code calls
+    positive, ``deviations`` where this differs from the paper and why. Raise ``version`` whenever a score can change.
+    """
+
+    title: str
+    paper: str
+    code: str
+    licence: str
+    pretraining: str
+    label_convention: str
+    version: int
+    weights: Mapping[str, str] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file without its pixels; ``quality`` is 0 and ``container`` ``png`` after a protocol."""
+
+    container: str
+    quality: int
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its artefacts: ``rgb`` uint8 [H, W, 3]; artefacts as the engine's payload (images likewise)."""
+
+    rgb: RGB
+    artefacts: Mapping[str, Any]
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Example:
+    """A kind of training example: pixels from the image or an artefact, of images with a label in ``of``.
+
+    ``label`` None keeps the image's own label.
+    """
+
+    pixels: str = IMAGE
+    of: tuple[int, ...] = (0, 1)
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network learns.
+
+    ``plateau`` None trains ``epochs`` epochs and keeps the last; else it is the early stop of the CNNDetection family:
+    after ``patience`` epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: Literal["adam", "adamw"] = "adam"
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    plateau: Plateau | None = None
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Early stop on validation accuracy; ``gains`` are the least improvements before and after the first fall."""
+
+    patience: int = 5
+    gains: tuple[float, float] = (0.001, 0.002)
+    factor: float = 0.1
+    min_lr: float = 1e-6
+
+
+class Method(ABC):
+    """What networks and statistics share: a card, typed parameters and the artefacts they ask for.
+
+    ``Params`` is a frozen dataclass whose defaults are the paper's; suites override them by name, and an unknown name
+    is refused. ``variants`` maps a variant's name to the parameters it changes.
+    """
+
+    card: ClassVar[Card]
+    Params: ClassVar[type]
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init__(self, params: Any) -> None:  # noqa: ANN401 - each method has its own Params
+        self.params = params
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """The artefacts wanted for every image of a stage, by name; none unless overridden."""
+        return {}
+
+    def roles(self) -> Sequence[str]:
+        """The weights roles that ``build`` loads; those of the card unless parameters leave some out."""
+        return tuple(self.card.weights)
+
+    def examples(self) -> Sequence[Example]:
+        """What is trained on; the images themselves with their labels unless overridden."""
+        return (Example(),)
+
+
+class Detector(Method):
+    """A network: builds a module, turns a sample into tensors, learns by a loss, scores by a logit (1 = fake)."""
+
+    @abstractmethod
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """A fresh module; ``weights`` maps the card's roles to folders or files. Seeded by the harness."""
+
+    @abstractmethod
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """The sample as tensors without a batch axis, with the method's own preprocessing.
+
+        All randomness comes from ``rng``; a ``test`` view draws nothing.
+        """
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The scalar training loss; ``batch['label']`` is int64 [B] with 1 = fake."""
+
+    @abstractmethod
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The log-odds log P(fake) − log P(real) for a batch, float [B]."""
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """Optimiser, epochs, batch and stopping rule."""
+
+
+class Statistic(Method):
+    """One number or word an image, with no network: a shortcut that no serious detector may lose to.
+
+    Words become the log-odds of fake among the training images with the same word; numbers a one-variable logistic
+    regression.
+    """
+
+    @abstractmethod
+    def value(self, sample: Sample) -> float | str:
+        """The statistic of one image."""

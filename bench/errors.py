@@ -1,0 +1,43 @@
+"""Errors that a person can act on: what was asked, what exists, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """An error in three parts.
+
+    ``asked`` says what could not be done, ``exists`` what is there instead, ``remedy`` what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, asked: str, exists: str, remedy: str) -> None:
+        super().__init__(asked, exists, remedy)
+        self.asked, self.exists, self.remedy = asked, exists, remedy
+
+    def __str__(self) -> str:
+        return f"{self.asked}\n  {self.exists}\n  {self.remedy}"
+
+
+class UserError(BenchError):
+    """The user's mistake: the command line prints it alone, without a traceback, and exits with 2."""
+
+    exit_code = 2
+
+
+class ImageError(BenchError):
+    """An image that cannot be read; it is quarantined with this reason and counted, never replaced."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> UserError:
+    """The error for a ``name`` that no ``kind`` has; proposes the nearest of ``known``."""
+    options = sorted(known)
+    close = difflib.get_close_matches(name.lower(), options, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    listed = ", ".join(options) if options else "none"
+    return UserError(
+        f"There is no {kind} {name!r}.", f"Known: {listed}.", f"{hint}{remedy}".strip() or "Name one of these."
+    )

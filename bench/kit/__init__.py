@@ -1,0 +1,1 @@
+"""What every method shares: batches with their artefacts, the fit and predict loops, checkpoints."""

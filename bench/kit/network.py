@@ -1,0 +1,198 @@
+"""The fit and predict loops of networks: order, seeds, labels, saving and resuming are decided here alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bench.detector import Detector, Plateau, Stage
+from bench.kit.pixels import Pixels
+from bench.kit.reference import Reference
+from bench.progress import Meter, Progress
+from bench.recipe import content_key
+
+PREDICT_BATCH = 32
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a fit or a prediction runs and what it reads and reports through."""
+
+    pixels: Pixels
+    device: str
+    meter: Meter
+    progress: Progress
+    workers: int = 0
+
+
+class Views(torch.utils.data.Dataset[Batch]):
+    """Views of references as tensors, a function of (seed, epoch, row, kind) alone: order and workers are free."""
+
+    def __init__(
+        self, detector: Detector, refs: Sequence[Reference], pixels: Pixels, stage: Stage, seed: tuple[int, int]
+    ) -> None:
+        self._detector, self._refs, self._pixels, self._stage, self._seed = detector, refs, pixels, stage, seed
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def __getitem__(self, index: int) -> Batch:
+        ref = self._refs[index]
+        words = [*self._seed, *(int(ref.item.row_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
+        view = self._detector.view(ref.sample(self._pixels), self._stage, np.random.default_rng(words))
+        return {**view, "label": torch.tensor(ref.label)}
+
+
+def _batches(views: Views, order: Sequence[int], size: int, bench: Bench) -> Iterator[Batch]:
+    sampler = [list(order[start : start + size]) for start in range(0, len(order), size)]
+    loader = torch.utils.data.DataLoader(views, batch_sampler=sampler, num_workers=bench.workers)
+    for batch in loader:
+        yield {name: tensor.to(bench.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+@torch.no_grad()
+def predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], bench: Bench) -> list[float]:
+    """Logits of references in order; batches have one fixed size, the last filled up with its last image."""
+    model.eval()
+    views = Views(detector, refs, bench.pixels, "test", (0, 0))
+    spare = -len(refs) % PREDICT_BATCH
+    order = [*range(len(refs)), *[len(refs) - 1] * spare]
+    logits: list[float] = []
+    for batch in _batches(views, order, PREDICT_BATCH, bench):
+        logits += detector.logit(model, batch).float().cpu().tolist()
+        bench.meter.forwards += PREDICT_BATCH
+    return logits[: len(refs)]
+
+
+class EarlyStop:
+    """The early stop of the CNNDetection family as a state machine over validation accuracies.
+
+    PeterWang512/CNNDetection@ea0b562:earlystop.py, train.py. Differs in one point: a new stage keeps the best accuracy
+    so far, where the official one forgets it and overwrites the best checkpoint with a worse epoch.
+    """
+
+    def __init__(self, rule: Plateau, lr: float) -> None:
+        self.rule, self.lr, self.best, self.waited, self.stage = rule, lr, float("-inf"), 0, 0
+
+    def step(self, accuracy: float) -> bool:
+        """Take an epoch's accuracy; returns whether it gained enough to be kept as the best. ``lr`` may fall."""
+        if accuracy >= self.best + self.rule.gains[min(self.stage, 1)]:
+            self.best, self.waited = accuracy, 0
+            return True
+        self.waited += 1
+        if self.waited >= self.rule.patience:
+            self.lr, self.waited, self.stage = self.lr * self.rule.factor, 0, self.stage + 1
+        return False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the rate has fallen below its minimum."""
+        return self.lr < self.rule.min_lr * (1 - 1e-6)
+
+
+class Training:
+    """One fit: a model, its optimiser and its place in the schedule, resumable after every epoch."""
+
+    def __init__(self, detector: Detector, weights: Mapping[str, Path], seed: int, folder: Path, bench: Bench) -> None:
+        self.detector, self.seed, self.folder, self.bench = detector, seed, folder, bench
+        self.plan = detector.schedule()
+        torch.manual_seed(seed)
+        self.model = detector.build(weights).to(bench.device)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = kind(trainable, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
+        self.stop = EarlyStop(self.plan.plateau or Plateau(), self.plan.lr)
+        self.epoch = 0
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "state.pt"
+
+    def resume(self) -> None:
+        """Go on from the last whole epoch that an interrupted run left."""
+        if not self._path.exists():
+            return
+        state = torch.load(self._path, map_location=self.bench.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.best = state["epoch"], state["best"]
+        self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage = state["stop"]
+
+    def _save(self) -> None:
+        stop = (self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage)
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "stop": stop,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(self._path)
+
+    def _epoch(self, refs: Sequence[Reference]) -> None:
+        self.model.train()
+        torch.manual_seed(int(content_key([self.seed, self.epoch])[:8], 16))
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(refs)).tolist()
+        if len(order) > 1 and len(order) % self.plan.batch_size == 1:
+            order.append(order[0])  # Batch norm cannot learn from a batch of one.
+        views = Views(self.detector, refs, self.bench.pixels, "train", (self.seed, self.epoch))
+        for batch in _batches(views, order, self.plan.batch_size, self.bench):
+            loss = self.detector.loss(self.model, batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            self.bench.meter.forwards += len(batch["label"])
+
+    def run(self, train: Sequence[Reference], val: Sequence[Reference]) -> None:
+        """Train to the end of the schedule, saving after every epoch."""
+        with self.bench.progress.stage(f"epochs of {type(self.detector).__name__}", self.plan.epochs):
+            self.bench.progress.advance(self.epoch)
+            while self.epoch < self.plan.epochs and not self.stop.stopped:
+                self._epoch(train)
+                self.epoch += 1
+                if self.plan.plateau:
+                    self._validate(val)
+                self._save()
+                self.bench.progress.advance()
+        if self.best:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+
+    def _validate(self, val: Sequence[Reference]) -> None:
+        logits = np.asarray(predict(self.detector, self.model, val, self.bench))
+        correct = (logits > 0) == np.asarray([ref.label for ref in val], bool)
+        if self.stop.step(float(correct.mean())):
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.stop.lr
+
+
+def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:
+    """Write weights and the record of a finished fit; the record is written last and makes it finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "model.part"
+    save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, partial)
+    partial.replace(folder / "model.safetensors")
+    (folder / "fit.part").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "fit.part").replace(folder / "fit.json")
+    (folder / "state.pt").unlink(missing_ok=True)
+
+
+def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, device: str) -> nn.Module:
+    """The module of a finished fit. Missing, extra or misshapen tensors are an error naming them."""
+    model = detector.build(weights)
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+    return model.to(device).eval()

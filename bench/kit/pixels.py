@@ -1,0 +1,39 @@
+"""Pixels and artefacts of an item, wherever they lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.data.decode import RGB, decode
+from bench.data.protocols import read_source
+from bench.detector import Facts
+from bench.recipe import Recipe
+from bench.recon.store import Store
+from bench.types import Item, Slice
+
+
+class Pixels:
+    """Reads images through a slice's protocol, and artefacts from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def source(self, item: Item) -> RGB:
+        """The file's pixels: uint8 [H, W, 3]. Raises ImageError."""
+        return read_source(item)
+
+    def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - images, texts or numbers
+        """The decoded artefact that a recipe made of an item."""
+        return decode(self._store.get(recipe, item.image_id)).rgb
+
+    def image(self, part: Slice, item: Item) -> RGB:
+        """The pixels that a method is given for an item of a slice."""
+        return self.artefact(part.image, item) if isinstance(part.image, Recipe) else self.source(item)
+
+    def facts(self, part: Slice, item: Item) -> Facts:
+        """The file facts that a method is given; after a protocol those of the stored PNG."""
+        if not isinstance(part.image, Recipe):
+            return Facts(item.container, item.quality, item.width, item.height, item.bytes)
+        data = self._store.get(part.image, item.image_id)
+        height, width = decode(data).rgb.shape[:2]
+        return Facts("png", 0, width, height, len(data))

@@ -1,0 +1,67 @@
+"""References to training and test examples: which item, which pixels, which artefacts, which label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.detector import Example, Method, Sample, Stage
+from bench.kit.pixels import Pixels
+from bench.recipe import IMAGE, Recipe
+from bench.types import Item, Slice
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One example. ``donor`` is the item whose artefacts are shown: the item itself except in the permuted control."""
+
+    part: Slice
+    item: Item
+    donor: Item
+    example: Example
+    needs: Mapping[str, Recipe]
+
+    @property
+    def label(self) -> int:
+        """1 = fake, 0 = real, −1 unknown."""
+        label = self.item.label if self.example.label is None else self.example.label
+        return -1 if label is None else label
+
+    def sample(self, pixels: Pixels) -> Sample:
+        """Read the example's pixels and artefacts."""
+        shown = self.example.pixels
+        rgb = pixels.image(self.part, self.item) if shown == IMAGE else pixels.artefact(self.needs[shown], self.item)
+        artefacts = {name: pixels.artefact(recipe, self.donor) for name, recipe in self.needs.items()}
+        return Sample(rgb, artefacts, pixels.facts(self.part, self.item))
+
+
+def references(
+    method: Method, parts: Sequence[Slice], hashes: Mapping[str, str], stage: Stage
+) -> tuple[Reference, ...]:
+    """Every example of the readable items of ``parts``; ``hashes`` gives the content hash of each weights role.
+
+    In training the method's own examples, else each image once with its label.
+    """
+    kinds = method.examples() if stage == "train" else (Example(),)
+    found = []
+    for part in parts:
+        needs = {name: r.bind(part.image).resolve(hashes) for name, r in method.needs(stage).items()}
+        found += [
+            Reference(part, item, item, kind, needs)
+            for kind in kinds
+            for item in part.usable
+            if stage == "test" or item.label in kind.of
+        ]
+    return tuple(found)
+
+
+def permuted(refs: Sequence[Reference], seed: int) -> tuple[Reference, ...]:
+    """The same examples with the artefacts of other images: a cyclic shift of a seeded order, so none keeps its own.
+
+    A method that uses its artefacts must fail on these.
+    """
+    order = np.random.default_rng(seed).permutation(len(refs))
+    donor = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+    return tuple(replace(ref, donor=refs[donor[index]].item) for index, ref in enumerate(refs))

@@ -1,0 +1,205 @@
+"""A results folder: where its files lie, and how scores and the matrix are written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.errors import UserError
+from bench.types import Cell, Hole, Scores
+
+SCHEMA = 1
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the matrix as the results folder knows it; a hole has no ``scores`` and a ``reason``.
+
+    ``val`` is the fit's scores on its own validation images, for the threshold rule.
+    """
+
+    method: str
+    variant: str
+    fit: str
+    train: str
+    train_protocol: str
+    seed: int
+    task: str
+    dataset: str
+    subset: str
+    role: str
+    protocol: str
+    perturbation: str
+    relation: str
+    key: str = ""
+    scores: str = ""
+    val: str = ""
+    status: str = "ok"
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """``dire`` or ``dire[adm]``."""
+        return f"{self.method}[{self.variant}]" if self.variant else self.method
+
+
+@dataclass(frozen=True)
+class Column:
+    """A test subset as a column of tables: data set, subset, and the title the papers print."""
+
+    dataset: str
+    subset: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What a results folder is about: its cells and holes, its columns in order, and the suite's honest label."""
+
+    entries: tuple[Entry, ...]
+    columns: tuple[Column, ...]
+    label: str
+
+
+class Results:
+    """A results folder, by the names that its files have."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.rows, self.run, self.cards = root / "rows.csv", root / "run.json", root / "methods.json"
+        self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
+        self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
+
+    def scores_path(self, cell: Cell) -> Path:
+        """Where a cell's scores lie."""
+        return self.root / "scores" / cell.fit.label / cell.fit.key / f"{cell.name}.parquet"
+
+    def write_scores(self, path: Path, scores: Scores, cell_key: str) -> None:
+        """Write per-image scores; the same scores give the same bytes."""
+        logit = np.asarray(scores.logit, np.float32)
+        with np.errstate(over="ignore"):
+            p_fake = 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
+        columns = {
+            "row_id": pa.array(scores.row_id, pa.string()),
+            "image_id": pa.array(scores.image_id, pa.string()),
+            "label": pa.array(scores.label, pa.int8()),
+            "logit": pa.array(logit, pa.float32()),
+            "p_fake": pa.array(p_fake.astype(np.float32), pa.float32()),
+            "status": pa.array(scores.status, pa.string()),
+            "reason": pa.array(scores.reason, pa.string()),
+        }
+        table = pa.table(columns).replace_schema_metadata({"schema": str(SCHEMA), "cell": cell_key})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+
+    def has_scores(self, path: Path, cell_key: str) -> bool:
+        """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""
+        if not path.exists():
+            return False
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (pa.ArrowInvalid, OSError):
+            return False
+        return metadata.get(b"cell") == cell_key.encode() and metadata.get(b"schema") == str(SCHEMA).encode()
+
+    def read_scores(self, relative: str) -> Scores:
+        """Per-image scores of a file named relative to the folder. Raises UserError if it is missing or unreadable."""
+        path = self.root / relative
+        try:
+            table = pq.read_table(path, partitioning=None)
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise UserError(
+                f"The scores {path} cannot be read.", f"{type(error).__name__}: {error}", "Run the same command again."
+            ) from error
+        data = table.to_pydict()
+        names = ("row_id", "image_id", "label", "logit", "status", "reason")
+        return Scores(*(tuple(data[name]) for name in names))
+
+    def write_matrix(self, entries: Sequence[Entry], label: str, columns: Sequence[Column]) -> None:
+        """Write the matrix: every cell and hole that this folder's tables are about, and the order of their columns."""
+        listed = [vars(column) for column in columns]
+        document = {"schema": SCHEMA, "label": label, "columns": listed, "cells": [vars(entry) for entry in entries]}
+        write_text(self.matrix, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+    def read_matrix(self) -> Matrix:
+        """The matrix. Raises UserError if the folder holds no results."""
+        if not self.matrix.exists():
+            raise UserError(
+                f"{self.root} holds no results.",
+                f"There is no {self.matrix.name} in it.",
+                "Run `python run_bench.py` first, or name a results folder with --results DIR.",
+            )
+        document = json.loads(self.matrix.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise UserError(
+                f"{self.root} was written with schema {document['schema']}.",
+                f"This version reads schema {SCHEMA}.",
+                "Run the same command again into a fresh folder.",
+            )
+        columns = tuple(Column(**column) for column in document["columns"])
+        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"])
+
+    def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a JSON document of the folder."""
+        write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def entry_of(cell: Cell, results: Results, val: str) -> Entry:
+    """The matrix entry of a scored cell."""
+    fit = cell.fit
+    return Entry(
+        method=fit.method,
+        variant=fit.variant,
+        fit=fit.key,
+        train=fit.source,
+        train_protocol=fit.protocol,
+        seed=fit.seed,
+        task=fit.task,
+        dataset=cell.test.corpus,
+        subset=cell.test.subset,
+        role=cell.test.role,
+        protocol=cell.test.protocol,
+        perturbation=cell.perturbation,
+        relation=cell.relation,
+        key=cell.key,
+        scores=results.scores_path(cell).relative_to(results.root).as_posix(),
+        val=val,
+    )
+
+
+def entry_of_hole(hole: Hole) -> Entry:
+    """The matrix entry of a cell that cannot exist."""
+    return Entry(
+        method=hole.method,
+        variant=hole.variant,
+        fit="",
+        train=hole.source,
+        train_protocol=hole.train_protocol,
+        seed=hole.seed,
+        task="detect",
+        dataset=hole.corpus,
+        subset=hole.subset,
+        role="test",
+        protocol=hole.protocol,
+        perturbation=hole.perturbation,
+        relation=hole.relation,
+        status="missing",
+        reason=hole.reason,
+    )

@@ -1,0 +1,1 @@
+"""The embedded world: scenes, cameras, generators, and the images and weights made from them."""

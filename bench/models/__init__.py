@@ -1,0 +1,1 @@
+"""Pretrained models by role: where they lie, what they hash to, under which licence."""

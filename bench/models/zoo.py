@@ -1,0 +1,98 @@
+"""From a role to files: the miniature's, the Hub's, or a person's own folder (``--models mini|hub|DIR``)."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+from bench.errors import UserError, unknown
+from bench.models.catalogue import MODELS, Model
+from bench.recipe import content_key
+
+_MINI = Path(__file__).parent.parent / "miniature" / "weights"
+
+
+def files_of(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The files of a model that are loaded, sorted by path."""
+    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+
+
+def hash_of(folder: Path, files: list[Path]) -> str:
+    """Content hash of files by their relative names and bytes."""
+    digests = []
+    for path in files:
+        with path.open("rb") as file:
+            digests.append([path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()])
+    return content_key(digests)
+
+
+class Zoo:
+    """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder a role."""
+
+    def __init__(self, source: str) -> None:
+        if source not in ("mini", "hub") and not Path(source).is_dir():
+            raise UserError(
+                f"--models {source!r} is neither mini, hub nor a folder.",
+                f"Looked for a folder at {Path(source).absolute()}.",
+                f"Name a folder that holds one sub-folder a role: {', '.join(sorted(MODELS))}.",
+            )
+        self.source = source
+        self._hashes: dict[str, str] = {}
+
+    @cached_property
+    def is_mini(self) -> bool:
+        """Whether the embedded miniature weights are used."""
+        return self.source == "mini"
+
+    def model(self, role: str) -> Model:
+        """The catalogue's entry. Raises UserError for an unknown role."""
+        if role not in MODELS:
+            raise unknown("model role", role, MODELS)
+        return MODELS[role]
+
+    def folder(self, role: str) -> Path:
+        """The folder of a role's files. Raises UserError naming the way to get what is missing."""
+        model = self.model(role)
+        if self.source == "hub":
+            return _from_hub(model)
+        name = model.mini if self.is_mini else role
+        folder = _MINI / name if self.is_mini else Path(self.source) / role
+        if not name or not files_of(folder, model.files):
+            raise UserError(
+                f"The weights of {role} ({model.title}) are not there.",
+                f"--models {self.source} has {_listing(folder.parent)}.",
+                f"Use --models hub (downloads {model.hub}), or put its files into DIR/{role} and use --models DIR.",
+            )
+        return folder
+
+    def hash(self, role: str) -> str:
+        """Content hash of a role's files, computed once a run."""
+        if role not in self._hashes:
+            folder = self.folder(role)
+            self._hashes[role] = hash_of(folder, files_of(folder, self.model(role).files))
+        return self._hashes[role]
+
+    def known(self) -> dict[str, str]:
+        """The hashes computed so far, by role."""
+        return dict(self._hashes)
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return ", ".join(names) or "nothing"
+
+
+def _from_hub(model: Model) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=list(model.files)))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"The weights of {model.role} could not be had from the Hub: {model.hub}.",
+            f"{type(error).__name__}: {reason}",
+            "Check the network or the Hub cache (HF_HOME), or use --models DIR with your own copy.",
+        ) from error

@@ -1,0 +1,69 @@
+"""A latent diffusion model from a folder in Stable Diffusion's format: VAE, UNet, text encoder, noise schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import AutoTokenizer, CLIPTextModel
+
+RGB = NDArray[np.uint8]
+
+
+class LatentDiffusion:
+    """Encode, decode and predict noise; the same code for the miniature's folder and CompVis/stable-diffusion-v1-4.
+
+    The scheduler's own configuration decides timestep offset, final alpha and prediction type; its class is ignored.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        def load(kind: Any, part: str) -> Any:  # noqa: ANN401 - diffusers ships no types
+            return kind.from_pretrained(folder, subfolder=part, low_cpu_mem_usage=False).float().to(device).eval()
+
+        self.device = device
+        self.vae, self.unet = load(AutoencoderKL, "vae"), load(UNet2DConditionModel, "unet")
+        self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float().to(device).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+        scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+        self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()
+        self.final_alpha = float(scheduler.final_alpha_cumprod)
+        self.train_steps: int = scheduler.config.num_train_timesteps
+        self.offset: int = scheduler.config.steps_offset
+        self.prediction: str = scheduler.config.prediction_type
+
+    @property
+    def multiple(self) -> int:
+        """Image sides must be a multiple of this: the VAE's downsampling factor."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def condition(self, texts: list[str]) -> Tensor:
+        """Text embeddings [B, tokens, width]."""
+        length = self.tokenizer.model_max_length
+        tokens = self.tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        states: Tensor = self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
+        return states
+
+    def encode(self, images: list[RGB]) -> Tensor:
+        """Images of one size to scaled latents [B, C, H / f, W / f]: the posterior's mode."""
+        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        latents: Tensor = self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
+        return latents
+
+    def decode(self, latents: Tensor) -> list[RGB]:
+        """Scaled latents to images uint8 [H, W, 3], rounded."""
+        pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample
+        whole = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return list(whole.cpu().numpy())
+
+    def noise(self, x: Tensor, t: int, condition: Tensor) -> Tensor:
+        """The predicted noise, whatever the model predicts."""
+        out: Tensor = self.unet(x, t, encoder_hidden_states=condition).sample
+        if self.prediction == "v_prediction":
+            alpha = self.alphas[t]
+            return alpha**0.5 * out + (1 - alpha) ** 0.5 * x
+        return out

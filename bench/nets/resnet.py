@@ -1,0 +1,118 @@
+"""ResNets with torchvision's keys, and smaller ones of the same shape for the miniature world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A ResNet's shape; the defaults are ResNet-50.
+
+    ``strides`` are those of conv1, maxpool and layer1…layer4; a maxpool stride of 1 leaves the pool out. Smaller
+    strides keep the real feature grids (14 × 14 at layer3, 7 × 7 at layer4) on smaller images.
+    """
+
+    bottleneck: bool = True
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    strides: tuple[int, ...] = (2, 2, 1, 2, 2, 2)
+
+
+RESNET50 = Shape()
+RESNET18 = Shape(bottleneck=False, depths=(2, 2, 2, 2))
+
+
+def _conv(inside: int, outside: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False)
+
+
+class Block(nn.Module):
+    """A basic or bottleneck block; torchvision's ``BasicBlock`` and ``Bottleneck`` (stride in the 3 × 3)."""
+
+    def __init__(self, inside: int, width: int, stride: int, bottleneck: bool) -> None:
+        super().__init__()
+        outside = width * 4 if bottleneck else width
+        if bottleneck:
+            convs = [_conv(inside, width, 1), _conv(width, width, 3, stride), _conv(width, outside, 1)]
+        else:
+            convs = [_conv(inside, width, 3, stride), _conv(width, width, 3)]
+        self.depth = len(convs)
+        for number, conv in enumerate(convs, 1):
+            self.add_module(f"conv{number}", conv)
+            self.add_module(f"bn{number}", nn.BatchNorm2d(conv.out_channels))
+        if stride != 1 or inside != outside:
+            self.downsample: nn.Sequential | None = nn.Sequential(
+                _conv(inside, outside, 1, stride), nn.BatchNorm2d(outside)
+            )
+        else:
+            self.downsample = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inside, H, W] to [B, outside, H / stride, W / stride]."""
+        out = x
+        for number in range(1, self.depth + 1):
+            out = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(out))
+            if number < self.depth:
+                out = torch.relu(out)
+        return torch.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """A ResNet with torchvision's module names; ``classes`` 0 leaves the head out and returns pooled features."""
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, shape.width, 7, shape.strides[0], 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(shape.width)
+        pool = shape.strides[1]
+        self.maxpool: nn.Module = nn.MaxPool2d(3, pool, 1) if pool > 1 else nn.Identity()
+        inside = shape.width
+        for number, (depth, stride) in enumerate(zip(shape.depths, shape.strides[2:], strict=True)):
+            width = shape.width * 2**number
+            blocks = []
+            for index in range(depth):
+                blocks.append(Block(inside, width, stride if index == 0 else 1, shape.bottleneck))
+                inside = width * 4 if shape.bottleneck else width
+            self.add_module(f"layer{number + 1}", nn.Sequential(*blocks))
+        self.features = inside
+        if classes:
+            self.fc = nn.Linear(inside, classes)
+        self.apply(_init)
+
+    def taps(self, x: Tensor) -> dict[str, Tensor]:
+        """Feature maps after ``conv1`` (with norm and ReLU), ``maxpool`` and each layer, for images [B, 3, H, W]."""
+        found = {"conv1": torch.relu(self.bn1(self.conv1(x)))}
+        found["maxpool"] = out = self.maxpool(found["conv1"])
+        for number in range(1, 5):
+            found[f"layer{number}"] = out = self.get_submodule(f"layer{number}")(out)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 3, H, W] to logits [B, classes], or features [B, C] without a head."""
+        pooled = self.taps(x)["layer4"].mean((2, 3))
+        logits: Tensor = self.fc(pooled) if hasattr(self, "fc") else pooled
+        return logits
+
+
+def _init(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def load_imagenet(model: ResNet, state: dict[str, Tensor]) -> None:
+    """Load an ImageNet checkpoint with torchvision's keys; its ``fc`` is dropped, all else must match."""
+    trunk = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    result = model.load_state_dict(trunk, strict=False)
+    missing = [name for name in result.missing_keys if not name.startswith("fc.")]
+    if missing or result.unexpected_keys:
+        raise KeyError(f"ImageNet weights do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+
+
+def mini_strides(stride: int) -> Sequence[int]:
+    """Strides with a total of 32 (a real ResNet's) or 8 (7 × 7 at layer4 for a 56 px image)."""
+    return {32: (2, 2, 1, 2, 2, 2), 16: (2, 1, 1, 2, 2, 2), 8: (2, 1, 1, 1, 2, 2)}[stride]

@@ -1,0 +1,1 @@
+"""Artefacts: how they are made, and the store that keeps them."""

@@ -1,0 +1,56 @@
+"""The contract of an engine: what turns images into artefacts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.models.zoo import Zoo
+from bench.progress import Meter
+from bench.recipe import Recipe
+
+RGB = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One artefact to make: the image's id, its pixels uint8 [H, W, 3], and its other inputs by name."""
+
+    image_id: str
+    rgb: RGB
+    inputs: Mapping[str, Any]
+
+
+class Engine(ABC):
+    """Makes one kind of artefact.
+
+    ``payload`` is the store's suffix and format (``png``: uint8 [H, W, 3]). ``batch`` is the fixed number of images of
+    one forward. ``seconds`` is a rough cost of one image on two CPU cores at the miniature's size, for plans alone.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    payload: ClassVar[str]
+    batch: ClassVar[int]
+    seconds: ClassVar[float]
+
+    @abstractmethod
+    def forwards(self, recipe: Recipe) -> int:
+        """Network evaluations for one image."""
+
+    @abstractmethod
+    def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
+        """Load the models that the recipe names onto the device."""
+
+    @abstractmethod
+    def view(self, request: Request) -> RGB:
+        """The image at the size the engine works on; requests with equal shapes share a batch."""
+
+    @abstractmethod
+    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
+        """One artefact a request. All views have one shape, and there are always ``batch`` of them."""

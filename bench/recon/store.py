@@ -1,0 +1,164 @@
+"""The artefact store: ``<root>/<recipe key>/shard-<uuid>.tar`` with an index beside each shard.
+
+A writer owns one shard and adds whole chunks to it: first the tar members, then one line of the index. Only what an
+index line names exists, so a chunk that a crash cut off is simply made again. A closed shard is renamed from
+``.tar.part`` to ``.tar`` with its index. Any number of writers on any number of hosts need no lock; a record that two
+of them wrote is the same record twice. ``datasets`` reads the shards as WebDataset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from bench.errors import BenchError
+from bench.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record lies: its shard's stem, byte offset and length, and the hash of its bytes."""
+
+    shard: str
+    offset: int
+    length: int
+    checksum: str
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _member(name: str, data: bytes) -> bytes:
+    """One tar member with fixed metadata, padded to whole blocks."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    padding = b"\0" * (-len(data) % tarfile.BLOCKSIZE)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + padding
+
+
+class Writer:
+    """Adds chunks to one shard; use as given by :meth:`Store.writer`."""
+
+    def __init__(self, folder: Path, suffix: str) -> None:
+        self._stem = f"shard-{uuid.uuid4().hex}"
+        self._suffix = suffix
+        self._tar: BinaryIO | None = None
+        self._folder = folder
+
+    def put(self, records: Mapping[str, bytes]) -> dict[str, Place]:
+        """Add one chunk; when this returns, all its records survive a kill of the process."""
+        if self._tar is None:
+            self._tar = (self._folder / f"{self._stem}.tar.part").open("wb")
+        start, body, places = self._tar.tell(), io.BytesIO(), {}
+        for identity, data in records.items():
+            checksum = _checksum(data)
+            body.write(_member(f"{identity}.{self._suffix}", data))
+            padded = len(data) + -len(data) % tarfile.BLOCKSIZE
+            places[identity] = Place(self._stem, start + body.tell() - padded, len(data), checksum)
+        self._tar.write(body.getvalue())
+        self._tar.flush()
+        line = json.dumps([[i, p.offset, p.length, p.checksum] for i, p in places.items()])
+        with (self._folder / f"{self._stem}.idx.part").open("a", encoding="ascii") as index:
+            index.write(line + "\n")
+        return places
+
+    def close(self) -> None:
+        """End the tar and seal shard and index by renaming them."""
+        if self._tar is None:
+            return
+        self._tar.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+        self._tar.flush()
+        os.fsync(self._tar.fileno())
+        self._tar.close()
+        for kind in ("tar", "idx"):
+            part = self._folder / f"{self._stem}.{kind}.part"
+            part.replace(part.with_suffix(""))
+
+
+class Store:
+    """Artefacts by recipe key and image id. Indexes are read once a recipe and kept in memory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._places: dict[str, dict[str, Place]] = {}
+
+    def _folder(self, key: str) -> Path:
+        return self.root / "artefacts" / key
+
+    def _index(self, key: str) -> dict[str, Place]:
+        if key not in self._places:
+            places: dict[str, Place] = {}
+            for path in sorted(self._folder(key).glob("shard-*.idx*")):
+                places |= _read_index(path)
+            self._places[key] = places
+        return self._places[key]
+
+    def missing(self, recipe: Recipe, identities: Iterable[str]) -> list[str]:
+        """Those of ``identities`` that the recipe has no artefact for, in their order."""
+        known = self._index(recipe.key)
+        return [identity for identity in identities if identity not in known]
+
+    def get(self, recipe: Recipe, identity: str) -> bytes:
+        """The artefact's bytes. Raises BenchError if it is missing or its bytes are not what was written."""
+        place = self._index(recipe.key).get(identity)
+        if place is None:
+            raise BenchError(
+                f"The store has no {recipe.engine} artefact for image {identity}.",
+                f"Looked in {self._folder(recipe.key)}.",
+                "Run `python run_bench.py prepare` with the same options first.",
+            )
+        path = self._folder(recipe.key) / f"{place.shard}.tar"
+        if not path.exists():
+            path = path.with_suffix(".tar.part")
+        with path.open("rb") as file:
+            data = os.pread(file.fileno(), place.length, place.offset)
+        if _checksum(data) != place.checksum:
+            raise BenchError(
+                f"The {recipe.engine} artefact of image {identity} is damaged.",
+                f"Its bytes in {path} do not have the checksum they were written with.",
+                f"Delete {path} with its index; the same command then makes its records again.",
+            )
+        return data
+
+    @contextmanager
+    def writer(self, recipe: Recipe, suffix: str) -> Iterator[Writer]:
+        """A writer of a new shard, sealed when the block ends; after an exception what was put stays readable."""
+        folder = self._folder(recipe.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        _describe(folder, recipe)
+        writer = Writer(folder, suffix)
+        try:
+            yield writer
+        finally:
+            writer.close()
+            self._places.pop(recipe.key, None)
+
+
+def _describe(folder: Path, recipe: Recipe) -> None:
+    path = folder / "recipe.json"
+    if not path.exists():
+        partial = folder / f"recipe.{uuid.uuid4().hex}.part"
+        partial.write_text(json.dumps(recipe.describe(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def _read_index(path: Path) -> dict[str, Place]:
+    stem = path.name.split(".")[0]
+    places: dict[str, Place] = {}
+    for line in path.read_text(encoding="ascii").splitlines():
+        try:
+            chunk = json.loads(line)
+        except ValueError:
+            continue  # The line of a chunk that a crash cut off: its records are made again.
+        places |= {identity: Place(stem, offset, length, checksum) for identity, offset, length, checksum in chunk}
+    return places

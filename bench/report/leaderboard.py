@@ -1,0 +1,79 @@
+"""The leaderboard: methods ranked by AUC outside the training generator's family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from bench.report.board import Board, Setting, Value
+
+_COLUMNS = (
+    "Rank",
+    "Method",
+    "AUC out of family",
+    "AUC family",
+    "AUC source",
+    "ACC out @0.5",
+    "ACC out @source val",
+    "Control: AUC source, artefacts permuted",
+)
+
+
+def _percent(value: Value, interval: bool = False) -> str:
+    if value.value is None:
+        return "–"
+    text = f"{100 * value.value:.1f}"
+    if interval and value.low is not None and value.high is not None:
+        text += f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+    return text
+
+
+def _source(board: Board, setting: Setting, method: str) -> Value:
+    subset = setting.train if "+" not in setting.train else "mean:all"
+    return board.value(setting, method, subset, "auc")
+
+
+def _line(board: Board, setting: Setting, method: str) -> list[str]:
+    control = Setting(setting.train, setting.train_protocol, setting.dataset, setting.protocol, "permuted")
+    return [
+        board.title(method),
+        _percent(board.value(setting, method, "mean:out", "auc"), interval=True),
+        _percent(board.value(setting, method, "mean:family", "auc")),
+        _percent(_source(board, setting, method)),
+        _percent(board.value(setting, method, "mean:out", "acc", "0.5")),
+        _percent(board.value(setting, method, "mean:out", "acc", "source_val")),
+        _percent(_source(board, control, method)),
+    ]
+
+
+def _ranked(board: Board, setting: Setting, methods: Sequence[str]) -> list[str]:
+    def place(method: str) -> tuple[float, float, str]:
+        out, source = board.value(setting, method, "mean:out", "auc").value, _source(board, setting, method).value
+        return (-1.0 if out is None else -out, -1.0 if source is None else -source, method)
+
+    return sorted(methods, key=place)
+
+
+def _section(board: Board, setting: Setting) -> str:
+    detectors = _ranked(board, setting, board.methods(setting, "detector"))
+    baselines = _ranked(board, setting, board.methods(setting, "statistic"))
+    lines = [[str(rank), *_line(board, setting, m)] for rank, m in enumerate(detectors, 1)]
+    lines += [["", *_line(board, setting, m)] for m in baselines]
+    body = tabulate(lines, _COLUMNS, "github", disable_numparse=True, stralign="left")
+    return f"## Trained on {setting.train}, {setting.train_protocol} → {setting.protocol}\n\n{body}\n"
+
+
+def leaderboard(board: Board) -> str:
+    """The leaderboard as Markdown: the honest setting (aligned → aligned) first, then those that show the leaks."""
+    order = {("aligned", "aligned"): 0, ("raw", "aligned"): 1, ("raw", "raw"): 2}
+    settings = [s for s in board.settings if s.perturbation == "none"]
+    settings.sort(key=lambda s: (s.train, s.dataset, order.get((s.train_protocol, s.protocol), 3), s.slug))
+    head = (
+        "# Leaderboard\n\n"
+        f"{board.label[0].upper()}{board.label[1:]}. In percent, ranked by mean AUC over the generators outside the "
+        "training generator's family. Unranked lines are trivial baselines: one fact or one number an image. A "
+        "detector that does not beat them has learned the data set, not the task.\n\n"
+        "`raw`: files as they are. `aligned`: both classes in one size and one JPEG history, equally many.\n"
+    )
+    return head + "\n" + "\n".join(_section(board, setting) for setting in settings)

@@ -1,0 +1,29 @@
+"""Write everything that people read, from the results folder alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.ledger.folder import Results, write_text
+from bench.report.board import Board
+from bench.report.figures import write_figures
+from bench.report.leaderboard import leaderboard
+from bench.report.tables import write_tables
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a report wrote: the leaderboard's text, table stems and figures."""
+
+    leaderboard: str
+    tables: tuple[str, ...]
+    figures: tuple[Path, ...]
+
+
+def write_report(results: Results) -> Written:
+    """Tables, figures and leaderboard of a results folder."""
+    board = Board(results)
+    text = leaderboard(board)
+    write_text(results.leaderboard, text)
+    return Written(text, tuple(write_tables(board, results)), tuple(write_figures(board, results)))

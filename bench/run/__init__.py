@@ -1,0 +1,1 @@
+"""From a request to scores: gather slices, build the matrix, execute it."""

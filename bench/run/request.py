@@ -1,0 +1,184 @@
+"""What a person asked for, checked word by word before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import discover
+from bench.data.corpus import Corpus, Folders
+from bench.data.draw import Limits, check_classes
+from bench.data.protocols import check_protocol
+from bench.detector import STAGES, Method
+from bench.errors import UserError, unknown
+from bench.suites.suite import Suite, instantiate, split_variant
+
+CONTROLS = ("permuted",)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A method with its variant and parameters."""
+
+    name: str
+    variant: str
+    method: Method
+
+
+@dataclass(frozen=True)
+class Source:
+    """A training source by its name on the command line, and the subsets it joins."""
+
+    name: str
+    subsets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request. ``roots`` and ``folders`` are by corpus; ``tests`` are (corpus, subset) in column order."""
+
+    suite: Suite
+    methods: tuple[Chosen, ...]
+    sources: tuple[Source, ...]
+    tests: tuple[tuple[str, str], ...]
+    protocols: tuple[str, ...]
+    controls: tuple[str, ...]
+    seeds: tuple[int, ...]
+    limits: Limits
+    roots: dict[str, Path]
+    folders: dict[str, dict[str, Folders]]
+
+
+#: The data set that training sources are taken from.
+TRAIN_CORPUS = "genimage"
+
+
+def words(text: str) -> list[str]:
+    """A comma list without empty words; commas within brackets do not split."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
+    """The methods of ``--methods``: names, ``name[variant]``, or ``all``."""
+    asked = list(discover.methods()) if text == "all" else words(text)
+    if not asked:
+        raise UserError("--methods names nothing.", f"Known: {', '.join(discover.methods())}.", "Name some, or all.")
+    chosen = []
+    for word in dict.fromkeys(asked):
+        name, variant = split_variant(word)
+        chosen.append(Chosen(name, variant, instantiate(suite, name, variant, discover.method(name))))
+    return tuple(chosen)
+
+
+def locate(name: str, root: Path) -> tuple[Path, dict[str, Folders]]:
+    """The root and the present subsets of a data set below ``root`` or ``root/<data set>``."""
+    corpus = discover.corpus(name)
+    if not root.is_dir():
+        raise UserError(
+            f"--data {str(root)!r} is not a folder.",
+            f"Looked at {root.absolute()}.",
+            f"Its layout is {corpus.layout()}.",
+        )
+    home = root / name if (root / name).is_dir() else root
+    found = dict(corpus.find(home))
+    if not found:
+        inside = sorted(path.name for path in home.iterdir())[:8]
+        raise UserError(
+            f"{home} holds no subset of {corpus.title}.",
+            f"It holds: {', '.join(inside) or 'nothing'}.",
+            f"Arrange it as {corpus.layout()}.",
+        )
+    return home, found
+
+
+def _check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
+    known = [subset.name for subset in corpus.subsets]
+    if name not in known:
+        raise unknown(f"subset of {corpus.name}", name, known)
+    if name not in present:
+        raise UserError(
+            f"{corpus.name}:{name} is not in the data.",
+            f"Present: {', '.join(present)}.",
+            f"Add it as {corpus.layout()}, or choose another with --train or --test.",
+        )
+
+
+def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]:
+    """``a,b`` is one fit each, ``a+b`` a joint one, ``all`` every subset that has a train folder."""
+    corpus = discover.corpus(TRAIN_CORPUS)
+    trainable = [s.name for s in corpus.subsets if "train" in folders.get(s.name, {})]
+    asked = trainable if text == "all" else words(text)
+    if not asked:
+        raise UserError("--train names nothing.", f"Subsets with a train folder: {', '.join(trainable)}.", "Name one.")
+    sources = []
+    for word in dict.fromkeys(asked):
+        subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
+        for name in subsets:
+            _check_subset(corpus, name, list(folders))
+            check_classes(corpus, name, folders[name], "train")
+        sources.append(Source("+".join(subsets), subsets))
+    return tuple(sources)
+
+
+def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tuple[str, str], ...]:
+    """``all``, or data sets with or without subsets: ``genimage:adm,biggan`` continues the last data set named."""
+    asked: list[tuple[str, str]] = []
+    current = TRAIN_CORPUS
+    for word in list(folders) if text == "all" else words(text):
+        head, colon, tail = word.partition(":")
+        if not colon and head in discover.corpora():
+            current, tail = head, ""
+        else:
+            current, tail = (head, tail) if colon else (current, head)
+        if current not in folders:
+            raise unknown("dataset in the data", current, folders)
+        corpus = discover.corpus(current)
+        present = [s.name for s in corpus.subsets if "test" in folders[current].get(s.name, {})]
+        for name in [tail] if tail else present:
+            _check_subset(corpus, name, list(folders[current]))
+            asked.append((current, name))
+    if not asked:
+        raise UserError("--test names nothing.", f"Data sets: {', '.join(folders)}.", "Name a data set or a subset.")
+    for name, subset in asked:
+        check_classes(discover.corpus(name), subset, folders[name][subset], "test")
+    return tuple(dict.fromkeys(asked))
+
+
+def choose_protocols(text: str) -> tuple[str, ...]:
+    """The protocols of a comma list."""
+    asked = tuple(dict.fromkeys(words(text)))
+    for name in asked:
+        check_protocol(name)
+    if not asked:
+        raise UserError("--protocols names nothing.", "An empty list measures nothing.", "Name raw, aligned or both.")
+    return asked
+
+
+def choose_seeds(text: str) -> tuple[int, ...]:
+    """The seeds of a comma list of whole numbers from 0."""
+    asked = words(text)
+    if not asked or not all(word.isdigit() for word in asked):
+        raise UserError(
+            f"--seeds {text!r} is no list of seeds.", "A seed is a whole number from 0.", "Write --seeds 0,1,2."
+        )
+    return tuple(dict.fromkeys(int(word) for word in asked))
+
+
+def choose_limit(option: str, value: int | None) -> int | None:
+    """A limit of images a class and subset: at least 2, so that a split is possible."""
+    if value is not None and value < 2:
+        raise UserError(f"{option} {value} is too small.", "It counts images a class and subset.", "Give at least 2.")
+    return value
+
+
+def choose_device(name: str) -> None:
+    """Raise UserError for a word that is no device."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ("auto", "cpu", "cuda"))
+
+
+def roles_of(chosen: Chosen) -> set[str]:
+    """Every weights role that a method's networks and artefacts ask for."""
+    needs = [need for stage in STAGES for need in chosen.method.needs(stage).values()]
+    return set(chosen.method.roles()).union(*(need.roles() for need in needs))

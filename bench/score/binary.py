@@ -1,0 +1,80 @@
+"""Metrics of a two-class detector from counts at each distinct score.
+
+All functions take ``real`` and ``fake``: counts at ascending distinct scores, float or int [..., K], so that one call
+measures a cell or a thousand resamples of it. Label 1 = fake is the positive class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[Any]
+Values = NDArray[np.float64]
+
+
+def tally(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], Counts, Counts]:
+    """Distinct scores ascending [K], and the counts of reals and fakes at each: int64 [K] twice."""
+    scores, place = np.unique(logits, return_inverse=True)
+    real = np.bincount(place[labels == 0], minlength=len(scores))
+    fake = np.bincount(place[labels == 1], minlength=len(scores))
+    return scores, real, fake
+
+
+def auc(real: Counts, fake: Counts) -> Values:
+    """Area under the ROC curve; ties count one half. In 0…1, never flipped."""
+    below = np.cumsum(real, -1) - real
+    pairs = real.sum(-1, dtype=np.float64) * fake.sum(-1)
+    result: Values = (fake * (below + real / 2)).sum(-1) / pairs
+    return result
+
+
+def average_precision(real: Counts, fake: Counts) -> Values:
+    """Average precision of the fakes: the sum over thresholds of precision times the step in recall."""
+    true = np.cumsum(fake[..., ::-1], -1)
+    called = true + np.cumsum(real[..., ::-1], -1)
+    precision = true / np.maximum(called, 1)
+    result: Values = (precision * fake[..., ::-1]).sum(-1) / fake.sum(-1, dtype=np.float64)
+    return result
+
+
+def real_accuracy(real: Counts, positive: NDArray[np.bool_]) -> Values:
+    """Share of reals called real; ``positive`` bool [K] says which scores are called fake."""
+    result: Values = (real * ~positive).sum(-1) / real.sum(-1, dtype=np.float64)
+    return result
+
+
+def fake_accuracy(fake: Counts, positive: NDArray[np.bool_]) -> Values:
+    """Share of fakes called fake."""
+    result: Values = (fake * positive).sum(-1) / fake.sum(-1, dtype=np.float64)
+    return result
+
+
+def accuracy(real: Counts, fake: Counts, positive: NDArray[np.bool_]) -> Values:
+    """Share of all images called right."""
+    right = (real * ~positive).sum(-1) + (fake * positive).sum(-1)
+    result: Values = right / (real.sum(-1, dtype=np.float64) + fake.sum(-1))
+    return result
+
+
+#: Metrics at a threshold, and metrics of the ranking, by their names in ``rows.csv``.
+AT_THRESHOLD: Mapping[str, Callable[[Counts, Counts, NDArray[np.bool_]], Values]] = {
+    "acc": accuracy,
+    "real_acc": lambda real, fake, positive: real_accuracy(real, positive),
+    "fake_acc": lambda real, fake, positive: fake_accuracy(fake, positive),
+}
+OF_RANKING: Mapping[str, Callable[[Counts, Counts], Values]] = {"auc": auc, "ap": average_precision}
+
+
+def best_threshold(scores: NDArray[np.float32], real: Counts, fake: Counts) -> float:
+    """The logit above which an image is called fake, with the best accuracy on these counts.
+
+    Half way between two scores; the one nearest to 0 among equals. For the training source's validation images only.
+    """
+    cuts = np.concatenate([[scores[0] - 1.0], (scores[1:].astype(np.float64) + scores[:-1]) / 2, [scores[-1] + 1.0]])
+    right = np.concatenate([[0], np.cumsum(real)]) + fake.sum() - np.concatenate([[0], np.cumsum(fake)])
+    best = np.flatnonzero(right == right.max())
+    return float(cuts[best[np.abs(cuts[best]).argmin()]])

@@ -1,0 +1,1 @@
+"""Suites: which methods with which parameters, on what, by which protocols."""

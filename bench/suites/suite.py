@@ -1,0 +1,96 @@
+"""Read a suite file, and make the typed parameters of its methods."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from bench.detector import Method
+from bench.errors import UserError, unknown
+
+_FOLDER = Path(__file__).parent
+
+
+class Suite(BaseModel):
+    """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
+
+    ``limit_train`` and ``limit_test`` are images a class and subset; absent means all.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    label: str
+    models: str
+    data: str
+    datasets: tuple[str, ...]
+    protocols: tuple[str, ...]
+    controls: tuple[str, ...] = ()
+    limit_train: int | None = None
+    limit_test: int | None = None
+    methods: Mapping[str, Mapping[str, Any]] = {}
+
+
+def names() -> list[str]:
+    """Names of all suites."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Suite:
+    """The suite of a name, or of a file that ends in ``.toml``. Raises UserError for an unknown or a wrong one."""
+    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise unknown("suite", name, names(), remedy="Or name a file that ends in .toml.")
+    try:
+        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        reason = str(error).splitlines()
+        raise UserError(
+            f"The suite file {path} cannot be used.", " ".join(reason[:3]), f"Compare it with {_FOLDER / 'mini.toml'}."
+        ) from error
+
+
+def split_variant(text: str) -> tuple[str, str]:
+    """``dire[adm]`` as (``dire``, ``adm``); a bare name has the variant ''."""
+    name, bracket, rest = text.partition("[")
+    if bracket and not rest.endswith("]"):
+        raise UserError(
+            f"{text!r} is no method name.", "A variant stands in brackets: name[variant].", f"Write {name}[…]."
+        )
+    return name, rest[:-1] if bracket else ""
+
+
+def variants(suite: Suite, name: str, method: type[Method]) -> list[str]:
+    """The variants of a method that its file and the suite name."""
+    listed = {split_variant(key)[1] for key in suite.methods if split_variant(key)[0] == name}
+    return sorted((listed | set(method.variants)) - {""})
+
+
+def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> Method:
+    """The method with its parameters: the paper's defaults, then the variant's, then the suite's.
+
+    Raises UserError for an unknown variant, an unknown parameter or a value of the wrong type.
+    """
+    known = variants(suite, name, method)
+    if variant and variant not in known:
+        raise unknown(f"variant of {name}", variant, known, remedy=f"Plain {name} is the default variant.")
+    full = f"{name}[{variant}]" if variant else name
+    values = {**suite.methods.get(name, {}), **method.variants.get(variant, {}), **suite.methods.get(full, {})}
+    allowed = [field.name for field in fields(method.Params)]
+    for key in values:
+        if key not in allowed:
+            raise unknown(f"parameter of {name}", key, allowed, remedy=f"Change it in bench/suites/{suite.name}.toml.")
+    try:
+        return method(TypeAdapter(method.Params).validate_python(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"The parameter {'.'.join(map(str, first['loc']))} of {full} has the value {first['input']!r}.",
+            f"{first['msg']}.",
+            f"Change it in bench/suites/{suite.name}.toml.",
+        ) from error

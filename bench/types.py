@@ -1,0 +1,234 @@
+"""The vocabulary of the harness: what is named on disk, in tables and between rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bench.recipe import SOURCE, Recipe, content_key
+
+REAL, FAKE = 0, 1
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a slice.
+
+    ``row_id`` names the place in the data set, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
+    ``label`` is 1 for fake, 0 for real, None where nobody knows.
+    ``quality`` is the JPEG quality estimated from its quantisation tables, 0 for other containers. ``status`` other
+    than ``ok`` quarantines the image, with its ``reason``.
+    """
+
+    row_id: str
+    path: Path
+    label: int | None
+    file_id: str = ""
+    image_id: str = ""
+    klass: str = ""
+    container: str = ""
+    quality: int = 0
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+    status: str = OK
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a protocol does to one image: a square window, then perhaps a partner's JPEG tables."""
+
+    left: int
+    top: int
+    size: int
+    partner: Path | None = None
+    partner_id: str = ""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A named set of images, and where their pixels come from.
+
+    ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol, whose
+    ``operations`` are given by ``row_id``.
+    """
+
+    corpus: str
+    subset: str
+    role: str
+    items: tuple[Item, ...]
+    protocol: str = "raw"
+    image: Recipe | str = SOURCE
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``genimage-sdv14-test``, for people and file names."""
+        return f"{self.corpus}-{self.subset}-{self.role}"
+
+    @cached_property
+    def usable(self) -> tuple[Item, ...]:
+        """The items that could be read."""
+        return tuple(item for item in self.items if item.status == OK)
+
+    def count(self, label: int) -> int:
+        """Readable images of a class."""
+        return sum(item.label == label for item in self.usable)
+
+    @cached_property
+    def key(self) -> str:
+        """Content key over the images, their labels and the protocol; paths are no part of it."""
+        members = sorted((i.row_id, i.image_id, i.label, i.status) for i in self.items)
+        image = self.image.key if isinstance(self.image, Recipe) else self.image
+        return content_key([self.corpus, self.subset, self.role, members, image])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Everything that decides one checkpoint.
+
+    ``params`` and ``weights`` as resolved; ``recipes`` are the keys of all artefacts that training reads; ``train`` and
+    ``val`` are slice keys.
+    """
+
+    method: str
+    variant: str
+    version: int
+    params: Mapping[str, Any]
+    weights: Mapping[str, str]
+    recipes: tuple[str, ...]
+    source: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    protocol: str
+    seed: int
+    task: str = "detect"
+
+    @cached_property
+    def key(self) -> str:
+        """Content key; names the checkpoint."""
+        content = asdict(self)
+        del content["variant"]  # A variant is its parameters; its name decides nothing.
+        return content_key(content)
+
+    @property
+    def label(self) -> str:
+        """``dire`` or ``dire[adm]``, as on the command line."""
+        return f"{self.method}[{self.variant}]" if self.variant else self.method
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit scored on one slice: a row of a table before its metrics."""
+
+    fit: Fit
+    test: Slice
+    perturbation: str = "none"
+    relation: str = "out"
+
+    @cached_property
+    def key(self) -> str:
+        """Content key of the scores."""
+        return content_key([self.fit.key, self.test.key, self.perturbation])
+
+    @property
+    def name(self) -> str:
+        """File stem of the scores: ``genimage-sdv14-test@raw+permuted``."""
+        suffix = "" if self.perturbation == "none" else f"+{self.perturbation}"
+        return f"{self.test.name}@{self.test.protocol}{suffix}"
+
+    @property
+    def title(self) -> str:
+        """For people: method, training and test."""
+        return f"{self.fit.label} ({self.fit.source}, {self.fit.protocol}, seed {self.fit.seed}) on {self.name}"
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A cell of the matrix that cannot exist, with the reason; it blocks the averages it belongs to."""
+
+    method: str
+    variant: str
+    source: str
+    train_protocol: str
+    seed: int
+    corpus: str
+    subset: str
+    protocol: str
+    perturbation: str
+    relation: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Artefacts to make: one recipe over one slice."""
+
+    recipe: Recipe
+    slice: Slice
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: jobs in an order in which they can be made, fits, cells, and the holes with their reasons."""
+
+    slices: Mapping[str, Slice]
+    jobs: tuple[Job, ...]
+    fits: tuple[Fit, ...]
+    cells: tuple[Cell, ...]
+    holes: tuple[Hole, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per-image outcome of a cell, in the order of the slice's items; failed images have NaN and a reason."""
+
+    row_id: tuple[str, ...]
+    image_id: tuple[str, ...]
+    label: tuple[int | None, ...]
+    logit: tuple[float, ...]
+    status: tuple[str, ...]
+    reason: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one cell with its interval; the columns of ``rows.csv`` in order.
+
+    ``value``, ``low`` and ``high`` are shares in 0…1, or None in a hole.
+    """
+
+    schema: int
+    method: str
+    variant: str
+    fit: str
+    train: str
+    train_protocol: str
+    seed: int
+    task: str
+    target: str
+    dataset: str
+    subset: str
+    protocol: str
+    perturbation: str
+    geometry: str
+    relation: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    interval: str
+    n_real: int
+    n_fake: int
+    n_listed: int
+    n_failed: int
+    threshold_rule: str
+    status: str
+    reason: str
+    origin: str
+    source: str

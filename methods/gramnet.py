@@ -1,0 +1,100 @@
+"""GramNet: global texture by Gram matrices at six depths of a ResNet-18 (CVPR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.detector import Card, Detector, Sample, Schedule, Stage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes."""
+
+    image_size: int = 512
+    resize_from: tuple[int, int] = (64, 256)
+    width: int = 64
+    pretrained: bool = True
+    lr: float = 1e-5
+    weight_decay: float = 1e-4
+    epochs: int = 5
+    batch_size: int = 16
+
+
+class GramNet(Detector):
+    """Learns from BGR pixels 0…255 without mean or deviation, squashed to a square, as the official code does."""
+
+    card = Card(
+        title="GramNet",
+        paper="Liu et al.: Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020 (arXiv 2002.00133)",
+        code="liuzhengzhe/Global_Texture_Enhancement_for_Fake_Face_Detection_in_the-Wild@a416145",
+        licence="none stated; written from the paper and the layer list",
+        pretraining="ImageNet-1k (ResNet-18 trunk)",
+        label_convention="official code: 0 = fake, 1 = real; here 1 = fake",
+        version=1,
+        weights={"resnet18": "trunk"},
+        deviations=(
+            "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
+        ),
+    )
+    Params = Params
+
+    def roles(self) -> Sequence[str]:
+        """The ImageNet trunk, unless training starts from scratch."""
+        return ("resnet18",) if self.params.pretrained else ()
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The network with two logits (real, fake)."""
+        from dataclasses import replace
+
+        from bench.nets.gram import GramNet as Network
+        from bench.nets.resnet import RESNET18, load_imagenet
+
+        network = Network(replace(RESNET18, width=self.params.width))
+        if self.params.pretrained:
+            from safetensors.torch import load_file
+
+            load_imagenet(network, load_file(weights["resnet18"] / "model.safetensors"))
+        return network
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        bgr = np.ascontiguousarray(sample.rgb[:, :, ::-1])
+        image = torch.from_numpy(bgr).permute(2, 0, 1)[None].float()
+        sides = [self.params.image_size]
+        if stage == "train":
+            low, high = self.params.resize_from
+            sides.insert(0, int(rng.integers(low, high + 1)))
+        for side in sides:  # OpenCV's bilinear: half-pixel centres, no antialiasing
+            image = interpolate(image, (side, side), mode="bilinear", align_corners=False)
+        return {"image": image[0]}
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Negative log-likelihood of the log-softmax."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(model(batch["image"]), batch["label"])
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Difference of the two logits."""
+        real, fake = model(batch["image"]).unbind(1)
+        difference: Tensor = fake - real
+        return difference
+
+    def schedule(self) -> Schedule:
+        """Adam at a fixed rate for a fixed number of epochs."""
+        p = self.params
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, weight_decay=p.weight_decay)
+
+
+METHOD = GramNet

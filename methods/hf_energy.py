@@ -1,0 +1,39 @@
+"""High-frequency energy alone: the simplest pixel statistic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.detector import Card, Sample, Statistic
+
+
+@dataclass(frozen=True)
+class Params:
+    """None."""
+
+
+class HighFrequencyEnergy(Statistic):
+    """A decoder that blurs or rings shows in this one number."""
+
+    card = Card(
+        title="HF energy",
+        paper="none: a control",
+        code="this project",
+        licence="Apache-2.0",
+        pretraining="none",
+        label_convention="1 = fake",
+        version=1,
+    )
+    Params = Params
+
+    def value(self, sample: Sample) -> float:
+        """Logarithm of the mean squared Laplacian of the luma, 0…255."""
+        luma = sample.rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        inner = luma[1:-1, 1:-1]
+        laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
+        return float(np.log(np.mean(laplacian**2) + 1e-3))
+
+
+METHOD = HighFrequencyEnergy

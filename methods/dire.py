@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.data.geometry import center_crop_arr, crop, resize_short_side
 from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
+from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.recipe import Recipe
 from bench.recon.engines import ddim_inversion
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class GramNet(Detector):
 
     card = Card(
         title="GramNet",
-        paper="Liu et al.: Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020 (arXiv 2002.00133)",
+        paper="Liu et al.: Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         code="liuzhengzhe/Global_Texture_Enhancement_for_Fake_Face_Detection_in_the-Wild@a416145",
         licence="none stated; written from the paper and the layer list",
         pretraining="ImageNet-1k (ResNet-18 trunk)",
@@ -52,8 +52,6 @@ class GramNet(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The network with two logits (real, fake)."""
-        from dataclasses import replace
-
         from bench.nets.gram import GramNet as Network
         from bench.nets.resnet import RESNET18, load_imagenet
 

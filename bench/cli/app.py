@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,10 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = ("run", "plan", "prepare", "score", "report", "verify", "check", "list")
-
-
-def _options(**values: Any) -> Options:  # noqa: ANN401 - checked by the dataclass
-    return Options(**values)
 
 
 @app.command()
@@ -147,7 +143,8 @@ def score(
 ) -> None:
     """P(fake) of your own images, by a detector that `run` has trained."""
     progress = new_progress()
-    wanted = inspect.check_score(method, images, train, protocol, seed, suite, models, device, store)
+    places = inspect.ScoreOptions(suite, models, device, store)
+    wanted = inspect.check_score(method, images, (train, protocol, seed), places)
     from bench.run import single
 
     scored = single.score_images(wanted, progress)

@@ -6,9 +6,9 @@ import json
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench import discover
 from bench.data.corpus import image_files
@@ -22,12 +22,19 @@ from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
 from bench.recon.store import Store
-from bench.run.request import choose_device, choose_methods, locate
+from bench.run.request import Chosen, Wanted, choose_device, choose_methods, locate
 from bench.suites import suite as suites
 from bench.types import Fit
 
-if TYPE_CHECKING:
-    from bench.run.single import Wanted
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Where ``score`` finds fits and models, and what it runs on."""
+
+    suite: str
+    models: str | None
+    device: str
+    store: Path
 
 
 def results_folder(suite: str, results: Path | None) -> Results:
@@ -50,61 +57,53 @@ def verify(results: Results) -> tuple[int, list[str]]:
 
 
 def _fits(store: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text(encoding="utf-8"))["fit"] for path in sorted((store / "fits").glob("*/fit.json"))]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((store / "fits").glob("*/fit.json"))]
+    return [record["fit"] | {"train_images": record["train_images"]} for record in records]
 
 
-def check_score(
-    method: str,
-    images: list[Path],
-    train: str,
-    protocol: str,
-    seed: int,
-    suite: str,
-    models: str | None,
-    device: str,
-    store: Path,
-) -> Wanted:
-    """Find the fit and the image files that ``score`` names. Raises UserError; torch is not imported here."""
-    loaded = suites.load(suite)
-    chosen = choose_methods(method, loaded)
-    if len(chosen) != 1:
-        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
-    choose_device(device)
-    paths = [path for place in images for path in (image_files(place) if place.is_dir() else [place])]
+def _images(places: list[Path]) -> tuple[Path, ...]:
+    paths = [path for place in places for path in (image_files(place) if place.is_dir() else [place])]
     absent = [path for path in paths if not path.is_file()]
     if absent or not paths:
-        names = ", ".join(map(str, absent or images))
         raise UserError(
-            f"No image at {names}.", f"Looked from {Path.cwd()}.", "Name image files, or folders that hold some."
+            f"No image at {', '.join(map(str, absent or places))}.",
+            f"Looked from {Path.cwd()}.",
+            "Name image files, or folders that hold some.",
         )
-    wanted = {"method": chosen[0].name, "source": train, "protocol": protocol, "seed": seed}
-    params = json.loads(json.dumps(asdict(chosen[0].method.params)))
-    known = [fit for fit in _fits(store) if fit["method"] == chosen[0].name and fit["params"] == params]
+    return tuple(path.absolute() for path in paths)
+
+
+def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int) -> Fit:
+    """The finished fit of a method with its present parameters; the largest where limits differ."""
+    params = json.loads(json.dumps(asdict(chosen.method.params)))
+    known = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
+    wanted = {"source": source, "protocol": protocol, "seed": seed}
     matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
     if not matching:
         listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
         raise UserError(
-            f"There is no fit of {method} with --train {train} --protocol {protocol} --seed {seed}.",
+            f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
             f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
-            f"Run `python run_bench.py --methods {method} --train {train}` first, or name one of these.",
+            f"Run `python run_bench.py --methods {chosen.label} --train {source}` first, or name one of these.",
         )
-    fields = {name: value for name, value in max(matching, key=_size).items() if name != "key"}
-    for name in ("recipes", "train", "val"):
-        fields[name] = tuple(fields[name])
-    from bench.run.single import Wanted
-
-    return Wanted(
-        chosen[0],
-        Fit(**fields),
-        tuple(path.absolute() for path in paths),
-        Zoo(models or loaded.models),
-        Store(store),
-        device,
-    )
+    fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
+    return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
 
 
-def _size(fit: dict[str, Any]) -> tuple[int, str]:
-    return len(fit["train"]), str(fit["key"])
+def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions) -> Wanted:
+    """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
+    loaded = suites.load(options.suite)
+    chosen = choose_methods(method, loaded)
+    if len(chosen) != 1:
+        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
+    choose_device(options.device)
+    paths = _images(places)
+    fit = _find_fit(chosen[0], options.store, *wanted)
+    return Wanted(chosen[0], fit, paths, Zoo(options.models or loaded.models), Store(options.store), options.device)
+
+
+def _size(record: dict[str, Any]) -> tuple[int, str]:
+    return int(record["train_images"]), str(record["key"])
 
 
 def machine(suite: str, models: str | None, data: str | None, store: Path) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from bench.types import OK, Row, Scores
 #: Metric and threshold rule of every row of a cell, in the order of tables.
 METRICS = (("acc", "0.5"), ("acc", "source_val"), ("auc", ""), ("ap", ""), ("real_acc", "0.5"), ("fake_acc", "0.5"))
 _AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
+#: The columns of a row that its cell gives.
+_SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
 Draws = NDArray[np.float64]
 
 
@@ -92,21 +94,10 @@ def _rows_of(measured: Measured) -> list[Row]:
         low, high = (None, None) if value is None else interval.percentile(measured.draws[metric, rule])
         found.append(
             Row(
+                **{name: getattr(entry, name) for name in _SHARED},
                 schema=SCHEMA,
-                method=entry.method,
-                variant=entry.variant,
-                fit=entry.fit,
-                train=entry.train,
-                train_protocol=entry.train_protocol,
-                seed=entry.seed,
-                task=entry.task,
                 target="",
-                dataset=entry.dataset,
-                subset=entry.subset,
-                protocol=entry.protocol,
-                perturbation=entry.perturbation,
                 geometry="native",
-                relation=entry.relation,
                 metric=metric,
                 value=value,
                 low=low,
@@ -117,8 +108,6 @@ def _rows_of(measured: Measured) -> list[Row]:
                 n_listed=measured.n_listed,
                 n_failed=failed,
                 threshold_rule=rule,
-                status=entry.status,
-                reason=entry.reason,
                 origin="measured",
                 source="",
             )

@@ -66,41 +66,42 @@ def _artefacts(plan: Plan, store: Store, history: dict[tuple[str, str], float]) 
     return found
 
 
+def _cells(plan: Plan, results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": cell.title,
+            "method": cell.fit.label,
+            "key": cell.key,
+            "images": len(cell.test.usable),
+            "done": results.has_scores(results.scores_path(cell), cell.key),
+        }
+        for cell in plan.cells
+    ]
+
+
+def _fits(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": fit.label,
+            "train": fit.source,
+            "protocol": fit.protocol,
+            "seed": fit.seed,
+            "key": fit.key,
+            "images": sum(len(plan.slices[key].usable) for key in fit.train),
+            "done": is_fitted(store, fit),
+        }
+        for fit in plan.fits
+    ]
+
+
 def estimate(plan: Plan, store: Store, results: Results) -> dict[str, Any]:
     """The document of ``plan --json``: cells, fits, artefacts, and their totals."""
     history = _history(results.costs)
-
-    def cost(kind: str, name: str) -> float:
-        return history.get((kind, name), _DEFAULTS[kind])
-
-    artefacts = _artefacts(plan, store, history)
-    cells = [
-        {
-            "title": c.title,
-            "key": c.key,
-            "images": len(c.test.usable),
-            "done": results.has_scores(results.scores_path(c), c.key),
-        }
-        for c in plan.cells
-    ]
-    fits = [
-        {
-            "method": f.label,
-            "train": f.source,
-            "protocol": f.protocol,
-            "seed": f.seed,
-            "key": f.key,
-            "images": sum(len(plan.slices[key].usable) for key in f.train),
-            "done": is_fitted(store, f),
-        }
-        for f in plan.fits
-    ]
-    images = {fit.key: sum(len(plan.slices[key].usable) for key in fit.train) for fit in plan.fits}
-    open_fits = [fit for fit in plan.fits if not is_fitted(store, fit)]
-    open_cells = [c for c in plan.cells if not results.has_scores(results.scores_path(c), c.key)]
+    artefacts, fits, cells = _artefacts(plan, store, history), _fits(plan, store), _cells(plan, results)
     seconds = sum(a["seconds"] for a in artefacts)
-    seconds += sum(cost("fit", fit.label) * images[fit.key] for fit in open_fits)
-    seconds += sum(cost("score", c.fit.label) * len(c.test.usable) for c in open_cells)
+    for kind, units in (("fit", fits), ("score", cells)):
+        rates = [history.get((kind, unit["method"]), _DEFAULTS[kind]) for unit in units]
+        seconds += sum(rate * u["images"] for rate, u in zip(rates, units, strict=True) if not u["done"])
     return {
         "cells": cells,
         "holes": [vars(hole) for hole in plan.holes],

@@ -12,7 +12,10 @@ from bench.data.draw import Limits, check_classes
 from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
 from bench.errors import UserError, unknown
+from bench.models.zoo import Zoo
+from bench.recon.store import Store
 from bench.suites.suite import Suite, instantiate, split_variant
+from bench.types import Fit
 
 CONTROLS = ("permuted",)
 
@@ -24,6 +27,23 @@ class Chosen:
     name: str
     variant: str
     method: Method
+
+    @property
+    def label(self) -> str:
+        """``dire`` or ``dire[adm]``, as on the command line."""
+        return f"{self.name}[{self.variant}]" if self.variant else self.name
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which fit, and which image files."""
+
+    chosen: Chosen
+    fit: Fit
+    paths: tuple[Path, ...]
+    zoo: Zoo
+    store: Store
+    device: str
 
 
 @dataclass(frozen=True)

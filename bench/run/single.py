@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.kit.reference import references
 from bench.ledger.folder import Results
-from bench.models.zoo import Zoo
 from bench.progress import Progress
 from bench.recipe import content_key
-from bench.recon.store import Store
 from bench.run import execute
-from bench.run.request import Chosen
+from bench.run.request import Wanted
 from bench.run.session import open_session
-from bench.types import OK, Fit, Item, Job, Plan, Slice
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which fit, and which image files."""
-
-    chosen: Chosen
-    fit: Fit
-    paths: tuple[Path, ...]
-    zoo: Zoo
-    store: Store
-    device: str
+from bench.types import OK, Item, Job, Plan, Slice
 
 
 def _slice(wanted: Wanted, progress: Progress) -> Slice:

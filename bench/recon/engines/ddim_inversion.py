@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.data.geometry import center_crop_arr
+from bench.kit.geometry import center_crop_arr
 from bench.models.zoo import Zoo
 from bench.progress import Meter
 from bench.recipe import Recipe

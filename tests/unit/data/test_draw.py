@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import pytest
+
+from bench import discover
+from bench.data import draw
+from bench.data.index import Index
+from bench.errors import UserError
+from bench.progress import Progress
+from tests.conftest import item, make_genimage
+
+POOL = [item(i, label) for i in range(50) for label in (0, 1)]
+
+
+def ids(part):
+    return {i.image_id for i in part.items}
+
+
+def test_train_and_val_are_disjoint_and_cover_the_folder():
+    train, val = draw.train_slices("genimage", "sdv14", POOL, draw.Limits(None, None))
+    assert ids(train) & ids(val) == set()
+    assert ids(train) | ids(val) == {i.image_id for i in POOL}
+    assert val.count(0) == val.count(1) == 5
+
+
+def test_copies_of_an_image_fall_on_one_side():
+    copies = [replace(i, row_id=i.row_id[::-1]) for i in POOL]
+    train, val = draw.train_slices("genimage", "sdv14", [*POOL, *copies], draw.Limits(None, None))
+    assert ids(train) & ids(val) == set()
+    assert len(train.items) + len(val.items) == 200
+
+
+def test_the_split_does_not_move_with_the_seed_but_the_draw_does():
+    first = draw.train_slices("genimage", "sdv14", POOL, draw.Limits(20, None, seed=0))
+    second = draw.train_slices("genimage", "sdv14", POOL, draw.Limits(20, None, seed=1))
+    everything = draw.train_slices("genimage", "sdv14", POOL, draw.Limits(None, None))[1]
+    assert ids(first[1]) <= ids(everything)
+    assert ids(first[0]) != ids(second[0])
+    assert ids(first[0]) & ids(everything) == set()
+
+
+def test_smaller_draws_nest():
+    draws = [draw.test_slice("genimage", "sdv14", POOL, draw.Limits(None, n)) for n in (5, 10, 40)]
+    assert ids(draws[0]) < ids(draws[1]) < ids(draws[2])
+    assert draws[0].count(0) == draws[0].count(1) == 5
+
+
+def test_an_image_of_a_test_slice_is_quarantined_in_training():
+    train, _ = draw.train_slices("genimage", "sdv14", POOL, draw.Limits(None, None))
+    shared = train.items[3]
+    kept = draw.without_test_images(train, {shared.image_id: "genimage-adm-test"})
+    assert shared.row_id not in {i.row_id for i in kept.usable}
+    assert [i.reason for i in kept.items if i.status == "leak"] == ["also in genimage-adm-test"]
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ("stable_diffusion_v_1_4", "imagenet_ai_0419_sdv4"),
+        ("Stable_Diffusion_V_1_4", ""),
+        ("imagenet_ai_0419_sdv4", ""),
+        ("stable_diffusion_v_1_4", "whatever"),
+    ],
+)
+def test_genimage_is_found_in_every_layout(tmp_path, outer, inner):
+    make_genimage(tmp_path, outer, inner, count=2)
+    (tmp_path / "__MACOSX").mkdir()
+    found = discover.corpus("genimage").find(tmp_path)
+    assert set(found) == {"sdv14"}
+    assert set(found["sdv14"]) == {"train", "test"}
+    assert {len(folders) for folders in found["sdv14"]["train"].values()} == {1}
+
+
+def test_scanned_items_have_facts_and_odd_suffixes_survive(genimage):
+    home = genimage / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "ai"
+    first = sorted(home.iterdir())[0]
+    first.rename(first.with_suffix(".PNG"))
+    (home / "._junk.png").write_bytes(b"resource fork")
+    (home / "broken.png").write_bytes(b"nothing")
+    corpus = discover.corpus("genimage")
+    index = Index(genimage.parent / "index")
+    items = draw.items(corpus, genimage, corpus.find(genimage)["biggan"], "test", index, Progress())
+    assert len(items) == 13
+    broken = [i for i in items if i.status != "ok"]
+    assert [i.path.name for i in broken] == ["broken.png"]
+    assert "cannot be decoded" in broken[0].reason
+    real = next(i for i in items if i.label == 0)
+    assert (real.container, real.height, real.klass[:1]) == ("jpeg", 32, "n")
+
+
+def test_a_second_scan_opens_nothing_and_a_changed_file_is_seen(genimage, monkeypatch):
+    paths = sorted(genimage.rglob("*.png"))
+    first = Index(genimage / "index").scan(paths, Progress())
+    opened = []
+    real_examine = draw.Index.scan.__globals__["examine"]
+    monkeypatch.setitem(Index.scan.__globals__, "examine", lambda p: opened.append(p) or real_examine(p))
+    index = Index(genimage / "index")
+    assert index.scan(paths, Progress()) == first
+    assert opened == []
+    paths[0].write_bytes(paths[1].read_bytes())
+    assert index.scan(paths, Progress())[0]["image_id"] == first[1]["image_id"]
+    assert opened == [paths[0]]
+
+
+def test_a_torn_last_line_of_the_index_is_read_over(genimage):
+    paths = sorted(genimage.rglob("*.png"))
+    first = Index(genimage / "index").scan(paths, Progress())
+    file = next((genimage / "index").iterdir())
+    file.write_text(file.read_text()[:-40])
+    assert Index(genimage / "index").scan(paths, Progress()) == first
+
+
+def test_an_empty_class_is_refused_with_its_folder(genimage):
+    for path in (genimage / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "nature").iterdir():
+        path.unlink()
+    corpus = discover.corpus("genimage")
+    with pytest.raises(UserError, match="no real images") as caught:
+        draw.check_classes(corpus, "biggan", corpus.find(genimage)["biggan"], "test")
+    assert "nature" in caught.value.exists

@@ -1,0 +1,90 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench import discover
+from bench.data import draw
+from bench.data.index import Index
+from bench.data.protocols import GRID, apply_protocol, perform, read_source, window_size
+from bench.errors import UserError
+from bench.progress import Progress
+from bench.types import Slice
+from tests.conftest import item, make_genimage
+
+
+@pytest.fixture
+def part(tmp_path):
+    make_genimage(tmp_path, count=8)
+    corpus = discover.corpus("genimage")
+    items = draw.items(corpus, tmp_path, corpus.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress())
+    return draw.test_slice("genimage", "sdv14", items, draw.Limits(None, None))
+
+
+def test_raw_changes_nothing(part):
+    assert apply_protocol("raw", part) is part
+
+
+def test_aligned_gives_both_classes_one_size_and_equal_numbers(part):
+    aligned = apply_protocol("aligned", replace(part, items=part.items[:-3]))
+    assert aligned.count(0) == aligned.count(1) > 0
+    shapes = {perform(aligned.operations[i.row_id], read_source(i)).shape for i in aligned.items}
+    assert shapes == {(64, 64, 3)}
+
+
+def test_windows_of_jpeg_files_start_on_the_codecs_grid(part):
+    aligned = apply_protocol("aligned", part)
+    for i in aligned.items:
+        operation = aligned.operations[i.row_id]
+        if i.container == "jpeg":
+            assert operation.left % GRID == operation.top % GRID == 0
+            assert operation.partner is None
+        assert operation.left + operation.size <= i.width
+        assert operation.top + operation.size <= i.height
+
+
+def test_every_fake_is_encoded_once_with_the_tables_of_its_own_partner(part):
+    aligned = apply_protocol("aligned", part)
+    reals = {i.path for i in aligned.items if i.label == 0}
+    partners = [aligned.operations[i.row_id].partner for i in aligned.items if i.label == 1]
+    assert set(partners) == reals
+    fake = next(i for i in aligned.items if i.label == 1)
+    operation = aligned.operations[fake.row_id]
+    with Image.open(operation.partner) as partner:
+        buffer = io.BytesIO()
+        Image.fromarray(read_source(fake)).save(buffer, "JPEG", qtables=partner.quantization, subsampling="4:2:0")
+    expected = np.asarray(Image.open(buffer).convert("RGB"))
+    assert (perform(operation, read_source(fake)) == expected).all()
+
+
+def test_a_real_is_its_own_pixels(part):
+    aligned = apply_protocol("aligned", part)
+    real = next(i for i in aligned.items if i.label == 0 and i.width == 64)
+    assert (perform(aligned.operations[real.row_id], read_source(real)) == read_source(real)).all()
+
+
+def test_the_recipe_changes_with_the_members_and_not_with_their_order(part):
+    aligned = apply_protocol("aligned", part)
+    assert apply_protocol("aligned", replace(part, items=part.items[::-1])).image.key == aligned.image.key
+    assert apply_protocol("aligned", replace(part, items=part.items[2:])).image.key != aligned.image.key
+
+
+def test_the_window_is_the_largest_that_pairs_most_images():
+    pool = [item(i, 1, 64, 64) for i in range(4)] + [item(i, 0, 80, 64) for i in range(3)] + [item(9, 0, 500, 400)]
+    assert window_size(pool) == 64
+    assert window_size([item(0, 1, 512, 512), item(0, 0, 500, 375)]) == 368
+
+
+def test_no_common_size_is_refused_with_both_ranges():
+    part = Slice("genimage", "adm", "test", (item(0, 1, 32, 32), item(0, 0, 500, 400)))
+    with pytest.raises(UserError, match="no size that both classes") as caught:
+        apply_protocol("aligned", part)
+    assert "real 400…400 px, fake 32…32 px" in caught.value.exists
+
+
+def test_an_unknown_protocol_names_the_known():
+    with pytest.raises(UserError, match="no protocol 'alinged'") as caught:
+        apply_protocol("alinged", Slice("genimage", "adm", "test", ()))
+    assert "aligned" in caught.value.remedy

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.transforms import v2
+
+from bench.detector import Example, Plateau
+from bench.kit import statistic
+from bench.kit.geometry import center_crop_arr, crop, resize_short_side
+from bench.kit.network import EarlyStop
+from bench.kit.reference import Reference, permuted
+from bench.types import Slice
+from tests.conftest import item, picture
+
+
+def test_early_stop_falls_twice_by_ten_and_then_stops():
+    stop = EarlyStop(Plateau(patience=5, gains=(0.001, 0.002), min_lr=1e-6), 1e-4)
+    assert stop.step(0.9)
+    rates = []
+    for _ in range(15):
+        assert not stop.stopped
+        stop.step(0.9005)
+        rates.append(stop.lr)
+    assert rates == pytest.approx([1e-4] * 4 + [1e-5] * 5 + [1e-6] * 5 + [1e-7])
+    assert stop.stopped
+
+
+def test_early_stop_wants_a_larger_gain_after_the_first_fall():
+    stop = EarlyStop(Plateau(patience=1), 1e-4)
+    stop.step(0.5)
+    assert stop.step(0.5011)
+    assert not stop.step(0.5011)
+    assert not stop.step(0.5025)
+    assert stop.step(0.5035)
+
+
+def test_permuted_artefacts_are_never_an_images_own():
+    part = Slice("genimage", "sdv14", "test", tuple(item(i, i % 2) for i in range(9)))
+    refs = [Reference(part, i, i, Example(), {}) for i in part.items]
+    mixed = permuted(refs, 0)
+    assert [r.item for r in mixed] == list(part.items)
+    assert all(r.donor != r.item for r in mixed)
+    assert {r.donor.row_id for r in mixed} == {i.row_id for i in part.items}
+    assert permuted(refs, 0) == mixed
+
+
+def test_words_become_smoothed_log_odds_and_unknown_words_say_nothing():
+    state = statistic.fit(["png", "png", "jpeg", "jpeg", "png"], [1, 1, 0, 0, 0])
+    logits = statistic.logits(state, ["png", "jpeg", "webp"])
+    assert logits == pytest.approx([np.log(2.5 / 1.5), np.log(0.5 / 2.5), 0.0])
+
+
+def test_numbers_become_a_monotone_logit_of_the_right_sign():
+    rng = np.random.default_rng(0)
+    labels = [0] * 50 + [1] * 50
+    values = [float(v) for v in np.r_[rng.normal(5, 1, 50), rng.normal(3, 1, 50)]]
+    logits = statistic.logits(statistic.fit(values, labels), [2.0, 4.0, 6.0])
+    assert logits[0] > 0 > logits[2]
+    assert abs(logits[1]) < 0.6
+
+
+def test_constant_numbers_are_no_error():
+    assert np.isfinite(statistic.logits(statistic.fit([1.0] * 6, [0, 1] * 3), [1.0, 2.0])).all()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (500, 375), (300, 700), (32, 48)])
+def test_resizing_the_short_side_is_torchvisions(size):
+    rgb = picture(1, *size, grain=20)
+    expected = np.asarray(v2.functional.resize(Image.fromarray(rgb), 100))
+    assert (resize_short_side(rgb, 100) == expected).all()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (61, 80)])
+def test_the_centre_crop_is_torchvisions(size):
+    rgb = picture(2, *size)
+    expected = np.asarray(v2.functional.center_crop(Image.fromarray(rgb), 56))
+    assert (crop(rgb, 56, None) == expected).all()
+
+
+def test_random_crops_reach_every_corner():
+    rgb = np.dstack([np.indices((6, 5))[0], np.indices((6, 5))[1], np.zeros((6, 5))]).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    corners = {tuple(crop(rgb, 4, rng)[0, 0, :2].tolist()) for _ in range(200)}
+    assert corners == {(y, x) for y in range(3) for x in range(2)}
+
+
+def test_center_crop_arr_halves_by_box_before_it_resizes():
+    rgb = picture(3, 256, 300, grain=30)
+    halved = Image.fromarray(rgb).resize((128, 150), Image.Resampling.BOX)
+    expected = np.asarray(halved.resize((100, 117), Image.Resampling.BICUBIC))[8:108]
+    assert (center_crop_arr(rgb, 100) == expected).all()
+    assert (center_crop_arr(rgb[:64, :64], 64) == rgb[:64, :64]).all()

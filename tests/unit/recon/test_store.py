@@ -1,0 +1,104 @@
+import json
+import multiprocessing
+import tarfile
+
+import pytest
+
+from bench.errors import BenchError
+from bench.recipe import SOURCE, Recipe
+from bench.recon.store import Store
+
+RECIPE = Recipe("ddim_inversion", 1, {"steps": 2}, inputs={"image": SOURCE})
+RECORDS = {f"{n:032x}": bytes([n]) * (100 * n + 1) for n in range(9)}
+
+
+def fill(store, records, recipe=RECIPE):
+    with store.writer(recipe, "png") as writer:
+        names = list(records)
+        for start in range(0, len(names), 3):
+            writer.put({name: records[name] for name in names[start : start + 3]})
+
+
+def folder_of(store):
+    return store.root / "artefacts" / RECIPE.key
+
+
+def test_what_was_put_is_got_by_any_later_reader(tmp_path):
+    fill(Store(tmp_path), RECORDS)
+    store = Store(tmp_path)
+    assert {name: store.get(RECIPE, name) for name in RECORDS} == RECORDS
+    assert store.missing(RECIPE, [*RECORDS, "ffff"]) == ["ffff"]
+
+
+def test_a_sealed_shard_is_a_plain_tar_with_the_recipe_beside_it(tmp_path):
+    store = Store(tmp_path)
+    fill(store, RECORDS)
+    (shard,) = folder_of(store).glob("shard-*.tar")
+    with tarfile.open(shard) as tar:
+        assert {m.name: tar.extractfile(m).read() for m in tar} == {f"{n}.png": data for n, data in RECORDS.items()}
+    assert json.loads((folder_of(store) / "recipe.json").read_text()) == RECIPE.describe()
+    assert list(folder_of(store).glob("*.part")) == []
+
+
+def killed(root, chunks):
+    """Put chunks, then die as by SIGKILL: no seal, no flush."""
+    import os
+    import signal
+
+    store = Store(root)
+    with store.writer(RECIPE, "png") as writer:
+        for chunk in chunks:
+            writer.put(chunk)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_whole_chunks_survive_a_kill_and_the_rest_can_be_made_again(tmp_path):
+    names = list(RECORDS)
+    chunks = [{n: RECORDS[n] for n in names[:3]}, {n: RECORDS[n] for n in names[3:6]}]
+    process = multiprocessing.get_context("spawn").Process(target=killed, args=(tmp_path, chunks))
+    process.start()
+    process.join()
+    store = Store(tmp_path)
+    assert store.missing(RECIPE, names) == names[6:]
+    assert store.get(RECIPE, names[4]) == RECORDS[names[4]]
+    fill(store, {n: RECORDS[n] for n in names[6:]})
+    assert {name: store.get(RECIPE, name) for name in names} == RECORDS
+
+
+@pytest.mark.parametrize("cut", [2, 20, 60])
+def test_a_torn_index_line_hides_its_chunk_alone(tmp_path, cut):
+    fill(Store(tmp_path), RECORDS)
+    (index,) = folder_of(Store(tmp_path)).glob("*.idx")
+    index.write_text(index.read_text()[:-cut])
+    assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)[6:]
+
+
+def test_two_writers_of_one_record_are_harmless(tmp_path):
+    fill(Store(tmp_path), RECORDS)
+    fill(Store(tmp_path), RECORDS)
+    store = Store(tmp_path)
+    assert {name: store.get(RECIPE, name) for name in RECORDS} == RECORDS
+
+
+def test_another_recipe_never_reuses_an_artefact(tmp_path):
+    store = Store(tmp_path)
+    fill(store, RECORDS)
+    other = Recipe("ddim_inversion", 1, {"steps": 3}, inputs={"image": SOURCE})
+    assert store.missing(other, RECORDS) == list(RECORDS)
+
+
+def test_a_missing_record_says_what_to_run(tmp_path):
+    with pytest.raises(BenchError, match="no ddim_inversion artefact") as caught:
+        Store(tmp_path).get(RECIPE, "abc")
+    assert "prepare" in caught.value.remedy
+
+
+def test_a_damaged_record_is_an_error_naming_the_file(tmp_path):
+    fill(Store(tmp_path), RECORDS)
+    (shard,) = folder_of(Store(tmp_path)).glob("*.tar")
+    data = bytearray(shard.read_bytes())
+    data[512] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(BenchError, match="damaged") as caught:
+        Store(tmp_path).get(RECIPE, next(iter(RECORDS)))
+    assert str(shard) in caught.value.exists

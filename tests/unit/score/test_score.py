@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from bench.score import binary, interval
+
+
+def cell(seed, n_real=60, n_fake=45, ties=True):
+    rng = np.random.default_rng(seed)
+    labels = np.r_[np.zeros(n_real, np.int64), np.ones(n_fake, np.int64)]
+    logits = (rng.standard_normal(len(labels)) + 0.8 * labels).astype(np.float32)
+    return (np.round(logits, 1) if ties else logits), labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("ties", [True, False])
+def test_metrics_are_scikit_learns(seed, ties):
+    logits, labels = cell(seed, ties=ties)
+    scores, real, fake = binary.tally(logits, labels)
+    positive = scores > 0.0
+    assert binary.auc(real, fake) == pytest.approx(metrics.roc_auc_score(labels, logits), abs=1e-12)
+    assert binary.average_precision(real, fake) == pytest.approx(
+        metrics.average_precision_score(labels, logits), abs=1e-12
+    )
+    called = logits > 0
+    assert binary.accuracy(real, fake, positive) == pytest.approx(metrics.accuracy_score(labels, called))
+    assert binary.fake_accuracy(fake, positive) == pytest.approx(metrics.recall_score(labels, called))
+    assert binary.real_accuracy(real, positive) == pytest.approx(metrics.recall_score(labels, called, pos_label=0))
+
+
+def test_a_logit_of_zero_is_called_real():
+    scores, real, fake = binary.tally(np.zeros(4, np.float32), np.array([0, 0, 1, 1]))
+    assert binary.fake_accuracy(fake, scores > 0.0) == 0
+    assert binary.auc(real, fake) == 0.5
+
+
+def test_auc_below_one_half_is_never_flipped():
+    logits, labels = cell(0)
+    _, real, fake = binary.tally(-logits, labels)
+    assert binary.auc(real, fake) < 0.5
+
+
+def test_resampled_metrics_are_those_of_resampled_images():
+    logits, labels = cell(1)
+    scores, real, fake = binary.tally(logits, labels)
+    rng = np.random.default_rng(0)
+    reals, fakes = interval.resample(real, rng), interval.resample(fake, rng)
+    assert (reals.sum(-1) == 60).all()
+    assert (fakes.sum(-1) == 45).all()
+    for draw in (0, 17, 999):
+        drawn = np.r_[np.repeat(scores, reals[draw]), np.repeat(scores, fakes[draw])]
+        truth = np.r_[np.zeros(60), np.ones(45)]
+        assert binary.auc(reals, fakes)[draw] == pytest.approx(metrics.roc_auc_score(truth, drawn), abs=1e-12)
+        expected = metrics.average_precision_score(truth, drawn)
+        assert binary.average_precision(reals, fakes)[draw] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_of_an_accuracy_is_the_binomials():
+    right = np.array([60, 140])  # 200 reals, 140 of them below the threshold
+    draws = binary.real_accuracy(interval.resample(right[::-1], np.random.default_rng(3)), np.array([False, True]))
+    low, high = interval.percentile(draws)
+    assert low == pytest.approx(0.7 - 1.96 * np.sqrt(0.7 * 0.3 / 200), abs=0.015)
+    assert high == pytest.approx(0.7 + 1.96 * np.sqrt(0.7 * 0.3 / 200), abs=0.015)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    truth, hits = 0.7602, 0  # AUC of N(1, 1) against N(0, 1)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        logits = np.r_[rng.standard_normal(80), rng.standard_normal(80) + 1].astype(np.float32)
+        _, real, fake = binary.tally(logits, np.r_[np.zeros(80, int), np.ones(80, int)])
+        low, high = interval.percentile(binary.auc(interval.resample(real, rng), interval.resample(fake, rng)))
+        hits += low <= truth <= high
+    assert 51 <= hits <= 60
+
+
+def test_the_best_threshold_is_best_and_nearest_to_zero():
+    logits, labels = cell(2)
+    cut = binary.best_threshold(*binary.tally(logits, labels))
+    best = max(((logits > c) == labels).mean() for c in np.r_[logits - 0.05, logits + 0.05])
+    assert ((logits > cut) == labels).mean() == best
+    separable = np.array([-3.0, -2.0, 2.0, 3.0], np.float32)
+    assert binary.best_threshold(*binary.tally(separable, np.array([0, 0, 1, 1]))) == 0.0

@@ -1,0 +1,61 @@
+import pytest
+
+from bench import discover
+from bench.errors import UserError
+from bench.suites import suite as suites
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_every_committed_suite_fits_its_methods(name):
+    suite = suites.load(name)
+    for key in suite.methods:
+        method, variant = suites.split_variant(key)
+        suites.instantiate(suite, method, variant, discover.method(method))
+
+
+def test_the_suite_overrides_the_papers_defaults():
+    params = suites.instantiate(suites.load("mini"), "dire", "", discover.method("dire")).params
+    assert params.image_size == 64
+    assert discover.method("dire").Params().image_size == 256
+
+
+def write(tmp_path, text):
+    path = tmp_path / "own.toml"
+    head = 'name = "own"\nlabel = "x"\nmodels = "mini"\ndata = "mini"\ndatasets = ["genimage"]\nprotocols = ["raw"]\n'
+    path.write_text(head + text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[methods.dire]\nstepz = 3\n", "no parameter of dire 'stepz'"),
+        ('[methods.dire]\nsteps = "many"\n', "steps of dire has the value 'many'"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(tmp_path, text, words):
+    suite = suites.load(write(tmp_path, text))
+    with pytest.raises(UserError, match=words):
+        suites.instantiate(suite, "dire", "", discover.method("dire"))
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(UserError, match=r"no variant of dire 'amd'"):
+        suites.instantiate(suites.load("mini"), "dire", "amd", discover.method("dire"))
+
+
+@pytest.mark.parametrize("name", ["nope", "nope.toml"])
+def test_an_unknown_suite_lists_the_known(name):
+    with pytest.raises(UserError, match="no suite") as caught:
+        suites.load(name)
+    assert "mini" in caught.value.exists
+
+
+def test_a_wrong_suite_file_is_one_message(tmp_path):
+    with pytest.raises(UserError, match="cannot be used"):
+        suites.load(write(tmp_path, "colour = 3\n"))
+
+
+def test_half_a_bracket_is_no_method():
+    with pytest.raises(UserError, match="no method name"):
+        suites.split_variant("dire[adm")

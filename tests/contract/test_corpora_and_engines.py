@@ -1,0 +1,83 @@
+"""What every data set and every engine must do."""
+
+import numpy as np
+import pytest
+
+from bench import discover
+from bench.data.corpus import Corpus
+from bench.miniature.unpack import packs, unpack
+from bench.models.zoo import Zoo
+from bench.progress import Meter, Progress
+from bench.recipe import IMAGE
+from bench.recon.batching import make_chunk
+from bench.recon.engine import Engine, Request
+from bench.recon.engines import ddim_inversion
+from tests.conftest import picture
+
+#: A cheap recipe of each engine; an engine without one fails here.
+RECIPES = {"ddim_inversion": ddim_inversion.recipe(steps=3, size=64)}
+
+
+@pytest.mark.parametrize("name", discover.corpora())
+def test_a_corpus_names_its_subsets_once(name):
+    corpus = discover.corpus(name)
+    assert isinstance(corpus, Corpus)
+    assert corpus.name == name
+    names = [s.name for s in corpus.subsets]
+    aliases = [a for s in corpus.subsets for a in s.aliases]
+    assert len(set(names)) == len(names)
+    assert len(set(aliases)) == len(aliases)
+    assert all(a == a.lower() for a in aliases)
+    assert corpus.layout()
+
+
+@pytest.mark.parametrize("name", discover.corpora())
+def test_a_corpus_finds_its_part_of_the_embedded_world(name, tmp_path):
+    home = unpack(tmp_path, Progress())
+    found = discover.corpus(name).find(home / name)
+    packed = {path.stem.split("-")[1] for path in packs() if path.stem.startswith(f"{name}-")}
+    assert set(found) == packed
+    assert packed
+
+
+def test_an_empty_folder_holds_no_subset(tmp_path):
+    assert all(discover.corpus(name).find(tmp_path) == {} for name in discover.corpora())
+
+
+def loaded(name):
+    recipe = RECIPES[name].bind("source")
+    zoo, meter = Zoo("mini"), Meter()
+    engine = discover.engine(name)()
+    engine.load(recipe.resolve({role: zoo.hash(role) for role in recipe.roles()}), zoo, "cpu", meter)
+    return engine, recipe, meter
+
+
+@pytest.mark.parametrize("name", discover.engines())
+def test_an_engine_declares_itself(name):
+    engine = discover.engine(name)
+    assert issubclass(engine, Engine)
+    assert engine.name == name
+    assert engine.version >= 1
+    assert RECIPES[name].engine == name
+    assert IMAGE in RECIPES[name].inputs.values()
+
+
+@pytest.mark.parametrize("name", discover.engines())
+def test_an_artefact_is_a_function_of_its_image_alone(name):
+    engine, recipe, meter = loaded(name)
+    requests = [Request(f"{i:032x}", picture(i, 80 if i % 2 else 64, 64), {}) for i in range(5)]
+    together = make_chunk(engine, requests)
+    assert meter.forwards % engine.forwards(recipe) == 0
+    assert meter.forwards > 0
+    assert set(together) == {r.image_id for r in requests}
+    assert make_chunk(engine, requests[::-1]) == together
+    assert make_chunk(engine, requests[2:3])[requests[2].image_id] == together[requests[2].image_id]
+
+
+@pytest.mark.parametrize("name", discover.engines())
+@pytest.mark.parametrize("size", [(32, 32), (160, 128), (75, 50)])
+def test_an_engine_takes_every_image_size(name, size):
+    engine, _, _ = loaded(name)
+    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, *size), {})]).values()
+    assert len(data) > 100
+    assert np.frombuffer(data[:4], np.uint8).tolist()[1:] == list(b"PNG")

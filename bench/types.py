@@ -38,6 +38,11 @@ class Item:
     status: str = OK
     reason: str = ""
 
+    @property
+    def content(self) -> str:
+        """What draws and orders go by: the pixels, or the bytes of a file that cannot be read; never its name."""
+        return self.image_id or self.file_id or self.row_id
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -82,8 +87,8 @@ class Slice:
 
     @cached_property
     def key(self) -> str:
-        """Content key over the images, their labels and the protocol; paths are no part of it."""
-        members = sorted((i.row_id, i.image_id, i.label, i.status) for i in self.items)
+        """Content key over the files, their labels and the protocol; their names are no part of it."""
+        members = sorted((i.image_id, i.file_id, str(i.label), i.status) for i in self.items)
         image = self.image.key if isinstance(self.image, Recipe) else self.image
         return content_key([self.corpus, self.subset, self.role, members, image])
 

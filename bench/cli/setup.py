@@ -62,8 +62,8 @@ def check(options: Options, progress: Progress) -> Prepared:
     protocols = asked.choose_protocols(options.protocols or ",".join(suite.protocols))
     seeds = asked.choose_seeds(options.seeds)
     limits = Limits(
-        asked.choose_limit("--limit-train", options.limit_train or suite.limit_train),
-        asked.choose_limit("--limit-test", options.limit_test or suite.limit_test),
+        asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
+        asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
     )
     asked.choose_device(options.device)
     zoo = Zoo(options.models or suite.models)

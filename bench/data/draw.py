@@ -64,13 +64,13 @@ def items(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Ind
 
 
 def _draw(pool: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
-    ordered = sorted(pool, key=lambda item: (rank(seed, item.image_id or item.row_id), item.row_id))
+    ordered = sorted(pool, key=lambda item: (rank(seed, item.content), item.row_id))
     return ordered if limit is None else ordered[:limit]
 
 
 def _by_class(pool: Sequence[Item], seed: int, limit: int | None) -> tuple[Item, ...]:
     drawn = [item for label in (REAL, FAKE) for item in _draw((i for i in pool if i.label == label), seed, limit)]
-    return tuple(sorted(drawn, key=lambda item: item.row_id))
+    return tuple(sorted(drawn, key=lambda item: (item.content, item.label, item.row_id)))
 
 
 def test_slice(corpus: str, subset: str, pool: Sequence[Item], limits: Limits) -> Slice:
@@ -87,10 +87,10 @@ def train_slices(corpus: str, subset: str, pool: Sequence[Item], limits: Limits)
     val: list[Item] = []
     for label in (REAL, FAKE):
         members = [item for item in pool if item.label == label]
-        contents = sorted({i.image_id or i.row_id for i in members}, key=lambda content: rank(SPLIT_SEED, content))
+        contents = sorted({i.content for i in members}, key=lambda content: rank(SPLIT_SEED, content))
         held = set(contents[: max(1, round(VALIDATION_SHARE * len(contents)))])
-        val += [item for item in members if (item.image_id or item.row_id) in held]
-        train += [item for item in members if (item.image_id or item.row_id) not in held]
+        val += [item for item in members if item.content in held]
+        train += [item for item in members if item.content not in held]
     few = None if limits.train is None else -(-limits.train // 9)
     return (
         Slice(corpus, subset, "train", _by_class(train, limits.seed, limits.train)),

@@ -35,7 +35,7 @@ class Bench:
 
 
 class Views(torch.utils.data.Dataset[Batch]):
-    """Views of references as tensors, a function of (seed, epoch, row, kind) alone: order and workers are free."""
+    """Views of references as tensors, a function of (seed, epoch, image, kind) alone: order and workers are free."""
 
     def __init__(
         self, detector: Detector, refs: Sequence[Reference], pixels: Pixels, stage: Stage, seed: tuple[int, int]
@@ -47,7 +47,7 @@ class Views(torch.utils.data.Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         ref = self._refs[index]
-        words = [*self._seed, *(int(ref.item.row_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
+        words = [*self._seed, *(int(ref.item.image_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
         view = self._detector.view(ref.sample(self._pixels), self._stage, np.random.default_rng(words))
         return {**view, "label": torch.tensor(ref.label)}
 

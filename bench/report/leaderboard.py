@@ -48,17 +48,22 @@ def _line(board: Board, setting: Setting, method: str) -> list[str]:
 
 
 def _ranked(board: Board, setting: Setting, methods: Sequence[str]) -> list[str]:
-    def place(method: str) -> tuple[float, float, str]:
+    def place(method: str) -> tuple[bool, float, float, str]:
         out, source = board.value(setting, method, "mean:out", "auc").value, _source(board, setting, method).value
-        return (-1.0 if out is None else -out, -1.0 if source is None else -source, method)
+        return out is None, -(out or 0.0), -(source or 0.0), method
 
     return sorted(methods, key=place)
+
+
+def _rank(board: Board, setting: Setting, method: str, rank: int) -> str:
+    """The rank; a method with a hole outside the family has none."""
+    return "–" if board.value(setting, method, "mean:out", "auc").value is None else str(rank)
 
 
 def _section(board: Board, setting: Setting) -> str:
     detectors = _ranked(board, setting, board.methods(setting, "detector"))
     baselines = _ranked(board, setting, board.methods(setting, "statistic"))
-    lines = [[str(rank), *_line(board, setting, m)] for rank, m in enumerate(detectors, 1)]
+    lines = [[_rank(board, setting, m, rank), *_line(board, setting, m)] for rank, m in enumerate(detectors, 1)]
     lines += [["", *_line(board, setting, m)] for m in baselines]
     body = tabulate(lines, _COLUMNS, "github", disable_numparse=True, stralign="left")
     return f"## Trained on {setting.train}, {setting.train_protocol} → {setting.protocol}\n\n{body}\n"

@@ -1,0 +1,84 @@
+"""The command line as a user calls it: a subprocess, a folder of images, a suite small enough to train in seconds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, make_genimage
+
+SUITE = """
+name = "tiny"
+label = "tiny suite of the tests"
+models = "mini"
+data = "mini"
+datasets = ["genimage"]
+protocols = ["raw", "aligned"]
+controls = ["permuted"]
+
+[methods.gramnet]
+image_size = 32
+resize_from = [24, 32]
+width = 16
+pretrained = false
+lr = 1e-3
+epochs = 2
+batch_size = 8
+
+[methods.dire]
+image_size = 32
+load_size = 32
+crop_size = 28
+steps = 2
+pretrained = false
+stride = 8
+width = 8
+depths = [1, 1, 1, 1]
+batch_size = 8
+epochs = 3
+"""
+
+
+def bench(*words, cwd=ROOT, script="run_bench.py"):
+    """Call the command line; returns the finished process."""
+    command = [sys.executable, script, *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+class World:
+    """A folder with images and a suite, and the options that name them."""
+
+    def __init__(self, root):
+        self.root, self.data, self.suite = root, root / "data", root / "tiny.toml"
+        make_genimage(self.data, count=12)
+        make_genimage(self.data, "BigGAN", "imagenet_ai_0419_biggan", count=6, side=32, seed=50_000)
+        self.suite.write_text(SUITE)
+
+    def options(self, name="a", results=None):
+        """Options of a run with a store and a results folder of its own."""
+        home = self.root / name
+        places = ("--store", home / "store", "--results", results or home / "results")
+        return ("--suite", self.suite, "--data", self.data, *places, "--device", "cpu")
+
+    def run(self, *words, name="a", verb="run"):
+        """A verb on this world."""
+        return bench(verb, *words, *self.options(name))
+
+    def rows(self, name="a"):
+        """The bytes of a run's rows."""
+        return Path(self.root / name / "results" / "rows.csv").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """One world for all end-to-end tests."""
+    return World(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def first(world):
+    """The main job, run once, undisturbed."""
+    done = world.run()
+    assert done.returncode == 0, done.stderr
+    return done

@@ -1,0 +1,130 @@
+"""Kills, broken images, wrong words: nothing already computed is lost, and a person is told what to do."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e.conftest import World, bench
+
+
+def test_ten_kills_at_random_moments_change_nothing(world, first):
+    """SIGKILL ten times, each at a random moment of what is left to do; then the run ends with the same bytes."""
+    draw, kills = random.Random(20), 0
+    command = [sys.executable, "run_bench.py", "run", *map(str, world.options("killed"))]
+    started = time.monotonic()
+    assert bench("list", "protocols").returncode == 0
+    startup = time.monotonic() - started
+    while kills < 10:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(startup + draw.uniform(0.0, 8.0) ** 1.2)
+            break  # It came to its end before the next kill: there is nothing left to disturb.
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills >= 2
+    done = world.run(name="killed")
+    assert done.returncode == 0, done.stderr
+    assert world.rows("killed") == world.rows("a")
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A world with unreadable images in training and testing, and an image that stands in both."""
+    world = World(tmp_path_factory.mktemp("damaged"))
+    home = world.data / "stable_diffusion_v_1_4" / "imagenet_ai_0419_sdv4"
+    (home / "train" / "ai" / "033_sdv4_00134.png").write_bytes(b"")
+    (home / "val" / "ai" / "truncated.png").write_bytes(next((home / "val" / "ai").glob("0*.png")).read_bytes()[:300])
+    (home / "val" / "nature" / "notes.txt").write_text("no image")
+    (home / "train" / "ai" / "copy.PNG").write_bytes(next((home / "val" / "ai").glob("0*.png")).read_bytes())
+    return world
+
+
+def test_bad_images_are_quarantined_with_reason_and_counted(damaged):
+    done = damaged.run("--methods", "dire,container", "--protocols", "raw")
+    assert done.returncode == 0, done.stderr
+    assert "033_sdv4_00134.png" in done.stderr
+    assert "also in genimage-sdv14-test" in done.stderr
+    text = damaged.rows().decode().splitlines()
+    header = text[0].split(",")
+    lines = [dict(zip(header, line.split(","), strict=False)) for line in text[1:]]
+    single = [line for line in lines if line["subset"] == "sdv14"]
+    assert {(s["n_real"], s["n_fake"], s["n_listed"], s["n_failed"]) for s in single} == {("12", "12", "25", "1")}
+    slices = json.loads((damaged.root / "a" / "results" / "run.json").read_text())["slices"]
+    quarantined = {name: part["quarantined"] for name, part in slices.items()}
+    assert quarantined["genimage-sdv14-test@raw"] == 1
+    assert quarantined["genimage-sdv14-train@raw"] + quarantined["genimage-sdv14-val@raw"] == 2
+
+
+def test_a_failing_cell_is_a_hole_with_its_reason_and_exit_code_one(world, tmp_path):
+    suite = tmp_path / "diverging.toml"
+    suite.write_text(world.suite.read_text().replace("lr = 1e-3", "lr = 1e30"))
+    options = list(world.options("diverging"))
+    options[1] = suite
+    done = bench("run", "--methods", "gramnet,container", "--protocols", "raw", *options)
+    assert done.returncode == 1, done.stdout
+    assert "not finite" in done.stderr
+    assert "Traceback" not in done.stderr
+    rows = (world.root / "diverging" / "results" / "rows.csv").read_text()
+    assert "not finite" in rows
+    assert "blocked by biggan, sdv14" in rows
+    assert ",container," in rows
+
+
+WRONG = [
+    (("--methods", "grammnet"), "Did you mean 'gramnet'?"),
+    (("--methods", "dire[amd]"), "no variant of dire"),
+    (("--train", "sdv41"), "Did you mean 'sdv14'?"),
+    (("--train", "adm"), "genimage:adm is not in the data"),
+    (("--test", "genimage:bigan"), "Did you mean 'biggan'?"),
+    (("--test", "forensynth"), "forensynth"),
+    (("--protocols", "alinged"), "Did you mean 'aligned'?"),
+    (("--suite", "miny"), "Did you mean 'mini'?"),
+    (("--data", "no/such/folder"), "is not a folder"),
+    (("--models", "no/such/folder"), "neither mini, hub nor a folder"),
+    (("--device", "gpu"), "no device 'gpu'"),
+    (("--seeds", "one"), "no list of seeds"),
+    (("--limit-test", "1"), "too small"),
+    (("--metods", "dire"), "--methods"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_a_wrong_word_is_one_message_and_exit_code_two(words, told, tmp_path):
+    done = bench(*words, "--store", tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_empty_class_is_refused_before_anything_is_computed(tmp_path):
+    world = World(tmp_path)
+    for path in (world.data / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "ai").iterdir():
+        path.unlink()
+    done = world.run("--methods", "container")
+    assert done.returncode == 2
+    assert "genimage:biggan has no fake images" in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_in_another_layout_is_told_the_layout(tmp_path):
+    (tmp_path / "photos").mkdir()
+    done = bench("--data", tmp_path, "--store", tmp_path / "store")
+    assert done.returncode == 2
+    assert "It holds: photos" in done.stderr
+    assert "{train,val}/{ai,nature}" in done.stderr
+
+
+def test_weights_that_are_not_there_are_named_with_the_way_to_get_them(world, tmp_path):
+    done = bench("--methods", "dire", "--models", tmp_path, *world.options("none"))
+    assert done.returncode == 2
+    assert "weights of sdv1" in done.stderr
+    assert "CompVis/stable-diffusion-v1-4" in done.stderr

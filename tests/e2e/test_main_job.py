@@ -1,0 +1,179 @@
+import csv
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, make_genimage
+from tests.e2e.conftest import bench
+
+
+def counts(world, name="a"):
+    run = json.loads((world.root / name / "results" / "run.json").read_text())
+    return [run[k] for k in ("forwards", "fits_trained", "artefacts_made")]
+
+
+def rows(world, name="a"):
+    return list(csv.DictReader(world.rows(name).decode().splitlines()))
+
+
+def test_the_main_job_prints_its_tables_and_fills_the_folder(world, first):
+    assert "# Leaderboard" in first.stdout
+    assert "AUC (%) on genimage" in first.stdout
+    home = world.root / "a" / "results"
+    for name in ("rows.csv", "run.json", "cells.json", "methods.json", "leaderboard.md", "costs.csv"):
+        assert (home / name).exists(), name
+    assert len(list(home.glob("tables/*.md"))) == len(list(home.glob("tables/*.tex"))) > 0
+    assert list(home.glob("figures/*.png"))
+
+
+def test_every_cell_is_measured_with_an_interval_and_counts(world, first):
+    found = rows(world)
+    assert {r["method"] for r in found} >= {"dire", "gramnet", "container", "hf_energy"}
+    assert {r["status"] for r in found} == {"ok"}
+    assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in found if "mean" not in r["subset"])
+    single = [r for r in found if r["subset"] == "sdv14" and r["protocol"] == "raw"]
+    assert {(r["n_real"], r["n_fake"], r["n_failed"]) for r in single} == {("12", "12", "0")}
+    assert {r["perturbation"] for r in found if r["method"] == "dire"} == {"none", "permuted"}
+
+
+def test_container_is_perfect_on_raw_and_blind_on_aligned(world, first):
+    value = {
+        (r["protocol"], r["subset"]): float(r["value"])
+        for r in rows(world)
+        if (r["method"], r["metric"], r["train_protocol"]) == ("container", "auc", "raw")
+    }
+    assert value["raw", "sdv14"] == value["raw", "biggan"] == 1.0
+    assert value["aligned", "sdv14"] == value["aligned", "biggan"] == 0.5
+
+
+def test_no_test_image_was_trained_on(world, first):
+    home = world.root / "a"
+    record = json.loads((home / "results" / "cells.json").read_text())["cells"]
+    ids = {"test": set(), "val": set()}
+    for cell in record:
+        ids[cell["role"]] |= set(pq.read_table(home / "results" / cell["scores"]).column("image_id").to_pylist())
+    assert ids["test"]
+    assert ids["val"]
+    assert ids["test"] & ids["val"] == set()
+
+
+def test_the_same_command_again_computes_nothing_and_changes_nothing(world, first):
+    before = world.rows()
+    assert min(counts(world)) > 0
+    again = world.run("--json")
+    assert again.returncode == 0, again.stderr
+    assert counts(world) == [0, 0, 0]
+    assert world.rows() == before
+    assert json.loads(again.stdout)["forwards"] == 0
+
+
+def test_two_runs_are_byte_identical(world, first):
+    done = world.run(name="b")
+    assert done.returncode == 0, done.stderr
+    assert world.rows("b") == world.rows("a")
+
+
+def test_renaming_every_file_changes_no_number(world, first):
+    """Keys and draws go by content: the same images under other names give the same bytes and train nothing."""
+    home = world.root / "renamed"
+    shutil.copytree(world.data, home)
+    for number, path in enumerate(sorted(p for p in home.rglob("*") if p.is_file())):
+        path.rename(path.with_name(f"{97 * number % 1000:03d}_other{path.suffix}"))
+    options = list(world.options("a", results=world.root / "renamed-results"))
+    options[options.index("--data") + 1] = home
+    done = bench("run", *options)
+    assert done.returncode == 0, done.stderr
+    run = json.loads((world.root / "renamed-results" / "run.json").read_text())
+    assert (run["fits_trained"], run["artefacts_made"]) == (0, 0)
+    assert (world.root / "renamed-results" / "rows.csv").read_bytes() == world.rows()
+
+
+def test_a_new_test_set_or_metric_never_retrains(world, first):
+    few = ("--methods", "dire,gramnet")
+    assert world.run(*few, "--test", "genimage:sdv14", name="c").returncode == 0
+    assert world.run(*few, "--test", "all", name="c").returncode == 0
+    forwards, fits, _ = counts(world, "c")
+    assert fits == 0
+    assert forwards > 0
+
+
+def test_verify_recomputes_every_number_and_finds_a_changed_one(world, first, tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(world.root / "a" / "results", copy)
+    assert bench("verify", "--results", copy).returncode == 0
+    text = (copy / "rows.csv").read_text()
+    line = next(text_line for text_line in text.splitlines() if ",auc," in text_line)
+    value = line.split(",")[16]
+    (copy / "rows.csv").write_text(text.replace(line, line.replace(f",{value},", ",0.123456789,", 1)))
+    changed = bench("verify", "--results", copy)
+    assert changed.returncode == 1
+    assert "0.123456789" in changed.stdout
+
+
+def test_report_needs_the_results_folder_alone(world, first, tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(world.root / "a" / "results", copy)
+    tables = {p.name: p.read_bytes() for p in (copy / "tables").iterdir()}
+    shutil.rmtree(copy / "tables")
+    (copy / "leaderboard.md").unlink()
+    assert bench("report", "--results", copy).returncode == 0
+    assert {p.name: p.read_bytes() for p in (copy / "tables").iterdir()} == tables
+
+
+def test_plan_tells_what_is_there_and_what_is_not(world, first):
+    there = json.loads(world.run("--json", verb="plan").stdout)
+    fresh = json.loads(world.run("--json", verb="plan", name="nothing").stdout)
+    assert there["forwards"] == there["seconds"] == 0
+    assert all(a["missing"] == 0 for a in there["artefacts"])
+    assert [a["needed"] for a in fresh["artefacts"]] == [a["missing"] for a in fresh["artefacts"]]
+    assert fresh["forwards"] > 0
+    assert fresh["seconds"] > 0
+    assert len(fresh["cells"]) == len(there["cells"])
+    assert not (world.root / "nothing" / "results").exists()
+
+
+def test_prepare_makes_artefacts_only_and_run_uses_them(world):
+    done = world.run("--methods", "dire", "--json", verb="prepare", name="d")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["artefacts_made"] > 0
+    assert not (world.root / "d" / "results").exists()
+    assert world.run("--methods", "dire", name="d").returncode == 0
+    assert counts(world, "d")[2] == 0
+
+
+def test_score_gives_probabilities_of_own_images_and_reasons_for_broken_ones(world, first, tmp_path):
+    make_genimage(tmp_path, count=1, seed=90_000)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    options = ("--suite", world.suite, "--store", world.root / "a" / "store", "--json")
+    done = bench("score", "dire", tmp_path, *options)
+    assert done.returncode == 1, done.stderr
+    lines = json.loads(done.stdout)
+    assert len(lines) == 5
+    assert {line["status"] for line in lines} == {"ok", "unreadable"}
+    assert all(0 <= line["p_fake"] <= 1 for line in lines if line["status"] == "ok")
+    assert set(lines[0]) == {"path", "method", "p_fake", "logit", "status", "reason", "fit"}
+    again = json.loads(bench("score", "dire", tmp_path, *options).stdout)
+    assert again == lines
+
+
+def test_score_without_a_fit_names_the_command(world, first):
+    done = bench(
+        "score", "dire", world.data, "--suite", world.suite, "--store", world.root / "a" / "store", "--seed", "7"
+    )
+    assert done.returncode == 2
+    assert "--train sdv14 --protocol aligned --seed 0" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "models", "protocols"])
+def test_list_and_check_print_one_document(kind):
+    assert json.loads(bench("list", kind, "--json").stdout)
+    assert bench("list", kind).returncode == 0
+
+
+def test_check_tells_what_is_missing_and_how_to_get_it():
+    found = {line["thing"]: line for line in json.loads(bench("check", "--json").stdout)}
+    assert found["weights sdv1"]["state"].startswith("Stable Diffusion")
+    assert "--models hub" in found["weights resnet50"]["remedy"]
+    assert (ROOT / "run_bench.py").exists()

@@ -1,0 +1,84 @@
+"""Tables and leaderboard of a fixed results folder, word for word.
+
+To accept a change: python -m tests.golden.test_report
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.ledger import rows
+from bench.ledger.folder import Column, Entry, Results
+from bench.ledger.measure import measure
+from bench.report.write import write_report
+from tests.unit.ledger.test_measure import scores
+
+FILES = Path(__file__).parent / "files"
+COMMON = {"train": "sdv14", "seed": 0, "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}
+SUBSETS = (("sdv14", "source", 2.5), ("sdv15", "family", 2.0), ("biggan", "out", 0.6))
+SETTINGS = (("raw", "raw"), ("raw", "aligned"), ("aligned", "aligned"))
+
+
+def fill(root):
+    """Two detectors, one of them with a hole and a control, and a baseline, on three subsets and three settings."""
+    results, entries, number = Results(root), [], 0
+    for method, skill in (("alpha", 0.4), ("beta", 0.0), ("container", -2.0)):
+        for train_protocol, protocol in SETTINGS:
+            for perturbation in ("none", "permuted") if method == "beta" else ("none",):
+                for subset, relation, shift in SUBSETS:
+                    number += 1
+                    place = {"train_protocol": train_protocol, "protocol": protocol, "perturbation": perturbation}
+                    entry = Entry(
+                        method=method, fit=f"{number:032x}", subset=subset, relation=relation, **COMMON, **place
+                    )
+                    if method == "beta" and subset == "biggan" and protocol == "aligned":
+                        entries.append(replace(entry, status="missing", reason="no size that both classes share"))
+                        continue
+                    name = f"scores/{number}.parquet"
+                    level = 0.0 if perturbation == "permuted" else max(shift + skill, 0.0)
+                    results.write_scores(root / name, scores(number, shift=level), str(number))
+                    entries.append(replace(entry, key=str(number), scores=name))
+    results.write_matrix(entries, "golden suite", [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS])
+    kinds = {"alpha": "detector", "beta": "detector", "container": "statistic"}
+    results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
+    rows.write(results.rows, measure(results))
+    return results
+
+
+def produced(root):
+    results = fill(root)
+    write_report(results)
+    wanted = [results.leaderboard, *sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
+    wanted += sorted(results.figures.glob("*.csv"))
+    return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return produced(tmp_path_factory.mktemp("golden"))
+
+
+def test_the_golden_files_are_all_produced(made):
+    assert set(made) == {path.name for path in FILES.iterdir()}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
+def test_golden(made, name):
+    assert made[name] == (FILES / name).read_text()
+
+
+def test_figures_are_pictures_with_their_data(tmp_path):
+    written = write_report(fill(tmp_path))
+    (figure,) = written.figures
+    assert figure.read_bytes()[:4] == b"\x89PNG"
+    assert figure.with_suffix(".svg").exists()
+    assert figure.with_suffix(".csv").read_text().splitlines()[0] == "panel,method,kind,protocols,auc,low,high"
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    FILES.mkdir(exist_ok=True)
+    for name, text in produced(Path(tempfile.mkdtemp())).items():
+        (FILES / name).write_text(text)

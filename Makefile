@@ -17,4 +17,4 @@ check: venv       ## format, lint, types, house tests
 	$(RUN) -m mypy
 	$(RUN) -m pytest -q tests/house
 world: venv       ## make the embedded world again (hours on a CPU; resumes)
-	$(RUN) -m bench.miniature.build vae sdv14 biggan images
+	$(RUN) -m bench.miniature.build vae sdv14 biggan images page

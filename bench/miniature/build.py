@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from bench.miniature.builders import biggan, images, sd, vae
+from bench.miniature.builders import biggan, images, page, sd, vae
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
-from bench.miniature.unpack import PACKS
+from bench.miniature.unpack import PACKS, packs
 
 WORLD = Path("world")
 WEIGHTS = Path(__file__).parent / "weights"
@@ -82,11 +82,17 @@ def build_images(budget: Budget) -> None:
         _say(f"wrote {subset}")
 
 
+def build_page(budget: Budget) -> None:
+    """Write docs/miniature.md from what is committed."""
+    page.write_page(packs(), WEIGHTS, Path("docs"))
+
+
 BUILDERS: dict[str, Callable[[Budget], None]] = {
     "vae": build_vae,
     "sdv14": build_sdv14,
     "biggan": build_biggan,
     "images": build_images,
+    "page": build_page,
 }
 
 

@@ -1,0 +1,54 @@
+import shutil
+
+import pytest
+
+from bench.errors import UserError
+from bench.models.catalogue import MODELS
+from bench.models.zoo import Zoo, files_of
+
+
+def test_a_copy_of_the_weights_in_ones_own_folder_has_the_same_hash(tmp_path):
+    shutil.copytree(Zoo("mini").folder("sdv1"), tmp_path / "sdv1")
+    assert Zoo(str(tmp_path)).hash("sdv1") == Zoo("mini").hash("sdv1")
+
+
+def test_any_changed_byte_changes_the_hash(tmp_path):
+    shutil.copytree(Zoo("mini").folder("sdv1"), tmp_path / "sdv1")
+    path = tmp_path / "sdv1" / "unet" / "diffusion_pytorch_model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert Zoo(str(tmp_path)).hash("sdv1") != Zoo("mini").hash("sdv1")
+
+
+def test_files_that_are_not_loaded_do_not_count(tmp_path):
+    shutil.copytree(Zoo("mini").folder("sdv1"), tmp_path / "sdv1")
+    (tmp_path / "sdv1" / "README.md").write_text("notes")
+    assert Zoo(str(tmp_path)).hash("sdv1") == Zoo("mini").hash("sdv1")
+
+
+def test_every_file_of_the_embedded_pipeline_is_hashed():
+    folder = Zoo("mini").folder("sdv1")
+    everything = {path for path in folder.rglob("*") if path.is_file()}
+    assert set(files_of(folder, MODELS["sdv1"].files)) == everything
+
+
+def test_missing_weights_name_both_ways_to_get_them(tmp_path):
+    with pytest.raises(UserError, match="weights of sdv1") as caught:
+        Zoo(str(tmp_path)).folder("sdv1")
+    assert "CompVis/stable-diffusion-v1-4" in caught.value.remedy
+    with pytest.raises(UserError, match="no model role 'sdv9'"):
+        Zoo("mini").folder("sdv9")
+
+
+def test_the_hub_out_of_reach_is_one_message(monkeypatch):
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def refuse(*_, **__):
+        raise LocalEntryNotFoundError("no network\nsecond line")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(UserError, match="could not be had from the Hub") as caught:
+        Zoo("hub").folder("sdv1")
+    assert "no network" in caught.value.exists
+    assert "second line" not in caught.value.exists

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from bench.miniature.builders.loop import Budget, Loop, draw, pixels
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, sample_scene
 
-STEPS, BATCH, SEED, LATENT = 9000, 48, 28, 64
+STEPS, BATCH, SEED, LATENT = 5000, 32, 28, 64
 _CLASSES = (OBJECTS, COLOURS, GROUNDS)
 _sn = nn.utils.parametrizations.spectral_norm
 
@@ -61,7 +61,7 @@ class UpBlock(nn.Module):
 class Generator(nn.Module):
     """Noise [B, 64] and class ids [B, 3] to images [B, 3, 32, 32] in −1…1."""
 
-    def __init__(self, widths: tuple[int, ...] = (128, 96, 64, 48)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (96, 64, 32, 16)) -> None:
         super().__init__()
         condition = LATENT + 3 * 24
         self.embedding = ClassEmbedding(24)
@@ -95,7 +95,7 @@ class DownBlock(nn.Module):
 class Critic(nn.Module):
     """Projection critic: images [B, 3, 32, 32] and class ids [B, 3] to logits [B]."""
 
-    def __init__(self, widths: tuple[int, ...] = (48, 64, 96, 128)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
         super().__init__()
         self.start = _sn(nn.Conv2d(3, widths[0], 3, 1, 1))
         self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))

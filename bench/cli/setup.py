@@ -66,6 +66,8 @@ def check(options: Options, progress: Progress) -> Prepared:
         asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
     )
     asked.choose_device(options.device)
+    asked.check_train_names(options.train)
+    asked.check_test_names(options.test)
     zoo = Zoo(options.models or suite.models)
     located = {name: asked.locate(name, root) for name, root in _roots(suite, options, progress).items()}
     folders = {name: found for name, (_, found) in located.items()}

@@ -112,10 +112,20 @@ def locate(name: str, root: Path) -> tuple[Path, dict[str, Folders]]:
     return home, found
 
 
-def _check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
+def _check_name(corpus: Corpus, name: str) -> None:
     known = [subset.name for subset in corpus.subsets]
     if name not in known:
         raise unknown(f"subset of {corpus.name}", name, known)
+
+
+def check_train_names(text: str) -> None:
+    """Raise UserError for a subset that ``--train`` names and no data set has; needs no data."""
+    for name in [] if text == "all" else [part.strip() for word in words(text) for part in word.split("+")]:
+        _check_name(discover.corpus(TRAIN_CORPUS), name)
+
+
+def _check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
+    _check_name(corpus, name)
     if name not in present:
         raise UserError(
             f"{corpus.name}:{name} is not in the data.",
@@ -141,23 +151,39 @@ def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]
     return tuple(sources)
 
 
+def _test_names(text: str) -> list[tuple[str, str]]:
+    """(data set, subset) of every word of ``--test``; the subset is empty where a whole data set is meant."""
+    found: list[tuple[str, str]] = []
+    current = TRAIN_CORPUS
+    for word in words(text):
+        head, colon, tail = word.partition(":")
+        if colon or head in discover.corpora():
+            current, subset = head, tail
+        else:
+            subset = head  # ``genimage:adm,biggan`` goes on with the data set named last.
+        found.append((current, subset))
+    return found
+
+
+def check_test_names(text: str) -> None:
+    """Raise UserError for a data set or subset that ``--test`` names and that does not exist; needs no data."""
+    for name, subset in [] if text == "all" else _test_names(text):
+        corpus = discover.corpus(name)
+        if subset:
+            _check_name(corpus, subset)
+
+
 def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tuple[str, str], ...]:
     """``all``, or data sets with or without subsets: ``genimage:adm,biggan`` continues the last data set named."""
     asked: list[tuple[str, str]] = []
-    current = TRAIN_CORPUS
-    for word in list(folders) if text == "all" else words(text):
-        head, colon, tail = word.partition(":")
-        if not colon and head in discover.corpora():
-            current, tail = head, ""
-        else:
-            current, tail = (head, tail) if colon else (current, head)
-        if current not in folders:
-            raise unknown("dataset in the data", current, folders)
-        corpus = discover.corpus(current)
-        present = [s.name for s in corpus.subsets if "test" in folders[current].get(s.name, {})]
-        for name in [tail] if tail else present:
-            _check_subset(corpus, name, list(folders[current]))
-            asked.append((current, name))
+    for name, subset in [(name, "") for name in folders] if text == "all" else _test_names(text):
+        if name not in folders:
+            raise unknown("dataset in the data", name, folders)
+        corpus = discover.corpus(name)
+        present = [s.name for s in corpus.subsets if "test" in folders[name].get(s.name, {})]
+        for chosen in [subset] if subset else present:
+            _check_subset(corpus, chosen, list(folders[name]))
+            asked.append((name, chosen))
     if not asked:
         raise UserError("--test names nothing.", f"Data sets: {', '.join(folders)}.", "Name a data set or a subset.")
     for name, subset in asked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes."""
+    """``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes.
+
+    ``width``, ``depths`` and ``strides`` shape the trunk; the defaults are ResNet-18.
+    """
 
     image_size: int = 512
     resize_from: tuple[int, int] = (64, 256)
     width: int = 64
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    strides: tuple[int, ...] = (2, 2, 1, 2, 2, 2)
     pretrained: bool = True
     lr: float = 1e-5
     weight_decay: float = 1e-4
@@ -53,10 +58,11 @@ class GramNet(Detector):
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The network with two logits (real, fake)."""
         from bench.nets.gram import GramNet as Network
-        from bench.nets.resnet import RESNET18, load_imagenet
+        from bench.nets.resnet import Shape, load_imagenet
 
-        network = Network(replace(RESNET18, width=self.params.width))
-        if self.params.pretrained:
+        p = self.params
+        network = Network(Shape(False, p.depths, p.width, p.strides))
+        if p.pretrained:
             from safetensors.torch import load_file
 
             load_imagenet(network, load_file(weights["resnet18"] / "model.safetensors"))

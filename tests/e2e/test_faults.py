@@ -81,7 +81,7 @@ def test_a_failing_cell_is_a_hole_with_its_reason_and_exit_code_one(world, tmp_p
 WRONG = [
     (("--methods", "grammnet"), "Did you mean 'gramnet'?"),
     (("--methods", "dire[amd]"), "no variant of dire"),
-    (("--train", "sdv41"), "Did you mean 'sdv14'?"),
+    (("--train", "biggen"), "Did you mean 'biggan'?"),
     (("--train", "adm"), "genimage:adm is not in the data"),
     (("--test", "genimage:bigan"), "Did you mean 'biggan'?"),
     (("--test", "forensynth"), "forensynth"),

@@ -32,7 +32,9 @@ def test_every_cell_is_measured_with_an_interval_and_counts(world, first):
     found = rows(world)
     assert {r["method"] for r in found} >= {"dire", "gramnet", "container", "hf_energy"}
     assert {r["status"] for r in found} == {"ok"}
-    assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in found if "mean" not in r["subset"])
+    # A percentile interval of AP on a dozen images may lie above its value: resampling with ties favours AP.
+    counted = [r for r in found if r["metric"] != "ap"]
+    assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in counted)
     single = [r for r in found if r["subset"] == "sdv14" and r["protocol"] == "raw"]
     assert {(r["n_real"], r["n_fake"], r["n_failed"]) for r in single} == {("12", "12", "0")}
     assert {r["perturbation"] for r in found if r["method"] == "dire"} == {"none", "permuted"}

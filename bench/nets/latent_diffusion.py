@@ -11,6 +11,10 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel
+from transformers.utils import logging
+
+# Its bars would stand between the run's own lines; a folder of weights loads in a moment.
+logging.disable_progress_bar()
 
 RGB = NDArray[np.uint8]
 

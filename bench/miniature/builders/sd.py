@@ -147,6 +147,10 @@ def save_pipeline(folder: Path, vae: AutoencoderKL, unet: UNet2DConditionModel, 
         module.float()
     new_tokenizer().save_pretrained(folder / "tokenizer")
     PNDMScheduler(**SCHEDULE, skip_prk_steps=True).save_pretrained(folder / "scheduler")
+    # As in SD's own file: PNDM ignores it, but DDIMScheduler.from_config would clip latents without it.
+    path = folder / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"clip_sample": False}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     index = {
         "_class_name": "StableDiffusionPipeline",
         "feature_extractor": [None, None],

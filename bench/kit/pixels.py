@@ -34,6 +34,5 @@ class Pixels:
         """The file facts that a method is given; after a protocol those of the stored PNG."""
         if not isinstance(part.image, Recipe):
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
-        data = self._store.get(part.image, item.image_id)
-        height, width = decode(data).rgb.shape[:2]
-        return Facts("png", 0, width, height, len(data))
+        size = part.operations[item.row_id].size
+        return Facts("png", 0, size, size, len(self._store.get(part.image, item.image_id)))

@@ -12,6 +12,7 @@ from bench.progress import Progress
 from bench.recon.store import Store
 from bench.run import execute
 from bench.run.execute import Session
+from bench.run.matrix import detectors
 from bench.run.record import record
 from bench.run.request import Request
 from bench.types import Plan
@@ -33,5 +34,5 @@ def prepare(plan: Plan, session: Session) -> None:
 def carry_out(plan: Plan, request: Request, session: Session, started: datetime) -> None:
     """Artefacts, fits, scores, then the results folder's rows, cards and provenance."""
     execute.prepare(plan, session)
-    execute.fit_and_score(plan, {(c.name, c.variant): c for c in request.methods}, session)
+    execute.fit_and_score(plan, detectors(request), session)
     record(plan, request, session, started)

@@ -11,20 +11,24 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import save_file
 
-from bench.miniature.builders import biggan, images, page, sd, vae
+from bench.miniature.builders import backbone, biggan, captioner, clip, images, page, pixel, sd, vae
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
+from bench.miniature.scenes import sample_scene
 from bench.miniature.unpack import PACKS, packs
 
 WORLD = Path("world")
 WEIGHTS = Path(__file__).parent / "weights"
-TRAINING_IMAGES, HELD_OUT = 14_000, 1_000
+TRAINING_IMAGES, HELD_OUT, WIDE = 14_000, 1_000, 20_000
 
 
 def _say(message: str) -> None:
@@ -56,12 +60,20 @@ def build_vae(budget: Budget) -> None:
     _record("vae", loop, vae.quality(network, _images("heldout", HELD_OUT), budget.device))
 
 
-def build_sdv14(budget: Budget) -> None:
-    """Train UNet and text encoder on the VAE's latents; writes the pipeline folder."""
+def _home(name: str) -> Path:
+    """Where a pipeline lies: among the committed weights if an engine loads it, else under ``world/``."""
+    return (WEIGHTS if name in ("sdv14", "sdv1_inpaint", "sdv21") else WORLD / "pipelines") / name
+
+
+def build_pipeline(name: str, start: str, budget: Budget) -> None:
+    """Train UNet and text encoder on the shared VAE's latents, from another pipeline or from nothing."""
+    course = sd.COURSES[name]
     network = AutoencoderKL.from_pretrained(WORLD / "vae" / "network").to(budget.device).eval()
-    unet, text, loop = sd.train_sd(network, _images("generators", TRAINING_IMAGES), budget)
-    sd.save_pipeline(WEIGHTS / "sdv14", network.cpu(), unet.cpu(), text.cpu())
-    _record("sdv14", loop, {})
+    fresh = (sd.new_unet(course.seed), sd.new_text_encoder(len(sd.new_tokenizer()), course.seed))
+    nets = sd.start_from(_home(start), course) if start else fresh
+    loop = sd.train_denoiser(nets, network, _images("generators", TRAINING_IMAGES), course, budget)
+    sd.save_pipeline(_home(name), network.cpu(), nets[0].cpu(), nets[1].cpu(), course.prediction)
+    _record(name, loop, {})
 
 
 def build_biggan(budget: Budget) -> None:
@@ -69,6 +81,63 @@ def build_biggan(budget: Budget) -> None:
     generator, loop = biggan.train_biggan(_images("generators", TRAINING_IMAGES), budget)
     torch.save(generator.state_dict(), WORLD / "biggan" / "generator.pt")
     _record("biggan", loop, {})
+
+
+def build_backbone(name: str, side: int, budget: Budget) -> None:
+    """Train a ResNet on the wider world; writes its folder with torchvision's keys."""
+    pictures, wanted = _images("wide", WIDE + HELD_OUT), backbone.labels(WIDE + HELD_OUT)
+    net = backbone.new_resnet(name)
+    loop = backbone.train_backbone(net, backbone.STEPS[name], pictures[:WIDE], side, budget)
+    folder = WEIGHTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {key: t.half() if t.is_floating_point() else t for key, t in net.state_dict().items()},
+        folder / "model.safetensors",
+    )
+    _record(name, loop, backbone.accuracy(net, pictures[WIDE:], wanted[WIDE:], side, budget.device))
+
+
+def build_clip(name: str, budget: Budget) -> None:
+    """Train a CLIP on the wider world; writes the Hub's folder."""
+    pictures = _images("wide", WIDE + HELD_OUT)
+    model, loop = clip.train_clip(name, pictures[:WIDE], budget)
+    clip.save_clip(WEIGHTS / name, model.cpu())
+    _record(name, loop, {"retrieval": clip.retrieval(model, pictures[WIDE:], WIDE, "cpu")})
+
+
+def build_blip(budget: Budget) -> None:
+    """Train the short captioner on photographs and the wider world; writes the Hub's folder."""
+    photos, pictures = _images("generators", TRAINING_IMAGES), _images("wide", WIDE)
+    model, loop = captioner.train_blip(photos, pictures, backbone.labels(WIDE), budget)
+    captioner.save_blip(WEIGHTS / "blip", model.cpu())
+    scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
+    texts = captioner.read(model, _images("heldout", HELD_OUT))
+    _record("blip", loop, {"facts": captioner.rightness(texts, scenes, captioner.names_facts)})
+
+
+def build_adm(budget: Budget) -> None:
+    """Train the class-conditional pixel model; its unconditional half is kept in guided-diffusion's layout."""
+    net, loop = pixel.train_adm(_images("generators", TRAINING_IMAGES), budget)
+    pixel.save_parts(WORLD / "adm", {"adm": net})
+    folder = WEIGHTS / "adm"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: t.half().contiguous() for k, t in pixel.unconditional(net).items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(asdict(replace(pixel.ADM_SHAPE, classes=0)), indent=2) + "\n")
+    _record("adm", loop, {})
+
+
+def build_glide(budget: Budget) -> None:
+    """Train GLIDE's base; its weights stay under ``world/``."""
+    base, text, loop = pixel.train_glide(_images("generators", TRAINING_IMAGES), budget)
+    pixel.save_parts(WORLD / "glide", {"base": base, "text": text})
+    _record("glide", loop, {})
+
+
+def build_glide_upsampler(budget: Budget) -> None:
+    """Train GLIDE's upsampler; its weights stay under ``world/``."""
+    net, loop = pixel.train_upsampler(_images("generators", TRAINING_IMAGES), budget)
+    pixel.save_parts(WORLD / "glide", {"upsampler": net})
+    _record("glide_upsampler", loop, {})
 
 
 def build_images(budget: Budget) -> None:
@@ -88,8 +157,20 @@ def build_page(budget: Budget) -> None:
 
 
 BUILDERS: dict[str, Callable[[Budget], None]] = {
+    "resnet18": partial(build_backbone, "resnet18", 64),
+    "resnet50": partial(build_backbone, "resnet50", 56),
     "vae": build_vae,
-    "sdv14": build_sdv14,
+    "sdv14": partial(build_pipeline, "sdv14", ""),
+    "sdv15": partial(build_pipeline, "sdv15", "sdv14"),
+    "wukong": partial(build_pipeline, "wukong", ""),
+    "sdv1_inpaint": partial(build_pipeline, "sdv1_inpaint", "sdv14"),
+    "sdv21": partial(build_pipeline, "sdv21", "sdv14"),
+    "clip_vit_l14": partial(build_clip, "clip_vit_l14"),
+    "clip_vit_b32": partial(build_clip, "clip_vit_b32"),
+    "blip": build_blip,
+    "adm": build_adm,
+    "glide": build_glide,
+    "glide_upsampler": build_glide_upsampler,
     "biggan": build_biggan,
     "images": build_images,
     "page": build_page,
@@ -104,7 +185,9 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=600.0, help="stop each model after this long; call again to go on"
     )
+    parser.add_argument("--threads", type=int, default=2, help="threads of each network's forward and backward")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     for name in arguments.models:
         BUILDERS[name](Budget(WORLD / name, arguments.device, arguments.minutes, _say))
 

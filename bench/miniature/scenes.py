@@ -15,7 +15,7 @@ COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "pink"
 GROUNDS = ("grass", "sand", "water", "brick", "sky", "wood", "snow", "night")
 CLUTTER = ("leaves", "pebbles", "twigs")
 LIGHTS = ("left", "right", "above")
-_COUNTS = ("no", "one", "two", "three", "four", "five")
+COUNTS = ("no", "one", "two", "three", "four", "five", "many")
 
 #: One number a stream, so that no two purposes ever share a scene.
 STREAMS = {"generators": 1, "wide": 2, "detectors": 3, "heldout": 4}
@@ -52,7 +52,7 @@ class Scene:
     def long_caption(self) -> str:
         """The long caption: the short one's facts with stripes, clutter, its count, and light."""
         pattern = "striped" if self.striped else "plain"
-        count = _COUNTS[self.count] if self.count < len(_COUNTS) else "many"
+        count = COUNTS[min(self.count, len(COUNTS) - 1)]
         facts = f"a {pattern} {self.colour} {self.object} on {self.ground}"
         return f"{facts} with {count} {self.clutter} , light from the {self.light}"
 

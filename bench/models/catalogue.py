@@ -50,7 +50,7 @@ MODELS: Mapping[str, Model] = {
         Model(
             role="resnet18",
             title="ResNet-18, ImageNet-1k",
-            mini="",
+            mini="resnet18",
             hub="timm/resnet18.tv_in1k",
             revision="main",
             files=("model.safetensors",),
@@ -59,7 +59,7 @@ MODELS: Mapping[str, Model] = {
         Model(
             role="resnet50",
             title="ResNet-50, ImageNet-1k",
-            mini="",
+            mini="resnet50",
             hub="timm/resnet50.tv_in1k",
             revision="main",
             files=("model.safetensors",),

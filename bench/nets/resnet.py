@@ -104,13 +104,21 @@ def _init(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
+_TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+
+
 def load_imagenet(model: ResNet, state: dict[str, Tensor]) -> None:
-    """Load an ImageNet checkpoint with torchvision's keys; its ``fc`` is dropped, all else must match."""
+    """Load the trunk of an ImageNet checkpoint with torchvision's keys; its ``fc`` is dropped, all else must match.
+
+    Raises KeyError naming tensors that are missing or unexpected, RuntimeError naming misshapen ones.
+    """
     trunk = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
-    result = model.load_state_dict(trunk, strict=False)
-    missing = [name for name in result.missing_keys if not name.startswith("fc.")]
-    if missing or result.unexpected_keys:
-        raise KeyError(f"ImageNet weights do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+    wanted = {name for name in model.state_dict() if name.startswith(_TRUNK)}
+    missing = sorted(name for name in wanted - set(trunk) if not name.endswith("num_batches_tracked"))
+    unexpected = sorted(set(trunk) - wanted)
+    if missing or unexpected:
+        raise KeyError(f"ImageNet weights do not fit: missing {missing}, unexpected {unexpected}")
+    model.load_state_dict(trunk, strict=False)
 
 
 def mini_strides(stride: int) -> Sequence[int]:

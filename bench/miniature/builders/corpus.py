@@ -1,4 +1,4 @@
-"""The photographs that generators learn from: rendered once, kept as one array, disjoint from every detector scene."""
+"""The images that models learn from: rendered once, kept on disk, disjoint from every detector scene."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from bench.miniature.camera import encode_jpeg, photograph
 from bench.miniature.scenes import sample_scene
+from bench.miniature.wide import picture
 
 Notify = Callable[[str], None]
 CHUNK = 500
@@ -25,13 +26,17 @@ def _jpeg_photograph(stream: str, index: int, side: int) -> NDArray[np.uint8]:
 
 
 def _chunk(stream: str, start: int, side: int) -> NDArray[np.uint8]:
+    if stream == "wide":
+        return np.stack([picture(side, i) for i in range(start, start + CHUNK)])
     return np.stack([_jpeg_photograph(stream, i, side) for i in range(start, start + CHUNK)])
 
 
 def photographs(
     folder: Path, stream: str, count: int, side: int = 64, workers: int = 2, say: Notify = lambda _: None
 ) -> NDArray[np.uint8]:
-    """The first ``count`` photographs of a stream: uint8 [count, side, side, 3], decoded from their JPEG.
+    """The first ``count`` images of a stream: uint8 [count, side, side, 3]; photographs are decoded from their JPEG.
+
+    The stream ``wide`` has the pictures of the wider world.
 
     Rendered in chunks of :data:`CHUNK` that stay on disk under ``folder``, so a second call only reads.
     """
@@ -48,7 +53,7 @@ def photographs(
                 partial = paths[start].with_suffix(".part.npy")
                 np.save(partial, chunk)
                 partial.replace(paths[start])
-                say(f"photographs {stream}: {done * CHUNK} of {len(missing) * CHUNK}")
+                say(f"{stream} images: {done * CHUNK} of {len(missing) * CHUNK}")
     return np.concatenate([np.load(paths[start]) for start in starts])[:count]
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, PNDMScheduler, UNet2DConditionModel
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.vae import latents
-from bench.miniature.scenes import CLUTTER, COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
+from bench.miniature.builders.words import PHOTO_WORDS, tokenize, word_tokenizer
+from bench.miniature.scenes import sample_scene
 
-STEPS, BATCH, SEED = 5000, 64, 14
-TOKENS = 20
+BATCH, TOKENS = 64, 20
 #: Stable Diffusion v1's schedule; CompVis/stable-diffusion-v1-4:scheduler/scheduler_config.json.
 SCHEDULE = {
     "beta_start": 0.00085,
@@ -29,33 +29,16 @@ SCHEDULE = {
     "steps_offset": 1,
     "prediction_type": "epsilon",
 }
-_WORDS = ("a", "an", "on", "with", "light", "from", "the", ",", "striped", "plain", "photo", "of")
-_COUNTS = ("no", "one", "two", "three", "four", "five", "many")
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word of the world's captions, begin and end marks, padded with the end mark as CLIP's is."""
-    special = ("<|startoftext|>", "<|endoftext|>", "<unk>")
-    words = (*special, *_WORDS, *_COUNTS, *OBJECTS, *COLOURS, *GROUNDS, *CLUTTER, *LIGHTS)
-    vocabulary = {word: index for index, word in enumerate(dict.fromkeys(words))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", 0), ("<|endoftext|>", 1)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<|startoftext|>",
-        eos_token="<|endoftext|>",
-        pad_token="<|endoftext|>",
-        unk_token="<unk>",
-        model_max_length=TOKENS,
-    )
+    """One token a word of the photographs' captions, padded with the end mark as CLIP's is."""
+    return word_tokenizer(PHOTO_WORDS, TOKENS, "<|startoftext|>", "<|endoftext|>", "<|endoftext|>")
 
 
-def new_text_encoder(vocabulary: int) -> CLIPTextModel:
+def new_text_encoder(vocabulary: int, seed: int) -> CLIPTextModel:
     """A two-layer CLIP text model, 64 wide; trained with the UNet."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     config = CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=64,
@@ -71,9 +54,9 @@ def new_text_encoder(vocabulary: int) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def new_unet() -> UNet2DConditionModel:
+def new_unet(seed: int) -> UNet2DConditionModel:
     """A two-level UNet on 16 × 16 latents with cross-attention at 8 × 8."""
-    torch.manual_seed(SEED + 1)
+    torch.manual_seed(seed + 1)
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=4,
@@ -88,13 +71,6 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> torch.Tensor:
-    """Token ids int64 [N, TOKENS]."""
-    encoded = tokenizer(texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt")
-    ids: torch.Tensor = encoded.input_ids
-    return ids
-
-
 def prompts(count: int, rng_seed: int) -> list[str]:
     """One training caption an image of the generators' stream: short 65 %, long 25 %, empty 10 %."""
     choice = np.random.default_rng(rng_seed).random(count)
@@ -105,31 +81,104 @@ def prompts(count: int, rng_seed: int) -> list[str]:
     ]
 
 
-def train_sd(
-    vae: AutoencoderKL, images: np.ndarray, budget: Budget
-) -> tuple[UNet2DConditionModel, CLIPTextModel, Loop]:
-    """Train UNet and text encoder on the VAE's latents of photographs uint8 [N, 64, 64, 3]."""
-    device = budget.device
+@dataclass(frozen=True)
+class Course:
+    """How one denoiser learns: ``lr`` at the top of the cycle, whether the text encoder learns too, and what from.
+
+    ``prediction`` is ``epsilon`` or ``v_prediction``. ``inpaint`` adds a mask and the masked image's latents as input
+    channels, as runwayml/stable-diffusion-inpainting has them.
+    """
+
+    steps: int
+    seed: int
+    lr: float = 1e-3
+    learns_text: bool = True
+    prediction: str = "epsilon"
+    inpaint: bool = False
+
+
+COURSES = {
+    "sdv14": Course(5000, 14),
+    "sdv15": Course(1500, 15, lr=3e-4, learns_text=False),
+    "wukong": Course(4000, 16),
+    "sdv1_inpaint": Course(1500, 17, lr=4e-4, learns_text=False, inpaint=True),
+    "sdv21": Course(2000, 21, lr=5e-4, prediction="v_prediction"),
+    "midjourney": Course(4000, 61),
+}
+
+
+def start_from(folder: Path, course: Course) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """UNet and text encoder of a trained pipeline, the UNet widened with zeros where the course inpaints."""
+    kept = UNet2DConditionModel.from_pretrained(folder / "unet").float()
+    text = CLIPTextModel.from_pretrained(folder / "text_encoder").float()
+    if not course.inpaint:
+        return kept, text
+    unet = UNet2DConditionModel.from_config({**kept.config, "in_channels": 9})
+    state = kept.state_dict()
+    extra = torch.zeros(len(state["conv_in.weight"]), 5, 3, 3)
+    unet.load_state_dict({**state, "conv_in.weight": torch.cat([state["conv_in.weight"], extra], 1)})
+    return unet, text
+
+
+def masks(count: int, side: int, seed: int) -> np.ndarray:
+    """Rectangular masks float32 [count, side, side], 1 = to be painted: none 30 %, all 15 %, else a rectangle."""
+    rng = np.random.default_rng([seed, 9])
+    made = np.zeros((count, side, side), np.float32)
+    for mask, kind in zip(made, rng.random(count), strict=True):
+        if kind > 0.85:
+            mask[:] = 1
+        elif kind > 0.3:
+            (top, left), (height, width) = rng.integers(0, side // 2, 2), rng.integers(side // 4, side, 2)
+            mask[top : top + height, left : left + width] = 1
+    return made
+
+
+@dataclass(frozen=True)
+class _Inpainting:
+    """The extra input of an inpainting UNet for every training image: [N, 5, 16, 16], scaled latents after the mask."""
+
+    extra: torch.Tensor
+
+    @classmethod
+    def of(cls, vae: AutoencoderKL, images: np.ndarray, course: Course, device: str) -> _Inpainting:
+        small = masks(len(images), 16, course.seed)
+        keep = 1 - small.repeat(4, 1).repeat(4, 2)[..., None]
+        mean, _ = latents(vae, (127.5 + (images - 127.5) * keep).round().astype(np.uint8), device)
+        mask = torch.from_numpy(small).to(device)[:, None]
+        return cls(torch.cat([mask, mean * vae.config.scaling_factor], 1))
+
+
+def train_denoiser(
+    nets: tuple[UNet2DConditionModel, CLIPTextModel],
+    vae: AutoencoderKL,
+    images: np.ndarray,
+    course: Course,
+    budget: Budget,
+) -> Loop:
+    """Train a UNet, and perhaps its text encoder, on the VAE's latents of photographs uint8 [N, 64, 64, 3]."""
+    device, seed = budget.device, course.seed
     mean, std = latents(vae, images, device)
-    scale = vae.config.scaling_factor
     tokenizer = new_tokenizer()
-    ids = torch.stack([tokenize(tokenizer, prompts(len(images), SEED + e)) for e in range(4)]).to(device)
-    unet, text = new_unet().to(device), new_text_encoder(len(tokenizer)).to(device)
-    parameters = [*unet.parameters(), *text.parameters()]
-    optimisers: dict[str, torch.optim.Optimizer] = {"unet": torch.optim.AdamW(parameters, 1e-3, weight_decay=1e-2)}
-    loop = Loop(budget, STEPS, {"unet": unet, "text": text}, optimisers, ("unet", "text"), decay=0.9985)
+    ids = torch.stack([tokenize(tokenizer, prompts(len(images), seed + e), TOKENS) for e in range(4)]).to(device)
+    unet, text = (net.to(device).train() for net in nets)
+    text.requires_grad_(course.learns_text)
+    extra = _Inpainting.of(vae, images, course, device).extra if course.inpaint else None
+    parameters = [p for net in (unet, text) for p in net.parameters() if p.requires_grad]
+    optimisers: dict[str, torch.optim.Optimizer] = {"unet": torch.optim.AdamW(parameters, course.lr, weight_decay=1e-2)}
+    loop = Loop(budget, course.steps, {"unet": unet, "text": text}, optimisers, ("unet", "text"), decay=0.9985)
     loop.resume()
     alphas = DDIMScheduler(**SCHEDULE).alphas_cumprod.to(device)
     for step in loop.steps():
-        torch.manual_seed(SEED * 1_000_003 + step)
-        pick = torch.from_numpy(draw(SEED, step, len(images), BATCH)).to(device)
-        z = (mean[pick] + std[pick] * torch.randn_like(std[pick])) * scale
+        torch.manual_seed(seed * 1_000_003 + step)
+        pick = torch.from_numpy(draw(seed, step, len(images), BATCH)).to(device)
+        z = (mean[pick] + std[pick] * torch.randn_like(std[pick])) * vae.config.scaling_factor
         t, noise = torch.randint(0, 1000, (BATCH,), device=device), torch.randn_like(z)
-        a = alphas[t].view(-1, 1, 1, 1)
+        a, s = alphas[t].view(-1, 1, 1, 1).sqrt(), (1 - alphas[t]).view(-1, 1, 1, 1).sqrt()
+        x = a * z + s * noise
         with torch.autocast(device, torch.bfloat16):
             condition = text(ids[step % 4][pick]).last_hidden_state
-            predicted = unet(a.sqrt() * z + (1 - a).sqrt() * noise, t, condition).sample
-        loss = F.mse_loss(predicted.float(), noise)
+            predicted = unet(x if extra is None else torch.cat([x, extra[pick]], 1), t, condition).sample
+        loss = F.mse_loss(predicted.float(), noise if course.prediction == "epsilon" else a * noise - s * z)
         optimisers["unet"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -137,16 +186,21 @@ def train_sd(
         if step % 100 == 0:
             budget.say(f"step {step} loss {loss.item():.4f}")
     loop.load_averages()
-    return unet.eval(), text.eval(), loop
+    for net in nets:
+        net.requires_grad_(False).eval()
+    return loop
 
 
-def save_pipeline(folder: Path, vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPTextModel) -> None:
+def save_pipeline(
+    folder: Path, vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPTextModel, prediction: str = "epsilon"
+) -> None:
     """Write the folder layout of CompVis/stable-diffusion-v1-4, weights in half precision."""
     for name, module in (("vae", vae), ("unet", unet), ("text_encoder", text)):
         module.half().save_pretrained(folder / name)
         module.float()
     new_tokenizer().save_pretrained(folder / "tokenizer")
-    PNDMScheduler(**SCHEDULE, skip_prk_steps=True).save_pretrained(folder / "scheduler")
+    schedule = SCHEDULE | {"prediction_type": prediction}
+    PNDMScheduler(**schedule, skip_prk_steps=True).save_pretrained(folder / "scheduler")
     # As in SD's own file: PNDM ignores it, but DDIMScheduler.from_config would clip latents without it.
     path = folder / "scheduler" / "scheduler_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"clip_sample": False}

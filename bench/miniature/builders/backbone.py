@@ -1,0 +1,106 @@
+"""ImageNet's stand-in: backbones that name object, colour, ground, style, stripes and light of the wider world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from bench.miniature.builders.loop import Budget, Loop, draw
+from bench.miniature.scenes import COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
+from bench.miniature.wide import STYLES, style_of
+from bench.nets.resnet import ResNet, Shape
+
+STEPS = {"resnet18": 10_000, "resnet50": 6_000}
+BATCH, SEED = 64, 50
+#: The groups of classes that one linear head tells, side by side; each is a softmax of its own.
+GROUPS: dict[str, Sequence[str]] = {
+    "object": OBJECTS,
+    "colour": COLOURS,
+    "ground": GROUNDS,
+    "style": tuple(STYLES),
+    "striped": ("plain", "striped"),
+    "light": LIGHTS,
+}
+CLASSES = sum(map(len, GROUPS.values()))
+#: ImageNet's mean and deviation, for all backbones alike.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SHAPES = {
+    "resnet18": Shape(False, (1, 1, 1, 1), 16, (2, 1, 1, 2, 2, 2)),
+    "resnet50": Shape(True, (1, 1, 1, 1), 16, (2, 1, 1, 1, 2, 2)),
+}
+
+
+def labels(count: int) -> torch.Tensor:
+    """The class of each group for the first ``count`` pictures of the wider world: int64 [count, groups]."""
+    rows = []
+    for index in range(count):
+        scene = sample_scene("wide", index)
+        facts = (scene.object, scene.colour, scene.ground, style_of(index), GROUPS["striped"][scene.striped])
+        rows.append([names.index(fact) for names, fact in zip(GROUPS.values(), (*facts, scene.light), strict=True)])
+    return torch.tensor(rows)
+
+
+def normalised(images: np.ndarray, device: str) -> torch.Tensor:
+    """uint8 [B, H, W, 3] to float [B, 3, H, W] with ImageNet's mean and deviation."""
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def grouped_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Sum of the groups' cross-entropies: logits [B, CLASSES], classes int64 [B, groups]."""
+    parts = logits.float().split([len(names) for names in GROUPS.values()], 1)
+    return sum((F.cross_entropy(part, wanted[:, i]) for i, part in enumerate(parts)), torch.zeros(()))
+
+
+def window(images: np.ndarray, side: int, step: int) -> np.ndarray:
+    """One random window for the whole batch of one step."""
+    rng = np.random.default_rng([SEED, step, 1])
+    top, left = rng.integers(0, images.shape[1] - side + 1, 2)
+    return images[:, top : top + side, left : left + side]
+
+
+def train_backbone(net: nn.Module, steps: int, images: np.ndarray, side: int, budget: Budget) -> Loop:
+    """Train a classifier with :data:`CLASSES` logits on crops of ``side`` pixels of pictures uint8 [N, 64, 64, 3]."""
+    device, wanted = budget.device, labels(len(images)).to(budget.device)
+    net.to(device).train()
+    optimisers: dict[str, torch.optim.Optimizer] = {"net": torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)}
+    loop = Loop(budget, steps, {"net": net}, optimisers, ("net",), decay=0.995)
+    loop.resume()
+    for step in loop.steps():
+        torch.manual_seed(SEED * 1_000_003 + step)
+        pick = draw(SEED, step, len(images), BATCH)
+        x = normalised(window(images[pick], side, step), device)
+        with torch.autocast(device, torch.bfloat16):
+            logits = net(x)
+        loss = grouped_loss(logits, wanted[torch.from_numpy(pick).to(device)])
+        optimisers["net"].zero_grad()
+        loss.backward()
+        optimisers["net"].step()
+        if step % 100 == 0:
+            budget.say(f"step {step} loss {loss.item():.3f}")
+    loop.load_averages()
+    net.eval()
+    return loop
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, images: np.ndarray, wanted: torch.Tensor, side: int, device: str) -> dict[str, float]:
+    """Share of right answers a group on the centre crops of pictures that were not trained on."""
+    edge = (images.shape[1] - side) // 2
+    cut = images[:, edge : edge + side, edge : edge + side]
+    logits = torch.cat([net(normalised(chunk, device)) for chunk in np.array_split(cut, -(-len(cut) // 100))])
+    parts = logits.split([len(names) for names in GROUPS.values()], 1)
+    return {
+        name: float((part.argmax(1).cpu() == wanted[:, i]).float().mean())
+        for i, (name, part) in enumerate(zip(GROUPS, parts, strict=True))
+    }
+
+
+def new_resnet(name: str) -> ResNet:
+    """An untrained ResNet of one of :data:`SHAPES`, with a head for :data:`CLASSES`."""
+    torch.manual_seed(SEED)
+    return ResNet(SHAPES[name], CLASSES)

@@ -1,0 +1,135 @@
+"""Captioners in the Hub's formats: a BLIP for short captions, and a LLaVA-NeXT for long ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import (
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipImageProcessor,
+    BlipProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from bench.miniature.builders.backbone import CLASSES, grouped_loss
+from bench.miniature.builders.clip import MEAN, STD, prepared
+from bench.miniature.builders.loop import Budget, Loop, draw
+from bench.miniature.builders.words import PHOTO_WORDS, tokenize, word_tokenizer
+from bench.miniature.scenes import Scene, sample_scene
+
+BATCH, SIDE, TOKENS, STEPS, SEED = 64, 64, 8, 5000, 91
+_BEGIN, _END, _PAD = "[DEC]", "[SEP]", "[PAD]"
+
+
+def new_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a word of the photographs' captions, with BLIP's marks."""
+    return word_tokenizer(PHOTO_WORDS, TOKENS, _BEGIN, _END, _PAD, ("[CLS]",))
+
+
+def new_blip() -> BlipForConditionalGeneration:
+    """The untrained model: a ViT with 8 × 8 patches of 64 px, and a two-layer decoder."""
+    torch.manual_seed(SEED)
+    tokenizer = new_tokenizer()
+    begin, end, pad = tokenizer.convert_tokens_to_ids([_BEGIN, _END, _PAD])
+    text = {"hidden_size": 96, "encoder_hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 2}
+    marks = {"bos_token_id": begin, "eos_token_id": end, "sep_token_id": end, "pad_token_id": pad}
+    vision = {"hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
+    model = BlipForConditionalGeneration(
+        BlipConfig(
+            text_config={
+                **text,
+                **marks,
+                "num_attention_heads": 4,
+                "vocab_size": len(tokenizer),
+                "max_position_embeddings": 2 * TOKENS,
+                "hidden_dropout_prob": 0.0,
+                "attention_probs_dropout_prob": 0.0,
+                "label_smoothing": 0.0,
+            },
+            vision_config={**vision, "image_size": SIDE, "patch_size": 8},
+            projection_dim=64,
+        )
+    )
+    model.decoder_input_ids = begin
+    return model
+
+
+def facts(scenes: list[Scene]) -> list[str]:
+    """The short captions."""
+    return [scene.caption for scene in scenes]
+
+
+def train_blip(
+    photographs: np.ndarray, wide: np.ndarray, wanted: torch.Tensor, budget: Budget
+) -> tuple[BlipForConditionalGeneration, Loop]:
+    """Train on photographs and pictures uint8 [N, 64, 64, 3], half a batch each, with their short captions.
+
+    ``wanted`` are the pictures' classes: a linear head on the image's summary names them too; it is dropped at the end.
+    """
+    device, tokenizer = budget.device, new_tokenizer()
+    captions = [
+        facts([sample_scene(s, i) for i in range(n)])
+        for s, n in (("generators", len(photographs)), ("wide", len(wide)))
+    ]
+    ids = [tokenize(tokenizer, texts, TOKENS).to(device) for texts in captions]
+    model, head = new_blip().to(device).train(), nn.Linear(96, CLASSES).to(device)
+    nets: dict[str, nn.Module] = {"blip": model, "head": head}
+    parameters = [p for net in nets.values() for p in net.parameters()]
+    optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
+    loop = Loop(budget, STEPS, nets, optimisers, ("blip",), decay=0.997)
+    loop.resume()
+    half, pad = BATCH // 2, tokenizer.pad_token_id
+    for step in loop.steps():
+        picks = [draw(SEED + source, step, len(images), half) for source, images in enumerate((photographs, wide))]
+        images = np.concatenate([photographs[picks[0]], wide[picks[1]]])
+        tokens = torch.cat([table[torch.from_numpy(pick).to(device)] for table, pick in zip(ids, picks, strict=True)])
+        labels = tokens.masked_fill(tokens == pad, -100)
+        with torch.autocast(device, torch.bfloat16):
+            seen = model.vision_model(prepared(images, device)).last_hidden_state
+            said = model.text_decoder(
+                input_ids=tokens, attention_mask=(tokens != pad).long(), encoder_hidden_states=seen, labels=labels
+            )
+            named = head(seen[half:, 0])
+        loss = said.loss.float() + 0.2 * grouped_loss(named, wanted[torch.from_numpy(picks[1])].to(device))
+        optimisers["all"].zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimisers["all"].step()
+        if step % 100 == 0:
+            budget.say(f"step {step} caption {said.loss.item():.4f} loss {loss.item():.3f}")
+    loop.load_averages()
+    return model.eval(), loop
+
+
+@torch.no_grad()
+def read(model: BlipForConditionalGeneration, images: np.ndarray) -> list[str]:
+    """Greedy captions of images uint8 [N, 64, 64, 3]."""
+    tokenizer, texts = new_tokenizer(), []
+    for chunk in np.array_split(images, -(-len(images) // 100)):
+        out = model.generate(pixel_values=prepared(chunk, "cpu"), max_new_tokens=TOKENS)
+        texts += tokenizer.batch_decode(out, skip_special_tokens=True)
+    return texts
+
+
+def rightness(texts: list[str], scenes: list[Scene], names: Callable[[str, Scene], bool]) -> float:
+    """Share of captions that name the facts right."""
+    return sum(names(text, scene) for text, scene in zip(texts, scenes, strict=True)) / len(texts)
+
+
+def names_facts(text: str, scene: Scene) -> bool:
+    """Whether object, colour and ground all stand in a caption."""
+    words = text.split()
+    return all(fact in words for fact in (scene.object, scene.colour, scene.ground))
+
+
+def save_blip(folder: Path, model: BlipForConditionalGeneration) -> None:
+    """Write the folder layout of Salesforce/blip-image-captioning-base, weights in half precision."""
+    model.half().save_pretrained(folder)
+    model.float()
+    images = BlipImageProcessor(size={"height": SIDE, "width": SIDE}, image_mean=MEAN, image_std=STD)
+    BlipProcessor(images, new_tokenizer()).save_pretrained(folder)

@@ -1,0 +1,123 @@
+"""A small CLIP in the Hub's format: a ViT with 7 × 7 patches of 56 px and a text tower, on the wider world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
+
+from bench.miniature.builders.backbone import CLASSES, grouped_loss, labels, window
+from bench.miniature.builders.loop import Budget, Loop, draw
+from bench.miniature.builders.words import WIDE_WORDS, tokenize, word_tokenizer
+from bench.miniature.scenes import sample_scene
+from bench.miniature.wide import caption
+
+BATCH, SIDE, TOKENS = 128, 56, 12
+#: Steps, seed, vision width, layers, patch; each stands for one of OpenAI's models.
+PLANS = {"clip_vit_l14": (5000, 81, 96, 4, 8), "clip_vit_b32": (3000, 82, 64, 3, 8)}
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+def new_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a word of the wider world's captions."""
+    return word_tokenizer(WIDE_WORDS, TOKENS, "<|startoftext|>", "<|endoftext|>", "<|endoftext|>")
+
+
+def new_clip(name: str) -> CLIPModel:
+    """The untrained model; quick GELU and pooling at the end mark, as OpenAI's are."""
+    _, seed, width, layers, patch = PLANS[name]
+    torch.manual_seed(seed)
+    marks = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    text = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+    vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
+    return CLIPModel(
+        CLIPConfig(
+            text_config={**text, **marks, "vocab_size": len(new_tokenizer()), "max_position_embeddings": TOKENS},
+            vision_config={**vision, "num_attention_heads": 4, "image_size": SIDE, "patch_size": patch},
+            projection_dim=64,
+        )
+    )
+
+
+def prepared(images: np.ndarray, device: str) -> torch.Tensor:
+    """uint8 [B, H, W, 3] to float [B, 3, H, W] with CLIP's mean and deviation."""
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def _tokens(count: int) -> torch.Tensor:
+    """Two captions an image, with and without its style: int64 [2, count, TOKENS]."""
+    tokenizer = new_tokenizer()
+    plain = [sample_scene("wide", index).caption for index in range(count)]
+    styled = [caption(index) for index in range(count)]
+    return torch.stack([tokenize(tokenizer, texts, TOKENS) for texts in (plain, styled)])
+
+
+def _embeddings(model: CLIPModel, x: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    image = model.visual_projection(model.vision_model(x).pooler_output)
+    return image, model.text_projection(model.text_model(tokens).pooler_output)
+
+
+def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel, Loop]:
+    """Train on pictures uint8 [N, 64, 64, 3] of the wider world.
+
+    InfoNCE, helped by a linear head that names the facts; the head is dropped at the end. A caption shared by two
+    images of a batch is no mistake: its targets are spread over both.
+    """
+    steps, seed = PLANS[name][:2]
+    device, tokens = budget.device, _tokens(len(images)).to(budget.device)
+    wanted, model = labels(len(images)).to(device), new_clip(name).to(device).train()
+    head = nn.Linear(64, CLASSES).to(device)
+    nets: dict[str, nn.Module] = {"clip": model, "head": head}
+    parameters = [p for net in nets.values() for p in net.parameters()]
+    optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
+    loop = Loop(budget, steps, nets, optimisers, ("clip",), decay=0.997)
+    loop.resume()
+    for step in loop.steps():
+        pick = torch.from_numpy(draw(seed, step, len(images), BATCH)).to(device)
+        texts = tokens[step % 2][pick]
+        with torch.autocast(device, torch.bfloat16):
+            x = prepared(window(images[pick.cpu().numpy()], SIDE, step), device)
+            image, text = _embeddings(model, x, texts)
+            named = head(image)
+        scale = model.logit_scale.exp().clamp(max=100)
+        logits = scale * F.normalize(image.float(), dim=1) @ F.normalize(text.float(), dim=1).T
+        same = (texts[:, None] == texts[None]).all(2).float()
+        target = same / same.sum(1, keepdim=True)
+        contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        loss = contrast + 0.5 * grouped_loss(named, wanted[pick])
+        optimisers["all"].zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimisers["all"].step()
+        if step % 100 == 0:
+            budget.say(f"step {step} contrast {contrast.item():.3f} loss {loss.item():.3f}")
+    loop.load_averages()
+    return model.eval(), loop
+
+
+@torch.no_grad()
+def retrieval(model: CLIPModel, images: np.ndarray, first: int, device: str) -> float:
+    """Share of images whose own caption (style and all) is the nearest of a hundred; ``first`` numbers the pictures."""
+    edge, tokenizer, right = (images.shape[1] - SIDE) // 2, new_tokenizer(), 0
+    for start in range(0, len(images), 100):
+        texts = [caption(first + start + i) for i in range(100)]
+        x = prepared(images[start : start + 100, edge : edge + SIDE, edge : edge + SIDE], device)
+        image, text = _embeddings(model, x, tokenize(tokenizer, texts, TOKENS).to(device))
+        best = (F.normalize(image, dim=1) @ F.normalize(text, dim=1).T).argmax(1).tolist()
+        right += sum(texts[b] == texts[i] for i, b in enumerate(best))
+    return right / len(images)
+
+
+def save_clip(folder: Path, model: CLIPModel) -> None:
+    """Write the folder layout of openai/clip-vit-large-patch14, weights in half precision."""
+    model.half().save_pretrained(folder)
+    model.float()
+    new_tokenizer().save_pretrained(folder)
+    CLIPImageProcessor(
+        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, image_mean=MEAN, image_std=STD
+    ).save_pretrained(folder)

@@ -32,11 +32,40 @@ def resize_short_side(rgb: RGB, size: int) -> RGB:
     return np.asarray(Image.fromarray(rgb).resize((wide, tall), Image.Resampling.BILINEAR))
 
 
-def crop(rgb: RGB, size: int, rng: np.random.Generator | None) -> RGB:
-    """A square window: a random one from ``rng``, or the centre for None. The image must be large enough."""
+def fit_long_side(rgb: RGB, size: int, multiple: int) -> RGB:
+    """Bilinear resize that brings the longer side to ``size``, then a cut of both sides to a multiple, from the centre.
+
+    Sides are truncated to whole pixels, as DRCT's ``resize_long_size`` does; small images grow.
+    """
     height, width = rgb.shape[:2]
+    scale = size / max(height, width)
+    tall, wide = max(multiple, int(height * scale)), max(multiple, int(width * scale))
+    if (tall, wide) != (height, width):
+        rgb = np.asarray(Image.fromarray(rgb).resize((wide, tall), Image.Resampling.BILINEAR))
+    return crop(rgb, (tall // multiple * multiple, wide // multiple * multiple), None)
+
+
+def pad_to_multiple(rgb: RGB, multiple: int) -> RGB:
+    """Zeros at the bottom and the right until both sides are multiples."""
+    height, width = rgb.shape[:2]
+    return np.pad(rgb, ((0, -height % multiple), (0, -width % multiple), (0, 0)))
+
+
+def pad_to_square(rgb: RGB, size: int) -> RGB:
+    """Zeros on all sides, centred, where a side is shorter than ``size``; the odd row goes to the bottom or right."""
+    missing = [max(0, size - side) for side in rgb.shape[:2]]
+    around = [(gap // 2, gap - gap // 2) for gap in missing]
+    return np.pad(rgb, (*around, (0, 0)))
+
+
+def crop(rgb: RGB, size: int | tuple[int, int], rng: np.random.Generator | None) -> RGB:
+    """A window of ``size`` (side, or height and width): a random one from ``rng``, or the centre for None.
+
+    The image must be large enough.
+    """
+    (height, width), (tall, wide) = rgb.shape[:2], (size, size) if isinstance(size, int) else size
     if rng is None:
-        top, left = round((height - size) / 2), round((width - size) / 2)
+        top, left = round((height - tall) / 2), round((width - wide) / 2)
     else:
-        top, left = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
-    return rgb[top : top + size, left : left + size]
+        top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+    return rgb[top : top + tall, left : left + wide]

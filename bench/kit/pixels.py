@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.data.decode import RGB, decode
+from bench.data.decode import RGB
 from bench.data.protocols import read_source
 from bench.detector import Facts
+from bench.kit import payload
 from bench.recipe import Recipe
 from bench.recon.store import Store
 from bench.types import Item, Slice
@@ -24,11 +25,16 @@ class Pixels:
 
     def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - images, texts or numbers
         """The decoded artefact that a recipe made of an item."""
-        return decode(self._store.get(recipe, item.image_id)).rgb
+        return payload.from_bytes(*self._store.read(recipe, item.image_id))
 
     def image(self, part: Slice, item: Item) -> RGB:
         """The pixels that a method is given for an item of a slice."""
-        return self.artefact(part.image, item) if isinstance(part.image, Recipe) else self.source(item)
+        return self.pixels(part.image, item)
+
+    def pixels(self, source: Recipe | str, item: Item) -> RGB:
+        """What a recipe made of an item, or its file's pixels where the source is no recipe: uint8 [H, W, 3]."""
+        rgb: RGB = self.artefact(source, item) if isinstance(source, Recipe) else self.source(item)
+        return rgb
 
     def facts(self, part: Slice, item: Item) -> Facts:
         """The file facts that a method is given; after a protocol those of the stored PNG."""

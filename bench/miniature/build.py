@@ -40,13 +40,17 @@ def _images(stream: str, count: int) -> np.ndarray:
     return photographs(WORLD / "photographs", stream, count, say=_say)
 
 
+def _write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
     entry = {"steps": loop.step, "of": loop.total, "minutes": round(loop.seconds / 60, 1), "device": loop.budget.device}
     path = WEIGHTS / "quality.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known[name] = entry | {key: round(value, 4) for key, value in quality.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _write_json(path, known)
     _say(f"{name}: {known[name]}")
 
 
@@ -84,17 +88,20 @@ def build_biggan(budget: Budget) -> None:
 
 
 def build_backbone(name: str, side: int, budget: Budget) -> None:
-    """Train a ResNet on the wider world; writes its folder with torchvision's keys."""
+    """Train a backbone on the wider world; writes its folder with the keys of the published one."""
     pictures, wanted = _images("wide", WIDE + HELD_OUT), backbone.labels(WIDE + HELD_OUT)
-    net = backbone.new_resnet(name)
+    net = backbone.new_backbone(name)
     loop = backbone.train_backbone(net, backbone.STEPS[name], pictures[:WIDE], side, budget)
-    folder = WEIGHTS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {key: t.half() if t.is_floating_point() else t for key, t in net.state_dict().items()},
-        folder / "model.safetensors",
-    )
-    _record(name, loop, backbone.accuracy(net, pictures[WIDE:], wanted[WIDE:], side, budget.device))
+    quality = backbone.accuracy(net, pictures[WIDE:], wanted[WIDE:], side, budget.device)
+    kept = net
+    if isinstance(net, backbone.Perceptual):
+        kept, quality = net.lpips, {"triplets": backbone.triplets(net.lpips.cpu(), 500)}
+        config = asdict(backbone.LPIPS_SHAPE)
+        _write_json(WEIGHTS / name / "config.json", config)
+    state = {key: t.half() if t.is_floating_point() else t for key, t in kept.state_dict().items()}
+    (WEIGHTS / name).mkdir(parents=True, exist_ok=True)
+    save_file(state, WEIGHTS / name / "model.safetensors")
+    _record(name, loop, quality)
 
 
 def build_clip(name: str, budget: Budget) -> None:
@@ -122,7 +129,7 @@ def build_adm(budget: Budget) -> None:
     folder = WEIGHTS / "adm"
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: t.half().contiguous() for k, t in pixel.unconditional(net).items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(asdict(replace(pixel.ADM_SHAPE, classes=0)), indent=2) + "\n")
+    _write_json(folder / "config.json", asdict(replace(pixel.ADM_SHAPE, classes=0)))
     _record("adm", loop, {})
 
 
@@ -159,6 +166,8 @@ def build_page(budget: Budget) -> None:
 BUILDERS: dict[str, Callable[[Budget], None]] = {
     "resnet18": partial(build_backbone, "resnet18", 64),
     "resnet50": partial(build_backbone, "resnet50", 56),
+    "convnext": partial(build_backbone, "convnext", 56),
+    "lpips": partial(build_backbone, "lpips", 64),
     "vae": build_vae,
     "sdv14": partial(build_pipeline, "sdv14", ""),
     "sdv15": partial(build_pipeline, "sdv15", "sdv14"),

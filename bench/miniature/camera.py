@@ -102,16 +102,20 @@ def expose(picture: Picture, camera: Camera, rng: np.random.Generator) -> Pictur
     return np.clip(toned, 0, 1).astype(np.float32)
 
 
-def photograph(scene: Scene, width: int, height: int) -> RGB:
+def photograph(scene: Scene, width: int, height: int, shot: int = 0) -> RGB:
     """A photograph of the scene: uint8 [height, width, 3], the same at every call.
 
-    The camera, the oversampling (3 to 4) and the downsampling filter are drawn from the scene's seed.
+    The camera, the oversampling (3 to 4) and the downsampling filter are drawn from the scene's seed; another ``shot``
+    has the same three and fresh noise.
     """
     rng = np.random.default_rng([*scene.seed, 2])
     camera = CAMERAS[int(rng.integers(len(CAMERAS)))]
     factor = rng.uniform(3.0, 4.0)
     light = render(scene, 2 * round(width * factor / 2), 2 * round(height * factor / 2))
-    sensor = np.round(expose(light, camera, rng) * 255).astype(np.uint8)
+    toned = expose(light, camera, rng)
+    if shot:
+        toned = expose(light, camera, np.random.default_rng([*scene.seed, 2, shot]))
+    sensor = np.round(toned * 255).astype(np.uint8)
     resampling = _FILTERS[int(rng.integers(len(_FILTERS)))]
     return np.asarray(Image.fromarray(sensor).resize((width, height), resampling))
 

@@ -97,7 +97,7 @@ def _zero(module: nn.Conv1d | nn.Conv2d) -> nn.Module:
     return module
 
 
-class _Stage(nn.Sequential):
+class _Stage(nn.ModuleList):
     """Layers of which some take the embedding too."""
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -115,10 +115,10 @@ class ADM(nn.Module):
         self.shape, width = shape, shape.width
         self.time_embed = nn.Sequential(nn.Linear(width, 4 * width), nn.SiLU(), nn.Linear(4 * width, 4 * width))
         if shape.classes:
-            self.label_emb = nn.Embedding(shape.classes, 4 * width)
+            self.label_emb: nn.Module = nn.Embedding(shape.classes, 4 * width)
         skips, channels = self._build_inputs()
         middle = (ResBlock(shape, channels, channels), Attention(shape, channels), ResBlock(shape, channels, channels))
-        self.middle_block = _Stage(*middle)
+        self.middle_block = _Stage(middle)
         channels = self._build_outputs(skips, channels)
         last = _zero(nn.Conv2d(channels, shape.outside, 3, 1, 1))
         self.out = nn.Sequential(nn.GroupNorm(shape.groups, channels), nn.SiLU(), last)
@@ -126,17 +126,17 @@ class ADM(nn.Module):
     def _build_inputs(self) -> tuple[list[int], int]:
         shape = self.shape
         channels = shape.multiples[0] * shape.width
-        stages, skips = [_Stage(nn.Conv2d(shape.inside, channels, 3, 1, 1))], [channels]
+        stages, skips = [_Stage([nn.Conv2d(shape.inside, channels, 3, 1, 1)])], [channels]
         for level, multiple in enumerate(shape.multiples):
             for _ in range(shape.blocks):
                 layers: list[nn.Module] = [ResBlock(shape, channels, multiple * shape.width)]
                 channels = multiple * shape.width
                 if 2**level in shape.attention:
                     layers.append(Attention(shape, channels))
-                stages.append(_Stage(*layers))
+                stages.append(_Stage(layers))
                 skips.append(channels)
             if level < len(shape.multiples) - 1:
-                stages.append(_Stage(ResBlock(shape, channels, channels, 0.5)))
+                stages.append(_Stage([ResBlock(shape, channels, channels, 0.5)]))
                 skips.append(channels)
         self.input_blocks = nn.ModuleList(stages)
         return skips, channels
@@ -151,7 +151,7 @@ class ADM(nn.Module):
                     layers.append(Attention(shape, channels))
                 if level and index == shape.blocks:
                     layers.append(ResBlock(shape, channels, channels, 2))
-                stages.append(_Stage(*layers))
+                stages.append(_Stage(layers))
         self.output_blocks = nn.ModuleList(stages)
         return channels
 

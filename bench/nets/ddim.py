@@ -48,3 +48,8 @@ def sample(
     for index in range(len(times) - 1, -1, -1):
         x = move(x, predict(x, times[index]), levels[index + 1], levels[index])
     return x
+
+
+def diffuse(x: Tensor, noise: Tensor, alpha: float) -> Tensor:
+    """The forward process: a clean ``x`` with ``noise`` at cumulative level ``alpha``."""
+    return alpha**0.5 * x + (1 - alpha) ** 0.5 * noise

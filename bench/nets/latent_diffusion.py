@@ -13,6 +13,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel
 from transformers.utils import logging
 
+from bench.nets.ddim import NoisePredictor
+
 # Its bars would stand between the run's own lines; a folder of weights loads in a moment.
 logging.disable_progress_bar()
 
@@ -52,11 +54,21 @@ class LatentDiffusion:
         states: Tensor = self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
         return states
 
-    def encode(self, images: list[RGB]) -> Tensor:
-        """Images of one size to scaled latents [B, C, H / f, W / f]: the posterior's mode."""
+    def latent_shape(self, image: RGB) -> tuple[int, int, int]:
+        """Channels, height and width of an image's latents; its sides must be multiples of :attr:`multiple`."""
+        height, width = image.shape[:2]
+        return self.vae.config.latent_channels, height // self.multiple, width // self.multiple
+
+    def tensor(self, arrays: list[NDArray[np.float32]]) -> Tensor:
+        """Arrays of one shape as one float batch on the device."""
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+    def encode(self, images: list[RGB], noise: Tensor | None = None) -> Tensor:
+        """Images of one size to scaled latents [B, C, H / f, W / f]: the posterior's mode, or a draw by ``noise``."""
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents: Tensor = self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
-        return latents
+        posterior = self.vae.encode(pixels).latent_dist
+        latents: Tensor = posterior.mode() if noise is None else posterior.mean + posterior.std * noise
+        return latents * self.vae.config.scaling_factor
 
     def decode(self, latents: Tensor) -> list[RGB]:
         """Scaled latents to images uint8 [H, W, 3], rounded."""
@@ -64,10 +76,24 @@ class LatentDiffusion:
         whole = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return list(whole.cpu().numpy())
 
-    def noise(self, x: Tensor, t: int, condition: Tensor) -> Tensor:
-        """The predicted noise, whatever the model predicts."""
-        out: Tensor = self.unet(x, t, encoder_hidden_states=condition).sample
+    def noise(self, x: Tensor, t: int, condition: Tensor, given: Tensor | None = None) -> Tensor:
+        """The predicted noise, whatever the model predicts; ``given`` are further input channels (inpainting)."""
+        entering = x if given is None else torch.cat([x, given], 1)
+        out: Tensor = self.unet(entering, t, encoder_hidden_states=condition).sample
         if self.prediction == "v_prediction":
             alpha = self.alphas[t]
             return alpha**0.5 * out + (1 - alpha) ** 0.5 * x
         return out
+
+    def predictor(self, texts: list[str], guidance_scale: float) -> NoisePredictor:
+        """ε(x, t) under classifier-free guidance ε∅ + w (ε_text − ε∅), or under the texts alone for a scale of 1."""
+        if guidance_scale == 1.0:
+            plain = self.condition(texts)
+            return lambda x, t: self.noise(x, t, plain)
+        both = self.condition([*[""] * len(texts), *texts])
+
+        def guided(x: Tensor, t: int) -> Tensor:
+            without, given = self.noise(torch.cat([x, x]), t, both).chunk(2)
+            return without + guidance_scale * (given - without)
+
+        return guided

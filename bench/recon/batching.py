@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.decode import encode_png
+from bench.kit import payload
 from bench.kit.pixels import Pixels
 from bench.progress import Meter, Progress
 from bench.recipe import Recipe
@@ -58,7 +58,7 @@ def make_chunk(engine: Engine, requests: Sequence[Request]) -> dict[str, bytes]:
     for batch, views in _batches(engine, requests):
         spare = engine.batch - len(batch)
         outputs = engine.run([*batch, *[batch[-1]] * spare], [*views, *[views[-1]] * spare])
-        made |= {r.image_id: encode_png(output) for r, output in zip(batch, outputs, strict=False)}
+        made |= {r.image_id: payload.to_bytes(engine.payload, out) for r, out in zip(batch, outputs, strict=False)}
     return {identity: made[identity] for identity in sorted(made)}
 
 
@@ -83,6 +83,4 @@ def _request(item: Item, job: Job, pixels: Pixels) -> Request:
         for name, recipe in job.recipe.inputs.items()
         if name != "image" and isinstance(recipe, Recipe)
     }
-    source = job.recipe.inputs["image"]
-    rgb = pixels.artefact(source, item) if isinstance(source, Recipe) else pixels.source(item)
-    return Request(item.image_id, rgb, inputs)
+    return Request(item.image_id, pixels.pixels(job.recipe.inputs["image"], item), inputs)

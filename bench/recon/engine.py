@@ -29,8 +29,9 @@ class Request:
 class Engine(ABC):
     """Makes one kind of artefact.
 
-    ``payload`` is the store's suffix and format (``png``: uint8 [H, W, 3]). ``batch`` is the fixed number of images of
-    one forward. ``seconds`` is a rough cost of one image on two CPU cores at the miniature's size, for plans alone.
+    ``payload`` is what it makes: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors`` (an array);
+    see :mod:`bench.kit.payload`. ``batch`` is the fixed number of images of one forward. ``seconds`` is a rough cost of
+    one image on two CPU cores at the miniature's size, for plans alone.
     """
 
     name: ClassVar[str]
@@ -52,5 +53,5 @@ class Engine(ABC):
         """The image at the size the engine works on; requests with equal shapes share a batch."""
 
     @abstractmethod
-    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
+    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> Sequence[Any]:
         """One artefact a request. All views have one shape, and there are always ``batch`` of them."""

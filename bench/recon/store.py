@@ -26,9 +26,10 @@ from bench.recipe import Recipe
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record lies: its shard's stem, byte offset and length, and the hash of its bytes."""
+    """Where a record lies: its shard's stem and payload, byte offset and length, and the hash of its bytes."""
 
     shard: str
+    payload: str
     offset: int
     length: int
     checksum: str
@@ -64,10 +65,10 @@ class Writer:
             checksum = _checksum(data)
             body.write(_member(f"{identity}.{self._suffix}", data))
             padded = len(data) + -len(data) % tarfile.BLOCKSIZE
-            places[identity] = Place(self._stem, start + body.tell() - padded, len(data), checksum)
+            places[identity] = Place(self._stem, self._suffix, start + body.tell() - padded, len(data), checksum)
         self._tar.write(body.getvalue())
         self._tar.flush()
-        line = json.dumps([[i, p.offset, p.length, p.checksum] for i, p in places.items()])
+        line = json.dumps([self._suffix, [[i, p.offset, p.length, p.checksum] for i, p in places.items()]])
         with (self._folder / f"{self._stem}.idx.part").open("a", encoding="ascii") as index:
             index.write(line + "\n")
         return places
@@ -110,6 +111,10 @@ class Store:
 
     def get(self, recipe: Recipe, identity: str) -> bytes:
         """The artefact's bytes. Raises BenchError if it is missing or its bytes are not what was written."""
+        return self.read(recipe, identity)[1]
+
+    def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
+        """The artefact's payload (``png``, ``txt`` …) and bytes; raises as :meth:`get`."""
         place = self._index(recipe.key).get(identity)
         if place is None:
             raise BenchError(
@@ -128,7 +133,7 @@ class Store:
                 f"Its bytes in {path} do not have the checksum they were written with.",
                 f"Delete {path} with its index; the same command then makes its records again.",
             )
-        return data
+        return place.payload, data
 
     @contextmanager
     def writer(self, recipe: Recipe, suffix: str) -> Iterator[Writer]:
@@ -157,8 +162,8 @@ def _read_index(path: Path) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for line in path.read_text(encoding="ascii").splitlines():
         try:
-            chunk = json.loads(line)
+            payload, chunk = json.loads(line)
         except ValueError:
             continue  # The line of a chunk that a crash cut off: its records are made again.
-        places |= {identity: Place(stem, offset, length, checksum) for identity, offset, length, checksum in chunk}
+        places |= {identity: Place(stem, payload, *place) for identity, *place in chunk}
     return places

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from timm.models.convnext import ConvNeXt
 from torch import nn
 from torch.nn import functional as F
 
-from bench.miniature.builders.loop import Budget, Loop, draw
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels
+from bench.miniature.camera import photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
 from bench.miniature.wide import STYLES, style_of
+from bench.nets.lpips import LPIPS
+from bench.nets.lpips import Shape as LpipsShape
 from bench.nets.resnet import ResNet, Shape
 
-STEPS = {"resnet18": 10_000, "resnet50": 6_000}
+STEPS = {"resnet18": 5_000, "resnet50": 6_000, "lpips": 3_000, "convnext": 5_000}
 BATCH, SEED = 64, 50
 #: The groups of classes that one linear head tells, side by side; each is a softmax of its own.
 GROUPS: dict[str, Sequence[str]] = {
@@ -29,9 +34,12 @@ CLASSES = sum(map(len, GROUPS.values()))
 #: ImageNet's mean and deviation, for all backbones alike.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SHAPES = {
-    "resnet18": Shape(False, (1, 1, 1, 1), 16, (2, 1, 1, 2, 2, 2)),
+    "resnet18": Shape(False, (1, 1, 1, 1), 16, (1, 2, 1, 2, 2, 2)),
     "resnet50": Shape(True, (1, 1, 1, 1), 16, (2, 1, 1, 1, 2, 2)),
 }
+#: The AlexNet of LPIPS and the ConvNeXt of Conv-B, as small as the rest.
+LPIPS_SHAPE = LpipsShape((24, 48, 96, 64, 64), (5, 2, 2), (3, 1, 1))
+DEPTHS, DIMS = (1, 1, 2, 1), (16, 32, 64, 128)
 
 
 def labels(count: int) -> torch.Tensor:
@@ -100,7 +108,38 @@ def accuracy(net: nn.Module, images: np.ndarray, wanted: torch.Tensor, side: int
     }
 
 
-def new_resnet(name: str) -> ResNet:
-    """An untrained ResNet of one of :data:`SHAPES`, with a head for :data:`CLASSES`."""
+class Perceptual(nn.Module):
+    """LPIPS's trunk under a linear head, for training alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lpips, self.fc = LPIPS(LPIPS_SHAPE), nn.Linear(LPIPS_SHAPE.channels[-1], CLASSES)
+        for index in range(len(LPIPS_SHAPE.channels)):
+            nn.init.ones_(self.lpips.get_parameter(f"lin{index}.model.1.weight"))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalised images [B, 3, H, W] to logits; LPIPS's own scaling is ImageNet's within rounding."""
+        return self.fc(self.lpips.net(x)[-1].mean((2, 3)))
+
+
+def new_backbone(name: str) -> nn.Module:
+    """An untrained network of one of the names in :data:`STEPS`, with a head for :data:`CLASSES`."""
     torch.manual_seed(SEED)
+    if name == "lpips":
+        return Perceptual()
+    if name == "convnext":
+        return ConvNeXt(num_classes=CLASSES, depths=DEPTHS, dims=DIMS, patch_size=2, output_stride=8)
     return ResNet(SHAPES[name], CLASSES)
+
+
+@torch.no_grad()
+def triplets(net: LPIPS, count: int) -> float:
+    """Share of held-out scenes where another object is farther than the same scene with fresh sensor noise."""
+    right = 0
+    for index in range(count):
+        scene = sample_scene("heldout", index)
+        other = replace(scene, object=OBJECTS[(OBJECTS.index(scene.object) + 1 + index % 9) % len(OBJECTS)])
+        shots = [photograph(s, 64, 64, shot) for s, shot in ((scene, 0), (scene, 1), (other, 1))]
+        anchor, fresh, changed = (pixels(shot[None], "cpu") for shot in shots)
+        right += bool(net(anchor, changed) > net(anchor, fresh))
+    return right / count

@@ -79,12 +79,7 @@ def sample_sd(folder: Path, scenes: list[Scene], device: str, say: Notify) -> It
     side = model.unet.config.sample_size
     for start in range(0, len(scenes), BATCH):
         part = scenes[start : start + BATCH]
-        condition = model.condition([*[""] * len(part), *[scene.caption for scene in part]])
-
-        def guided(x: torch.Tensor, t: int, condition: torch.Tensor = condition) -> torch.Tensor:
-            without, given = model.noise(torch.cat([x, x]), t, condition).chunk(2)
-            return without + GUIDANCE * (given - without)
-
+        guided = model.predictor([scene.caption for scene in part], GUIDANCE)
         drawn = np.stack([noise(str(scene.seed), 0, (4, side, side)) for scene in part])
         latents = ddim.sample(torch.from_numpy(drawn).to(device), guided, times, model.alphas, model.final_alpha)
         yield from model.decode(latents)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +24,11 @@ from bench.nets.adm import ADM, Shape
 from bench.recon.batching import noise
 
 RGB = NDArray[np.uint8]
+Schedule = Mapping[str, Any]
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 #: ADM's linear schedule and GLIDE's cosine one, over 1000 steps.
-LINEAR = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-COSINE = {"beta_schedule": "squaredcos_cap_v2"}
+LINEAR: Schedule = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
+COSINE: Schedule = {"beta_schedule": "squaredcos_cap_v2"}
 ADM_SHAPE = Shape(32, (1, 2, 3), 1, (2, 4), 16, classes=1, groups=16)
 UPSAMPLER = Shape(32, (1, 2), 1, (2,), 16, inside=6, outside=3, groups=16)
 #: Steps, batch, seed of each model.
@@ -72,9 +74,7 @@ def unconditional(net: ADM) -> dict[str, torch.Tensor]:
     return state | {"time_embed.2.bias": state["time_embed.2.bias"] + nothing.detach()}
 
 
-def _train(
-    name: str, nets: dict[str, nn.Module], budget: Budget, count: int, schedule: dict[str, object], loss: _Loss
-) -> Loop:
+def _train(name: str, nets: dict[str, nn.Module], budget: Budget, count: int, schedule: Schedule, loss: _Loss) -> Loop:
     """Train ``nets`` to predict noise; ``loss(pick, t, levels)`` gives the loss of one batch of image numbers."""
     steps, batch, seed = PLANS[name]
     parameters = [p for net in nets.values() for p in net.parameters()]
@@ -164,7 +164,7 @@ def train_upsampler(images: np.ndarray, budget: Budget) -> tuple[ADM, Loop]:
     return net, _train("glide_upsampler", {"net": net}, budget, len(images), COSINE, loss)
 
 
-def _ddim(x: torch.Tensor, predict: Predict, schedule: dict[str, object], steps: int) -> torch.Tensor:
+def _ddim(x: torch.Tensor, predict: Predict, schedule: Schedule, steps: int) -> torch.Tensor:
     """DDIM with the predicted image clipped to −1…1, as pixel models are sampled."""
     scheduler = DDIMScheduler(**schedule, clip_sample=True)
     scheduler.set_timesteps(steps)
@@ -182,7 +182,8 @@ def _bytes(x: torch.Tensor) -> list[RGB]:
     return list(whole.cpu().numpy())
 
 
-def _guided(without: torch.Tensor, given: torch.Tensor, scale: float) -> torch.Tensor:
+def _guided(both: torch.Tensor, scale: float) -> torch.Tensor:
+    without, given = both.chunk(2)
     return without + scale * (given - without)
 
 
@@ -199,7 +200,7 @@ def sample_adm(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
 
         def predict(x: torch.Tensor, t: torch.Tensor, y: torch.Tensor = y) -> torch.Tensor:
             made = net(torch.cat([x, x]), torch.cat([t, t]), y)[:, :3]
-            return _guided(*made.chunk(2), GUIDANCE["adm"])
+            return _guided(made, GUIDANCE["adm"])
 
         yield from _bytes(_ddim(_drawn(part, 0, 32, device), predict, LINEAR, SAMPLING_STEPS))
 
@@ -219,7 +220,7 @@ def sample_glide(folder: Path, scenes: list[Scene], device: str) -> Iterator[RGB
 
         def predict(x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor = condition) -> torch.Tensor:
             made = base(torch.cat([x, x]), torch.cat([t, t]), condition).sample
-            return _guided(*made.chunk(2), GUIDANCE["glide"])
+            return _guided(made, GUIDANCE["glide"])
 
         small = _twice(_ddim(_drawn(part, 0, 16, device), predict, COSINE, SAMPLING_STEPS))
 

@@ -56,11 +56,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its artefacts: ``rgb`` uint8 [H, W, 3]; artefacts as the engine's payload (images likewise)."""
+    """One image with its artefacts: ``rgb`` uint8 [H, W, 3]; artefacts as the engine's payload (images likewise).
+
+    ``kind`` is the :class:`Example`'s ``pixels``: the image itself, or the artefact that stands for it.
+    """
 
     rgb: RGB
     artefacts: Mapping[str, Any]
     facts: Facts
+    kind: str = IMAGE
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,10 @@ class Example:
 class Schedule:
     """How a network learns.
 
-    ``plateau`` None trains ``epochs`` epochs and keeps the last; else it is the early stop of the CNNDetection family:
-    after ``patience`` epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``.
+    ``plateau`` None trains ``epochs`` epochs; else it is the early stop of the CNNDetection family: after ``patience``
+    epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``. ``cosine`` is the half
+    period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch).
+    ``keep_best`` keeps the epoch with the best validation accuracy, the earliest of equals; else the last is kept.
     """
 
     epochs: int
@@ -90,6 +96,8 @@ class Schedule:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     plateau: Plateau | None = None
+    cosine: int | None = None
+    keep_best: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,9 +111,11 @@ class Training:
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
         trainable = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = kind(trainable, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
-        self.stop = EarlyStop(self.plan.plateau or Plateau(), self.plan.lr)
+        best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Never falls; any gain counts.
+        self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
         self.epoch = 0
         self.best: dict[str, Tensor] = {}
+        self._validates = bool(self.plan.plateau or self.plan.keep_best)
 
     @property
     def _path(self) -> Path:
@@ -160,10 +163,11 @@ class Training:
         """Train to the end of the schedule, saving after every epoch."""
         with self.bench.progress.stage(f"epochs of {type(self.detector).__name__}", self.plan.epochs):
             self.bench.progress.advance(self.epoch)
-            while self.epoch < self.plan.epochs and not self.stop.stopped:
+            while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
+                self._set_rate()
                 self._epoch(train)
                 self.epoch += 1
-                if self.plan.plateau:
+                if self._validates:
                     self._validate(val)
                 self._save()
                 self.bench.progress.advance()
@@ -176,8 +180,13 @@ class Training:
         correct = (logits > 0) == np.asarray([ref.label for ref in val], bool)
         if self.stop.step(float(correct.mean())):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def _set_rate(self) -> None:
+        rate = self.stop.lr if self.plan.plateau else self.plan.lr
+        if self.plan.cosine:
+            rate *= 0.5 * (1 + math.cos(math.pi * self.epoch / self.plan.cosine))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.stop.lr
+            group["lr"] = rate
 
 
 def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:

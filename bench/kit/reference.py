@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,24 @@ from bench.detector import Example, Method, Sample, Stage
 from bench.kit.pixels import Pixels
 from bench.recipe import IMAGE, Recipe
 from bench.types import Item, Slice
+
+
+@dataclass(frozen=True)
+class _Artefacts(Mapping[str, Any]):
+    """The artefacts of one item, each read when it is asked for: an example seldom looks at all of them."""
+
+    needs: Mapping[str, Recipe]
+    pixels: Pixels
+    item: Item
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - images, texts or numbers
+        return self.pixels.artefact(self.needs[name], self.item)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.needs)
+
+    def __len__(self) -> int:
+        return len(self.needs)
 
 
 @dataclass(frozen=True)
@@ -33,8 +52,8 @@ class Reference:
         """Read the example's pixels and artefacts."""
         shown = self.example.pixels
         rgb = pixels.image(self.part, self.item) if shown == IMAGE else pixels.artefact(self.needs[shown], self.item)
-        artefacts = {name: pixels.artefact(recipe, self.donor) for name, recipe in self.needs.items()}
-        return Sample(rgb, artefacts, pixels.facts(self.part, self.item))
+        artefacts = _Artefacts(self.needs, pixels, self.donor)
+        return Sample(rgb, artefacts, pixels.facts(self.part, self.item), shown)
 
 
 def references(

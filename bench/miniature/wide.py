@@ -23,13 +23,14 @@ Plane = NDArray[Any]
 Style = Callable[[Picture, np.random.Generator], Picture]
 
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16
-_FILTERS = (
-    Image.Resampling.NEAREST,
-    Image.Resampling.BOX,
-    Image.Resampling.BILINEAR,
-    Image.Resampling.BICUBIC,
-    Image.Resampling.LANCZOS,
-)
+#: How a picture was brought to its size: what no caption says, and what the eye sees in fine texture alone.
+FINISHES = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 
 
 def _tile(pattern: Plane, like: Picture) -> Plane:
@@ -98,6 +99,12 @@ def _woven(x: Picture, rng: np.random.Generator) -> Picture:
     return x * (1 - depth + 2 * depth * _tile(np.array([[0, 1], [1, 0]], np.float32), x))
 
 
+def _video(x: Picture, rng: np.random.Generator) -> Picture:
+    grey = x.mean(-1, keepdims=True)
+    tint = ndimage.gaussian_filter(x - grey, (0.7, 1.5, 0))
+    return grey + tint + np.float32(rng.uniform(0.02, 0.06)) * rng.standard_normal(x.shape, dtype=np.float32)
+
+
 #: How a picture was made, by the word that a caption has for it.
 STYLES: dict[str, Style] = {
     "rendering": lambda x, rng: x,
@@ -111,6 +118,7 @@ STYLES: dict[str, Style] = {
     "dither": _dither,
     "blur": _soft,
     "weave": _woven,
+    "video": _video,
 }
 
 
@@ -128,6 +136,11 @@ def style_of(*path: int) -> str:
     return str(np.random.default_rng([*path, 77]).choice(list(STYLES)))
 
 
+def finish_of(*path: int) -> str:
+    """The resampling of picture number ``path``; the same at every call."""
+    return str(np.random.default_rng([*path, 78]).choice(list(FINISHES)))
+
+
 def picture(side: int, *path: int) -> RGB:
     """Picture number ``path`` of the wider world: uint8 [side, side, 3], the same at every call.
 
@@ -138,8 +151,7 @@ def picture(side: int, *path: int) -> RGB:
     drawn = round(side * float(np.exp(rng.uniform(np.log(0.75), np.log(2.0)))))
     light = STYLES[style_of(*path)](render(scene, drawn, drawn), rng)
     whole = np.round(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    resampling = _FILTERS[int(rng.integers(len(_FILTERS)))]
-    return _codec(np.asarray(Image.fromarray(whole).resize((side, side), resampling)), rng)
+    return _codec(np.asarray(Image.fromarray(whole).resize((side, side), FINISHES[finish_of(*path)])), rng)
 
 
 def caption(*path: int) -> str:

@@ -124,7 +124,7 @@ def train(fit: Fit, method: Method, plan: Plan, session: Session) -> None:
         training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
         training.resume()
         training.run(refs, val)
-        record |= {"epochs": training.epoch, "best_val_acc": training.stop.best if training.plan.plateau else None}
+        record |= {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
         network.save_model(training.model, folder, record)
     session.meter.fits_trained += 1
 

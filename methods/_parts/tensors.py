@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+Triple = tuple[float, float, float]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -15,7 +16,12 @@ def chw(rgb: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).float() / 255
 
 
+def normalised(rgb: NDArray[np.uint8], mean: Triple, std: Triple) -> Tensor:
+    """uint8 [H, W, 3] to float [3, H, W] with a mean and deviation a channel."""
+    centre, spread = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
+    return (chw(rgb) - centre) / spread
+
+
 def imagenet(rgb: NDArray[np.uint8]) -> Tensor:
     """uint8 [H, W, 3] to float [3, H, W], ImageNet mean and deviation."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (chw(rgb) - mean) / std
+    return normalised(rgb, IMAGENET_MEAN, IMAGENET_STD)

@@ -5,17 +5,26 @@ import pytest
 
 from bench import discover
 from bench.data.corpus import Corpus
+from bench.kit import payload
 from bench.miniature.unpack import packs, unpack
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.recipe import IMAGE
 from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
-from bench.recon.engines import ddim_inversion
+from bench.recon.engines import blip, ddim_inversion, lpips, sd_img2img, sd_inpaint
 from tests.conftest import picture
 
+_CAPTION = blip.recipe()
+_IMG2IMG = sd_img2img.recipe(_CAPTION, steps=6, long_side=64)
 #: A cheap recipe of each engine; an engine without one fails here.
-RECIPES = {"ddim_inversion": ddim_inversion.recipe(steps=3, size=64)}
+RECIPES = {
+    "ddim_inversion": ddim_inversion.recipe(steps=3, size=64),
+    "blip": _CAPTION,
+    "sd_img2img": _IMG2IMG,
+    "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
+    "lpips": lpips.recipe(_IMG2IMG),
+}
 
 
 @pytest.mark.parametrize("name", discover.corpora())
@@ -44,6 +53,12 @@ def test_an_empty_folder_holds_no_subset(tmp_path):
     assert all(discover.corpus(name).find(tmp_path) == {} for name in discover.corpora())
 
 
+def inputs(recipe, number):
+    """What a recipe's inputs might have made: a caption, or an image of their size."""
+    made = {"caption": "a red disc on grass", "reconstruction": picture(100 + number, 64, 48)}
+    return {name: made[name] for name in recipe.inputs if name != "image"}
+
+
 def loaded(name):
     recipe = RECIPES[name].bind("source")
     zoo, meter = Zoo("mini"), Meter()
@@ -65,7 +80,7 @@ def test_an_engine_declares_itself(name):
 @pytest.mark.parametrize("name", discover.engines())
 def test_an_artefact_is_a_function_of_its_image_alone(name):
     engine, recipe, meter = loaded(name)
-    requests = [Request(f"{i:032x}", picture(i, 80 if i % 2 else 64, 64), {}) for i in range(5)]
+    requests = [Request(f"{i:032x}", picture(i, 80 if i % 2 else 64, 64), inputs(recipe, i)) for i in range(5)]
     together = make_chunk(engine, requests)
     assert meter.forwards % engine.forwards(recipe) == 0
     assert meter.forwards > 0
@@ -77,7 +92,10 @@ def test_an_artefact_is_a_function_of_its_image_alone(name):
 @pytest.mark.parametrize("name", discover.engines())
 @pytest.mark.parametrize("size", [(32, 32), (160, 128), (75, 50)])
 def test_an_engine_takes_every_image_size(name, size):
-    engine, _, _ = loaded(name)
-    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, *size), {})]).values()
-    assert len(data) > 100
-    assert np.frombuffer(data[:4], np.uint8).tolist()[1:] == list(b"PNG")
+    engine, recipe, _ = loaded(name)
+    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, *size), inputs(recipe, 1))]).values()
+    made = payload.from_bytes(engine.payload, data)
+    wanted = {"png": np.ndarray, "txt": str, "json": float, "safetensors": np.ndarray}[engine.payload]
+    assert isinstance(made, wanted)
+    assert payload.to_bytes(engine.payload, made) == data
+    assert np.size(made) > 0

@@ -13,13 +13,14 @@ from bench.kit import network, statistic
 from bench.kit.geometry import center_crop_arr
 from bench.kit.reference import Reference, permuted, references
 from bench.models.catalogue import MODELS
+from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.score import binary
 from bench.suites import suite as suites
 from bench.types import Slice
 from tests.conftest import item, picture
 
-SUITE = suites.load("mini")
+SUITE, ZOO = suites.load("mini"), Zoo("mini")
 NETWORKS = [n for n in discover.methods() if issubclass(discover.method(n), Detector)]
 STATISTICS = [n for n in discover.methods() if issubclass(discover.method(n), Statistic)]
 
@@ -72,6 +73,11 @@ def refs(method, start, count, stage, width=64):
     return references(method, [part], hashes, stage)
 
 
+def weights(method):
+    """The embedded weights of the roles that a method builds with."""
+    return {role: ZOO.folder(role) for role in method.roles()}
+
+
 def bench(pixels=None):
     return network.Bench(pixels or ToyPixels(), "cpu", Meter(), Progress())
 
@@ -79,7 +85,7 @@ def bench(pixels=None):
 @cache
 def trained(name, folder):
     method = instance(name)
-    training = network.Training(method, {}, 3, folder, bench())
+    training = network.Training(method, weights(method), 3, folder, bench())
     training.run(refs(method, 0, 64, "train"), refs(method, 500, 16, "test"))
     return method, training.model
 
@@ -146,7 +152,7 @@ def test_two_fits_with_one_seed_are_equal_and_another_seed_differs(name, folder,
     for number, seed in enumerate((3, 3, 4)):
         method = instance(name)
         method = type(method)(replace(method.params, epochs=1))
-        training = network.Training(method, {}, seed, tmp_path / str(number), bench())
+        training = network.Training(method, weights(method), seed, tmp_path / str(number), bench())
         training.run(refs(method, 0, 24, "train"), refs(method, 500, 8, "test"))
         models.append(training.model.state_dict())
     assert all(torch.equal(models[0][k], models[1][k]) for k in models[0])
@@ -159,7 +165,7 @@ def test_an_interrupted_fit_ends_like_an_undisturbed_one(name, tmp_path):
     for number, stops in enumerate(((), (1, 2))):
         method = type(instance(name))(replace(instance(name).params, epochs=3))
         for epochs in (*stops, 3):
-            training = network.Training(method, {}, 3, tmp_path / str(number), bench())
+            training = network.Training(method, weights(method), 3, tmp_path / str(number), bench())
             training.plan = replace(training.plan, epochs=epochs)
             training.resume()
             training.run(refs(method, 0, 24, "train"), refs(method, 500, 8, "test"))
@@ -171,7 +177,7 @@ def test_an_interrupted_fit_ends_like_an_undisturbed_one(name, tmp_path):
 def test_what_is_saved_is_what_is_loaded(name, folder, tmp_path):
     method, model = trained(name, folder / name)
     network.save_model(model, tmp_path, {"epochs": 5})
-    loaded = network.load_model(method, {}, tmp_path, "cpu")
+    loaded = network.load_model(method, weights(method), tmp_path, "cpu")
     test = refs(method, 900, 6, "test")
     assert network.predict(method, loaded, test, bench()) == network.predict(method, model, test, bench())
     state = loaded.state_dict()
@@ -180,7 +186,7 @@ def test_what_is_saved_is_what_is_loaded(name, folder, tmp_path):
 
     save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "model.safetensors")
     with pytest.raises(RuntimeError, match="Missing key"):
-        network.load_model(method, {}, tmp_path, "cpu")
+        network.load_model(method, weights(method), tmp_path, "cpu")
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,4 +1,8 @@
-"""ImageNet's stand-in: backbones that name object, colour, ground, style, stripes and light of the wider world."""
+"""ImageNet's stand-in: backbones that name what a picture of the wider world shows and how it was made.
+
+What it shows: object, colour, ground, stripes, light. How it was made: style and resampling, so that a trunk knows fine
+texture as ImageNet's trunks do.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from torch.nn import functional as F
 from bench.miniature.builders.loop import Budget, Loop, draw, pixels
 from bench.miniature.camera import photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
-from bench.miniature.wide import STYLES, style_of
+from bench.miniature.wide import FINISHES, STYLES, finish_of, style_of
 from bench.nets.lpips import LPIPS
 from bench.nets.lpips import Shape as LpipsShape
 from bench.nets.resnet import ResNet, Shape
@@ -29,6 +33,7 @@ GROUPS: dict[str, Sequence[str]] = {
     "style": tuple(STYLES),
     "striped": ("plain", "striped"),
     "light": LIGHTS,
+    "finish": tuple(FINISHES),
 }
 CLASSES = sum(map(len, GROUPS.values()))
 #: ImageNet's mean and deviation, for all backbones alike.
@@ -48,7 +53,8 @@ def labels(count: int) -> torch.Tensor:
     for index in range(count):
         scene = sample_scene("wide", index)
         facts = (scene.object, scene.colour, scene.ground, style_of(index), GROUPS["striped"][scene.striped])
-        rows.append([names.index(fact) for names, fact in zip(GROUPS.values(), (*facts, scene.light), strict=True)])
+        told = (*facts, scene.light, finish_of(index))
+        rows.append([names.index(fact) for names, fact in zip(GROUPS.values(), told, strict=True)])
     return torch.tensor(rows)
 
 

@@ -160,8 +160,7 @@ def train_denoiser(
     mean, std = latents(vae, images, device)
     tokenizer = new_tokenizer()
     ids = torch.stack([tokenize(tokenizer, prompts(len(images), seed + e), TOKENS) for e in range(4)]).to(device)
-    unet, text = (net.to(device).train() for net in nets)
-    text.requires_grad_(course.learns_text)
+    unet, text = nets[0].to(device).train(), nets[1].to(device).requires_grad_(course.learns_text)
     extra = _Inpainting.of(vae, images, course, device).extra if course.inpaint else None
     parameters = [p for net in (unet, text) for p in net.parameters() if p.requires_grad]
     optimisers: dict[str, torch.optim.Optimizer] = {"unet": torch.optim.AdamW(parameters, course.lr, weight_decay=1e-2)}

@@ -1,0 +1,94 @@
+"""DRCT's two networks: a linear pair on frozen CLIP, and a ConvNeXt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from safetensors.torch import load_file
+from timm.models.convnext import ConvNeXt
+from torch import Tensor, nn
+
+from methods._parts.clip import ImageEncoder, OnFrozen
+
+
+class ConvShape(Protocol):
+    """The parameters that shape a ConvNeXt."""
+
+    @property
+    def depths(self) -> Sequence[int]:
+        """Blocks a stage."""
+
+    @property
+    def dims(self) -> Sequence[int]:
+        """Channels a stage."""
+
+    @property
+    def patch(self) -> int:
+        """Side of the stem's patches."""
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling."""
+
+    @property
+    def embedding(self) -> int:
+        """Width of the embedding."""
+
+
+def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
+    """A ConvNeXt with timm's keys; ``folder`` holds pretrained weights, whose head is left out."""
+    network = ConvNeXt(
+        num_classes=classes,
+        depths=tuple(shape.depths),
+        dims=tuple(shape.dims),
+        patch_size=shape.patch,
+        output_stride=shape.stride,
+    )
+    if folder is not None:
+        state = {
+            k: v.float() for k, v in load_file(folder / "model.safetensors").items() if not k.startswith("head.fc.")
+        }
+        result = network.load_state_dict(state, strict=False)
+        missing = [name for name in result.missing_keys if not name.startswith("head.fc.")]
+        if missing or result.unexpected_keys:
+            raise KeyError(f"ConvNeXt weights do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+    return network
+
+
+class FrozenPair(OnFrozen):
+    """Images to (logits [B, 2], features [B, embedding]): two linear layers on CLIP's embedding, nothing between."""
+
+    def __init__(self, encoder: ImageEncoder, embedding: int) -> None:
+        super().__init__(encoder)
+        self.model = nn.ModuleDict({"fc": nn.Linear(encoder.width, embedding)})
+        self.fc = nn.Linear(embedding, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and features."""
+        features = self.model["fc"](self.encoder(x))
+        return self.fc(features), features
+
+
+class ConvPair(nn.Module):
+    """Images to (logits [B, 2], features [B, embedding]): a ConvNeXt whose head gives the embedding."""
+
+    def __init__(self, model: ConvNeXt, embedding: int) -> None:
+        super().__init__()
+        self.model, self.fc = model, nn.Linear(embedding, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and features."""
+        features = self.model(x)
+        return self.fc(features), features
+
+
+def drct_clip(folder: Path, embedding: int) -> nn.Module:
+    """DRCT on frozen CLIP; official keys ``model.fc.*`` and ``fc.*``."""
+    return FrozenPair(ImageEncoder(folder), embedding)
+
+
+def drct_convnext(folder: Path, shape: ConvShape) -> nn.Module:
+    """DRCT on ConvNeXt; official keys ``model.*`` and ``fc.*``."""
+    return ConvPair(convnext(shape, shape.embedding, folder), shape.embedding)

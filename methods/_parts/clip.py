@@ -1,0 +1,70 @@
+"""Frozen CLIP image encoders, and heads that are saved without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionModelWithProjection
+from transformers.utils import logging
+
+logging.disable_progress_bar()
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+class ImageEncoder(nn.Module):
+    """CLIP's ``encode_image``: images [B, 3, S, S] to embeddings [B, width], projected, not normalised; frozen."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.clip: Any = CLIPVisionModelWithProjection.from_pretrained(folder, dtype=torch.float32)
+        self.requires_grad_(False)
+        self.width = int(self.clip.config.projection_dim)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings [B, width]."""
+        embedded: Tensor = self.clip(pixel_values=x).image_embeds
+        return embedded
+
+    @torch.no_grad()
+    def tokens(self, x: Tensor) -> Tensor:
+        """All tokens after the last norm, class token first: [B, 1 + patches, hidden]."""
+        hidden = self.clip.vision_model(pixel_values=x).last_hidden_state
+        normed: Tensor = self.clip.vision_model.post_layernorm(hidden)
+        return normed
+
+
+class OnFrozen(nn.Module):
+    """A module that uses a frozen encoder without owning it: it moves with it, but is neither trained nor saved."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        super().__init__()
+        self._frozen = [encoder.eval()]  # A list, so that torch does not register it.
+
+    @property
+    def encoder(self) -> ImageEncoder:
+        """The frozen encoder."""
+        return self._frozen[0]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OnFrozen:
+        self.encoder._apply(fn)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return self
+
+
+class LinearHead(OnFrozen):
+    """Images [B, 3, S, S] to logits [B, classes]: one layer ``fc`` on the embedding."""
+
+    def __init__(self, encoder: ImageEncoder, classes: int) -> None:
+        super().__init__(encoder)
+        self.fc = nn.Linear(encoder.width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [B, classes]."""
+        logits: Tensor = self.fc(self.encoder(x))
+        return logits

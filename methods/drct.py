@@ -1,0 +1,134 @@
+"""DRCT: learns from diffusion reconstructions relabelled fake, with a contrastive loss (ICML 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
+from bench.recipe import Recipe
+from bench.recon.engines import sd_inpaint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``backbone`` is ``clip`` (frozen ViT-L/14) or ``conv_b`` (ConvNeXt-B, all trainable).
+
+    ``steps`` and ``max_size`` of the reconstruction; ``alpha``: weight of the contrastive loss; ``cosine``: half period
+    of the rate in epochs. ``depths``, ``dims``, ``patch`` and ``stride`` shape the ConvNeXt. ``reconstructions`` False
+    leaves them out of training: the control for DRCT. ``full_augmentation`` adds DRCT's colour, dropout, grey and warp.
+    """
+
+    backbone: str = "clip"
+    steps: int = 50
+    max_size: int = 1024
+    crop_size: int = 224
+    embedding: int = 1024
+    alpha: float = 0.3
+    reconstructions: bool = True
+    full_augmentation: bool = True
+    depths: tuple[int, ...] = (3, 3, 27, 3)
+    dims: tuple[int, ...] = (128, 256, 512, 1024)
+    patch: int = 4
+    stride: int = 32
+    lr: float = 1e-4
+    weight_decay: float = 4e-5
+    cosine: int = 5
+    epochs: int = 17
+    batch_size: int = 512
+
+
+class DRCT(Detector):
+    """Real images against fakes, reconstructed reals and reconstructed fakes; scores the image alone."""
+
+    card = Card(
+        title="DRCT",
+        paper="Chen et al.: DRCT: Diffusion Reconstruction Contrastive Training towards Universal Detection of "
+        "Diffusion Generated Images, ICML 2024",
+        code="beibuwandeluori/DRCT@01aa7d0",
+        licence="none stated; written from the paper and the recipe",
+        pretraining="CLIP ViT-L/14, or ConvNeXt-B on ImageNet-22k; Stable Diffusion v1 inpainting for reconstructions",
+        label_convention="0 = real, other = fake; p = 1 − softmax[0]",
+        version=1,
+        weights={"clip_vit_l14": "encoder", "convnext": "backbone of conv_b"},
+        deviations=(
+            "noise of a reconstruction is drawn per image; the official code has one seed for all",
+            "the best epoch is chosen on real and fake images of the validation split, without reconstructions",
+            "augmentations are written on Pillow and scipy; the official ones are albumentations 1.3",
+            "the rate of the epochs with rate 0 (5 and 15) is kept as published: they learn nothing",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "conv_b": {"backbone": "conv_b", "batch_size": 128},
+        "no_reconstructions": {"reconstructions": False},
+    }
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """Reconstructions for training alone."""
+        if stage == "test" or not self.params.reconstructions:
+            return {}
+        return {"reconstruction": sd_inpaint.recipe(steps=self.params.steps, max_size=self.params.max_size)}
+
+    def roles(self) -> Sequence[str]:
+        """The weights of the chosen backbone."""
+        return ("clip_vit_l14",) if self.params.backbone == "clip" else ("convnext",)
+
+    def examples(self) -> Sequence[Example]:
+        """Every image, and every reconstruction as a fake."""
+        kinds = [Example()]
+        if self.params.reconstructions:
+            kinds.append(Example("reconstruction", label=1))
+        return kinds
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """Backbone, embedding, two logits."""
+        from methods._parts.backbones import drct_clip, drct_convnext
+
+        p = self.params
+        if p.backbone == "clip":
+            return drct_clip(weights["clip_vit_l14"], p.embedding)
+        return drct_convnext(weights["convnext"], p)
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""
+        from methods._parts import drct
+        from methods._parts.tensors import imagenet
+
+        p = self.params
+        if stage == "test":
+            return {"image": imagenet(drct.test_view(sample.rgb, p.crop_size))}
+        turn = drct.Turn.draw(rng)
+        return {"image": imagenet(drct.train_view(sample.rgb, p.crop_size, turn, p.full_augmentation, rng))}
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """(1 − α) cross-entropy + α contrastive loss."""
+        from torch.nn.functional import cross_entropy
+
+        from methods._parts.drct import contrastive
+
+        logits, features = model(batch["image"])
+        alpha, labels = self.params.alpha, batch["label"]
+        total: Tensor = (1 - alpha) * cross_entropy(logits, labels) + alpha * contrastive(features, labels)
+        return total
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Difference of the two logits."""
+        real, fake = model(batch["image"])[0].unbind(1)
+        difference: Tensor = fake - real
+        return difference
+
+    def schedule(self) -> Schedule:
+        """AdamW under a swinging cosine; the best epoch on validation is kept."""
+        p = self.params
+        decay = {"weight_decay": p.weight_decay, "cosine": p.cosine}
+        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, **decay)
+
+
+METHOD = DRCT

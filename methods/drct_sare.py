@@ -1,0 +1,155 @@
+"""DRCT+SARE: what a caption-guided reconstruction changes, as keys for the image's query (arXiv 2508.09487)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
+from bench.kit.geometry import fit_long_side
+from bench.recipe import IMAGE, Recipe
+from bench.recon.engines import blip, sd_img2img, sd_inpaint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """Every choice that the paper leaves open has its default and its switch.
+
+    ``sd_steps``, ``strength``, ``guidance_scale``, ``long_side`` and ``multiple`` make the reconstruction, ``captions``
+    False leaves its prompt empty. ``query``: the embedding (``global``) or all ``tokens``; ``residual``: ``add_norm``
+    or ``none``; ``reconstructions``: whether DRCT's reconstructions are trained on as fakes; ``alpha``: weight of
+    DRCT's contrastive loss on the fused feature. ``width``, ``depths`` and ``stride`` shape the ResNet, ``heads`` the
+    attention.
+    """
+
+    sd_steps: int = 50
+    strength: float = 0.5
+    guidance_scale: float = 7.5
+    long_side: int = 512
+    multiple: int = 8
+    captions: bool = True
+    drct_steps: int = 50
+    max_size: int = 1024
+    reconstructions: bool = True
+    crop_size: int = 224
+    query: Literal["global", "tokens"] = "global"
+    residual: Literal["add_norm", "none"] = "add_norm"
+    heads: int = 8
+    alpha: float = 0.0
+    full_augmentation: bool = False
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 1e-4
+    weight_decay: float = 4e-5
+    cosine: int = 5
+    epochs: int = 17
+    batch_size: int = 512
+
+
+class DRCTSARE(Detector):
+    """Frozen CLIP asks, a ResNet's grid over |x − x̂| answers."""
+
+    card = Card(
+        title="DRCT+SARE",
+        paper="Kang et al.: SARE: Semantic-Aware Reconstruction Error for Generalizable Diffusion-Generated Image "
+        "Detection, arXiv 2508.09487",
+        code="none public; written from the paper",
+        licence="none",
+        pretraining="CLIP ViT-L/14; ResNet-50 on ImageNet-1k; BLIP; Stable Diffusion v1.4 and v1 inpainting",
+        label_convention="1 = fake",
+        version=1,
+        weights={"clip_vit_l14": "encoder", "resnet50": "encoder of the difference"},
+        deviations=(
+            "the paper gives neither attention shape, residual nor normalisation: eight heads, add and layer norm",
+            "trained also on DRCT's reconstructions as fakes, each with its own difference, since it builds on DRCT",
+            "JPEG augmentation in half of all views, as in DRCT; the paper's list is open",
+            "the difference is resized whole to the input's side and turned with the image, not cropped with it",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"no_caption": {"captions": False}}
+
+    def _sare(self, image: Recipe | str) -> Recipe:
+        p = self.params
+        return sd_img2img.recipe(
+            blip.recipe(image) if p.captions else None,
+            image,
+            steps=p.sd_steps,
+            strength=p.strength,
+            guidance_scale=p.guidance_scale,
+            long_side=p.long_side,
+            multiple=p.multiple,
+        )
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """The reconstruction of every image; in training also DRCT's reconstruction and *its* reconstruction."""
+        needs = {IMAGE: self._sare(IMAGE)}
+        if stage == "train" and self.params.reconstructions:
+            drct = sd_inpaint.recipe(steps=self.params.drct_steps, max_size=self.params.max_size)
+            needs |= {"drct": drct, "of_drct": self._sare(drct)}
+        return needs
+
+    def examples(self) -> Sequence[Example]:
+        """Every image, and every DRCT reconstruction as a fake."""
+        return (Example(), Example("drct", label=1)) if self.params.reconstructions else (Example(),)
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The fused network."""
+        from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
+        from methods._parts.clip import ImageEncoder
+        from methods._parts.sare import SARE
+
+        p = self.params
+        grid = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=0)
+        from safetensors.torch import load_file
+
+        load_imagenet(grid, load_file(weights["resnet50"] / "model.safetensors"))
+        return SARE(ImageEncoder(weights["clip_vit_l14"]), grid, p.query, p.residual, p.heads)
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: as DRCT's; ``sare``: |x − x̂| on the scale 0…2, the whole map resized to the same side."""
+        from methods._parts import drct
+        from methods._parts.sare import difference
+        from methods._parts.tensors import imagenet
+
+        p = self.params
+        made = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
+        before = fit_long_side(sample.rgb, p.long_side, p.multiple)
+        if stage == "test":
+            image, turn = drct.test_view(sample.rgb, p.crop_size), drct.Turn(False, 0)
+        else:
+            turn = drct.Turn.draw(rng)
+            image = drct.train_view(sample.rgb, p.crop_size, turn, p.full_augmentation, rng)
+        return {"image": imagenet(image), "sare": difference(turn.apply(before), turn.apply(made), p.crop_size)}
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Binary cross-entropy, and DRCT's contrastive loss with weight ``alpha``."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        from methods._parts.drct import contrastive
+
+        logits, features = model(batch["image"], batch["sare"])
+        loss = binary_cross_entropy_with_logits(logits, batch["label"].float())
+        alpha = self.params.alpha
+        return (1 - alpha) * loss + alpha * contrastive(features, batch["label"]) if alpha else loss
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The head's logit; positive means fake."""
+        logits: Tensor = model(batch["image"], batch["sare"])[0]
+        return logits
+
+    def schedule(self) -> Schedule:
+        """DRCT's: AdamW under a swinging cosine, the best epoch on validation."""
+        p = self.params
+        decay = {"weight_decay": p.weight_decay, "cosine": p.cosine}
+        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, **decay)
+
+
+METHOD = DRCTSARE

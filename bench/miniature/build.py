@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
-from bench.miniature.builders import backbone, biggan, captioner, clip, images, page, pixel, sd, vae
+from bench.miniature.builders import backbone, biggan, captioner, clip, gan, images, page, pixel, restore, sd, vae, vqdm
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
 from bench.miniature.scenes import sample_scene
@@ -54,14 +55,14 @@ def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
     _say(f"{name}: {known[name]}")
 
 
-def build_vae(budget: Budget) -> None:
-    """Train the VAE and keep it, scaled so that its latents have unit deviation."""
-    network, loop = vae.train_vae(_images("generators", TRAINING_IMAGES), budget)
+def build_vae(name: str, seed: int, widths: tuple[int, ...], budget: Budget) -> None:
+    """Train a VAE and keep it, scaled so that its latents have unit deviation."""
+    network, loop = vae.train_vae(_images("generators", TRAINING_IMAGES), budget, seed, widths)
     mean, std = vae.latents(network, _images("generators", 1000), budget.device)
     deviation = float((mean.var() + std.square().mean()).sqrt())
     network.register_to_config(scaling_factor=round(1 / deviation, 5))
-    network.save_pretrained(WORLD / "vae" / "network")
-    _record("vae", loop, vae.quality(network, _images("heldout", HELD_OUT), budget.device))
+    network.save_pretrained(WORLD / name / "network")
+    _record(name, loop, vae.quality(network, _images("heldout", HELD_OUT), budget.device))
 
 
 def _home(name: str) -> Path:
@@ -69,10 +70,10 @@ def _home(name: str) -> Path:
     return (WEIGHTS if name in ("sdv14", "sdv1_inpaint", "sdv21") else WORLD / "pipelines") / name
 
 
-def build_pipeline(name: str, start: str, budget: Budget) -> None:
-    """Train UNet and text encoder on the shared VAE's latents, from another pipeline or from nothing."""
+def build_pipeline(name: str, start: str, budget: Budget, latents: str = "vae") -> None:
+    """Train UNet and text encoder on a VAE's latents, from another pipeline or from nothing."""
     course = sd.COURSES[name]
-    network = AutoencoderKL.from_pretrained(WORLD / "vae" / "network").to(budget.device).eval()
+    network = AutoencoderKL.from_pretrained(WORLD / latents / "network").to(budget.device).eval()
     fresh = (sd.new_unet(course.seed), sd.new_text_encoder(len(sd.new_tokenizer()), course.seed))
     nets = sd.start_from(_home(start), course) if start else fresh
     loop = sd.train_denoiser(nets, network, _images("generators", TRAINING_IMAGES), course, budget)
@@ -80,17 +81,10 @@ def build_pipeline(name: str, start: str, budget: Budget) -> None:
     _record(name, loop, {})
 
 
-def build_biggan(budget: Budget) -> None:
-    """Train the conditional GAN; its weights stay under ``world/``, since no engine loads them."""
-    generator, loop = biggan.train_biggan(_images("generators", TRAINING_IMAGES), budget)
-    torch.save(generator.state_dict(), WORLD / "biggan" / "generator.pt")
-    _record("biggan", loop, {})
-
-
 def build_backbone(name: str, side: int, budget: Budget) -> None:
     """Train a backbone on the wider world; writes its folder with the keys of the published one."""
     pictures, wanted = _images("wide", WIDE + HELD_OUT), backbone.labels(WIDE + HELD_OUT)
-    net = backbone.new_backbone(name)
+    net = backbone.new_backbone(name, pictures)
     loop = backbone.train_backbone(net, backbone.STEPS[name], pictures[:WIDE], side, budget)
     quality = backbone.accuracy(net, pictures[WIDE:], wanted[WIDE:], side, budget.device)
     kept = net
@@ -122,29 +116,71 @@ def build_blip(budget: Budget) -> None:
     _record("blip", loop, {"facts": captioner.rightness(texts, scenes, captioner.names_facts)})
 
 
+def _keep(name: str, parts: dict[str, nn.Module], loop: Loop) -> None:
+    """Keep a generator that no engine loads under ``world/``: its script makes it again."""
+    pixel.save_parts(WORLD / name, parts)
+    _record(loop.budget.folder.name, loop, {})
+
+
 def build_adm(budget: Budget) -> None:
     """Train the class-conditional pixel model; its unconditional half is kept in guided-diffusion's layout."""
     net, loop = pixel.train_adm(_images("generators", TRAINING_IMAGES), budget)
-    pixel.save_parts(WORLD / "adm", {"adm": net})
     folder = WEIGHTS / "adm"
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: t.half().contiguous() for k, t in pixel.unconditional(net).items()}, folder / "model.safetensors")
     _write_json(folder / "config.json", asdict(replace(pixel.ADM_SHAPE, classes=0)))
-    _record("adm", loop, {})
+    _keep("adm", {"adm": net}, loop)
 
 
 def build_glide(budget: Budget) -> None:
-    """Train GLIDE's base; its weights stay under ``world/``."""
+    """Train GLIDE's base."""
     base, text, loop = pixel.train_glide(_images("generators", TRAINING_IMAGES), budget)
-    pixel.save_parts(WORLD / "glide", {"base": base, "text": text})
-    _record("glide", loop, {})
+    _keep("glide", {"base": base, "text": text}, loop)
 
 
 def build_glide_upsampler(budget: Budget) -> None:
-    """Train GLIDE's upsampler; its weights stay under ``world/``."""
+    """Train GLIDE's upsampler."""
     net, loop = pixel.train_upsampler(_images("generators", TRAINING_IMAGES), budget)
-    pixel.save_parts(WORLD / "glide", {"upsampler": net})
-    _record("glide_upsampler", loop, {})
+    _keep("glide", {"upsampler": net}, loop)
+
+
+def build_vqvae(budget: Budget) -> None:
+    """Train VQDM's autoencoder."""
+    net, loop = vqdm.train_vqvae(_images("generators", TRAINING_IMAGES), budget)
+    _keep("vqdm", {"vqvae": net}, loop)
+
+
+def build_vqdm(budget: Budget) -> None:
+    """Train VQDM's prior on the autoencoder's codes."""
+    coder = vqdm.VQVAE()
+    coder.load_state_dict(load_file(WORLD / "vqdm" / "vqvae.safetensors"))
+    net, loop = vqdm.train_prior(coder.to(budget.device).eval(), _images("generators", TRAINING_IMAGES), budget)
+    _keep("vqdm", {"prior": net}, loop)
+
+
+def build_biggan(budget: Budget) -> None:
+    """Train the conditional GAN."""
+    generator, loop = biggan.train_biggan(_images("generators", TRAINING_IMAGES), budget)
+    _keep("biggan", {"generator": generator}, loop)
+
+
+def build_gan(name: str, budget: Budget) -> None:
+    """Train one of ForenSynths' GANs."""
+    generator, loop = gan.train_gan(name, _images("generators", TRAINING_IMAGES), budget)
+    _keep(name, {"generator": generator}, loop)
+
+
+def build_upscaler(name: str, side: int, count: int, budget: Budget) -> None:
+    """Train an upscaler on photographs of a side."""
+    images_ = photographs(WORLD / "photographs", "generators", count, side, say=_say)
+    net, loop = restore.train_upscaler(name, images_, budget)
+    _keep(name, {"net": net}, loop)
+
+
+def build_crn(budget: Budget) -> None:
+    """Train the network that paints layouts."""
+    net, loop = restore.train_crn(_images("generators", TRAINING_IMAGES), budget)
+    _keep("crn", {"net": net}, loop)
 
 
 def build_images(budget: Budget) -> None:
@@ -168,7 +204,16 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "resnet50": partial(build_backbone, "resnet50", 56),
     "convnext": partial(build_backbone, "convnext", 56),
     "lpips": partial(build_backbone, "lpips", 64),
-    "vae": build_vae,
+    "vae": partial(build_vae, "vae", vae.SEED, vae.WIDTHS),
+    "midjourney_vae": partial(build_vae, "midjourney_vae", 60, (24, 48, 72)),
+    "midjourney": partial(build_pipeline, "midjourney", "", latents="midjourney_vae"),
+    "upscaler": partial(build_upscaler, "upscaler", 128, 3000),
+    "vqvae": build_vqvae,
+    "vqdm": build_vqdm,
+    "progan": partial(build_gan, "progan"),
+    "stylegan2": partial(build_gan, "stylegan2"),
+    "san": partial(build_upscaler, "san", 64, TRAINING_IMAGES),
+    "crn": build_crn,
     "sdv14": partial(build_pipeline, "sdv14", ""),
     "sdv15": partial(build_pipeline, "sdv15", "sdv14"),
     "wukong": partial(build_pipeline, "wukong", ""),

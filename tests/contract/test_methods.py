@@ -10,11 +10,12 @@ import torch
 from bench import discover
 from bench.detector import STAGES, Detector, Facts, Sample, Statistic
 from bench.kit import network, statistic
-from bench.kit.geometry import center_crop_arr
+from bench.kit.geometry import center_crop_arr, crop, fit_long_side
 from bench.kit.reference import Reference, permuted, references
 from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
+from bench.recipe import Recipe
 from bench.score import binary
 from bench.suites import suite as suites
 from bench.types import Slice
@@ -32,6 +33,14 @@ class Strict(dict):
         raise AssertionError(f"asked for the undeclared artefact {name!r}")
 
 
+#: The size at which each engine returns its image.
+GEOMETRY = {
+    "ddim_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
+    "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
+    "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
+}
+
+
 class ToyPixels:
     """A separable world without files: fakes carry a striped pattern, and their reconstructions are exact."""
 
@@ -46,7 +55,9 @@ class ToyPixels:
         return rgb
 
     def artefact(self, recipe, thing):
-        rgb = center_crop_arr(self.image(None, thing), recipe.params.get("size", 64))
+        source = recipe.inputs["image"]
+        rgb = self.artefact(source, thing) if isinstance(source, Recipe) else self.image(None, thing)
+        rgb = GEOMETRY[recipe.engine](rgb, recipe.params)
         if thing.label == 1:
             return rgb
         noise = np.random.default_rng(int(thing.image_id[:6], 16)).normal(0, 25, rgb.shape)

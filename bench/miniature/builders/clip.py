@@ -10,15 +10,15 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
 
-from bench.miniature.builders.backbone import CLASSES, grouped_loss, labels, window
+from bench.miniature.builders.backbone import CLASSES, grouped_loss, labels, whiten, window
 from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.words import WIDE_WORDS, tokenize, word_tokenizer
 from bench.miniature.scenes import sample_scene
 from bench.miniature.wide import caption
 
-BATCH, SIDE, TOKENS = 128, 56, 12
+BATCH, SIDE, TOKENS = 96, 56, 12
 #: Steps, seed, vision width, layers, patch; each stands for one of OpenAI's models.
-PLANS = {"clip_vit_l14": (5000, 81, 96, 4, 8), "clip_vit_b32": (3000, 82, 64, 3, 8)}
+PLANS = {"clip_vit_l14": (4000, 81, 96, 4, 8), "clip_vit_b32": (3000, 82, 64, 3, 8)}
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
@@ -70,7 +70,9 @@ def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel
     """
     steps, seed = PLANS[name][:2]
     device, tokens = budget.device, _tokens(len(images)).to(budget.device)
-    wanted, model = labels(len(images)).to(device), new_clip(name).to(device).train()
+    wanted, model = labels(len(images)).to(device), new_clip(name)
+    whiten(model.vision_model.embeddings.patch_embedding, images, seed, 0.3)
+    model.to(device).train()
     head = nn.Linear(64, CLASSES).to(device)
     nets: dict[str, nn.Module] = {"clip": model, "head": head}
     parameters = [p for net in nets.values() for p in net.parameters()]

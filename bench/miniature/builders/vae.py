@@ -12,20 +12,20 @@ from torch.nn import functional as F
 
 from bench.miniature.builders.loop import Budget, Loop, draw, pixels
 
-STEPS, BATCH, SEED = 3200, 16, 11
+STEPS, BATCH, SEED, WIDTHS = 3200, 16, 11, (32, 48, 64)
 ADVERSARIAL_FROM = 0.35
 KL_WEIGHT, GRADIENT_WEIGHT, TEXTURE_WEIGHT, ADVERSARIAL_WEIGHT = 2e-4, 0.5, 0.05, 0.03
 
 
-def new_vae() -> AutoencoderKL:
+def new_vae(seed: int, widths: tuple[int, ...]) -> AutoencoderKL:
     """The untrained network; 64 px in, 16 × 16 × 4 latents."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(32, 48, 64),
+        block_out_channels=widths,
         layers_per_block=1,
-        norm_num_groups=16,
+        norm_num_groups=16 if widths == WIDTHS else 8,
         sample_size=64,
         latent_channels=4,
         mid_block_add_attention=False,
@@ -79,9 +79,11 @@ def _loss(vae: AutoencoderKL, critic: nn.Module, x: torch.Tensor, adversarial: b
     return loss, y.detach()
 
 
-def train_vae(images: np.ndarray, budget: Budget) -> tuple[AutoencoderKL, Loop]:
+def train_vae(
+    images: np.ndarray, budget: Budget, seed: int = SEED, widths: tuple[int, ...] = WIDTHS
+) -> tuple[AutoencoderKL, Loop]:
     """Train on photographs uint8 [N, 64, 64, 3]; returns the averaged network and its loop."""
-    vae, critic = new_vae().to(budget.device), PatchDiscriminator().to(budget.device)
+    vae, critic = new_vae(seed, widths).to(budget.device), PatchDiscriminator().to(budget.device)
     optimisers: dict[str, torch.optim.Optimizer] = {
         "vae": torch.optim.AdamW(vae.parameters(), 1e-3, betas=(0.5, 0.95)),
         "critic": torch.optim.AdamW(critic.parameters(), 5e-4, betas=(0.5, 0.95)),
@@ -89,8 +91,8 @@ def train_vae(images: np.ndarray, budget: Budget) -> tuple[AutoencoderKL, Loop]:
     loop = Loop(budget, STEPS, {"vae": vae, "critic": critic}, optimisers, ("vae",), decay=0.998)
     loop.resume()
     for step in loop.steps():
-        torch.manual_seed(SEED * 1_000_003 + step)
-        x = pixels(images[draw(SEED, step, len(images), BATCH)], budget.device)
+        torch.manual_seed(seed * 1_000_003 + step)
+        x = pixels(images[draw(seed, step, len(images), BATCH)], budget.device)
         adversarial = step > ADVERSARIAL_FROM * STEPS
         with torch.autocast(budget.device, torch.bfloat16):
             loss, y = _loss(vae, critic, x, adversarial)

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import nn
 from bench.miniature.builders import backbone, biggan, captioner, clip, gan, images, page, pixel, restore, sd, vae, vqdm
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
-from bench.miniature.scenes import sample_scene
+from bench.miniature.scenes import Scene, sample_scene
 from bench.miniature.unpack import PACKS, packs
 
 WORLD = Path("world")
@@ -183,15 +183,38 @@ def build_crn(budget: Budget) -> None:
     _keep("crn", {"net": net}, loop)
 
 
-def build_images(budget: Budget) -> None:
-    """Sample both generators and write the committed packs."""
-    generators = {
-        "sdv14": lambda scenes: images.sample_sd(WEIGHTS / "sdv14", scenes, budget.device, _say),
-        "biggan": lambda scenes: images.sample_biggan(WORLD / "biggan" / "generator.pt", scenes, budget.device),
+def _generators(device: str) -> dict[tuple[str, str], images.Generate]:
+    """How the generated images of every subset are made, by data set and subset."""
+
+    def sd_of(name: str) -> images.Generate:
+        return lambda scenes: images.sample_sd(_home(name), scenes, device, _say)
+
+    def midjourney(scenes: list[Scene]) -> Iterator[images.RGB]:
+        return restore.upscale(WORLD / "upscaler" / "net.safetensors", sd_of("midjourney")(scenes), device)
+
+    def kept(sample: Callable[[Path, list[Scene], str], Iterator[images.RGB]], *path: str) -> images.Generate:
+        return lambda scenes: sample(WORLD.joinpath(*path), scenes, device)
+
+    return {
+        **{("genimage", name): sd_of(name) for name in ("sdv14", "sdv15", "wukong")},
+        ("genimage", "midjourney"): midjourney,
+        ("genimage", "adm"): kept(pixel.sample_adm, "adm", "adm.safetensors"),
+        ("genimage", "glide"): kept(pixel.sample_glide, "glide"),
+        ("genimage", "vqdm"): kept(vqdm.sample_vqdm, "vqdm"),
+        ("genimage", "biggan"): kept(images.sample_biggan, "biggan", "generator.safetensors"),
+        ("forensynths", "progan"): kept(partial(gan.sample_gan, "progan"), "progan", "generator.safetensors"),
+        ("forensynths", "stylegan2"): kept(partial(gan.sample_gan, "stylegan2"), "stylegan2", "generator.safetensors"),
+        ("forensynths", "crn"): kept(restore.sample_crn, "crn", "net.safetensors"),
+        ("forensynths", "san"): kept(restore.sample_san, "san", "net.safetensors"),
     }
-    for subset, generate in generators.items():
-        images.write_pack(PACKS / f"genimage-{subset}.zip", subset, generate)
-        _say(f"wrote {subset}")
+
+
+def build_images(names: list[str], budget: Budget) -> None:
+    """Write the committed packs of the named subsets (``genimage-adm``), or of all."""
+    for (corpus, subset), generate in _generators(budget.device).items():
+        if not names or f"{corpus}-{subset}" in names:
+            images.write_pack(PACKS, corpus, subset, generate)
+            _say(f"wrote {corpus}-{subset}")
 
 
 def build_page(budget: Budget) -> None:
@@ -226,7 +249,6 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "glide": build_glide,
     "glide_upsampler": build_glide_upsampler,
     "biggan": build_biggan,
-    "images": build_images,
     "page": build_page,
 }
 
@@ -234,7 +256,8 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
 def main() -> None:
     """Parse the command line and run the named builders in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", choices=list(BUILDERS), help="what to build, in order")
+    known = ", ".join([*BUILDERS, "images", "genimage-sdv14 and other packs"])
+    parser.add_argument("models", nargs="+", help=f"what to build, in order: {known}")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
         "--minutes", type=float, default=600.0, help="stop each model after this long; call again to go on"
@@ -242,8 +265,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of each network's forward and backward")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    packs_ = [f"{corpus}-{subset}" for corpus, subset in _generators(arguments.device)]
+    builders = (
+        BUILDERS | {"images": partial(build_images, [])} | {name: partial(build_images, [name]) for name in packs_}
+    )
+    unknown = [name for name in arguments.models if name not in builders]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(builders)}")
     for name in arguments.models:
-        BUILDERS[name](Budget(WORLD / name, arguments.device, arguments.minutes, _say))
+        builders[name](Budget(WORLD / name, arguments.device, arguments.minutes, _say))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -185,7 +186,7 @@ def train_gan(name: str, images: np.ndarray, budget: Budget) -> tuple[nn.Module,
 def sample_gan(name: str, weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
     """Images 32 × 32 of the scenes' objects; colour and ground are the generator's choice. Truncation 0.8."""
     generator = _KINDS[name]()
-    generator.load_state_dict(torch.load(weights, weights_only=True))
+    generator.load_state_dict(load_file(weights))
     generator.to(device).eval()
     torch.manual_seed(PLANS[name][1])
     for start in range(0, len(scenes), 50):

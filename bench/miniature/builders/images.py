@@ -1,19 +1,20 @@
-"""The committed images: photographs as JPEG, generated images without loss, in GenImage's folders; a zip a subset."""
+"""The committed images in the data sets' folders, a zip a subset: photographs as JPEG, generated ones without loss."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 
 from bench.miniature.builders.biggan import LATENT, Generator
+from bench.miniature.builders.layouts import FORENSYNTHS, GENIMAGE, SIZES, Layout
 from bench.miniature.camera import encode_jpeg, photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene, sample_scene
 from bench.nets import ddim
@@ -22,30 +23,10 @@ from bench.recon.batching import noise
 
 RGB = NDArray[np.uint8]
 Notify = Callable[[str], None]
-#: Sizes of photographs, smaller side 32, 64 or 128, with enough near each generator's own size to match by size.
-SIZES = ((32, 32), (40, 32), (64, 64), (80, 64), (128, 128), (160, 128))
+Generate = Callable[[list[Scene]], Iterator[RGB]]
 GUIDANCE, STEPS, TRUNCATION, BATCH = 7.5, 50, 0.8, 50
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How many images a split has, and what a subset's folders and files are called in GenImage."""
-
-    number: int
-    outer: str
-    inner: str
-    token: str
-    train: int
-    test: int
-    shares: tuple[float, ...]
-
-
-SUBSETS = {
-    "sdv14": Layout(
-        1, "stable_diffusion_v_1_4", "imagenet_ai_0419_sdv4", "sdv4", 600, 200, (0.06, 0.06, 0.4, 0.3, 0.1, 0.08)
-    ),
-    "biggan": Layout(8, "BigGAN", "imagenet_ai_0419_biggan", "biggan", 200, 200, (0.4, 0.3, 0.12, 0.08, 0.05, 0.05)),
-}
 _SPLITS = {"train": 0, "val": 1}
 
 
@@ -56,14 +37,11 @@ def scene_class(scene: Scene) -> int:
     )
 
 
-def _real(layout: Layout, split: str, index: int) -> tuple[str, bytes]:
+def _photograph(layout: Layout, split: str, index: int) -> tuple[Scene, bytes]:
     scene = sample_scene("detectors", layout.number, _SPLITS[split], 0, index)
     rng = np.random.default_rng([*scene.seed, 3])
     width, height = SIZES[int(rng.choice(len(SIZES), p=layout.shares))]
-    data = encode_jpeg(photograph(scene, width, height), rng)
-    place = layout.number * 10_000 + index
-    name = f"n{scene_class(scene):08d}_{place}" if split == "train" else f"ILSVRC2012_val_{place:08d}"
-    return f"{split}/nature/{name}.JPEG", data
+    return scene, encode_jpeg(photograph(scene, width, height), rng)
 
 
 def fake_scenes(layout: Layout, split: str, count: int) -> list[Scene]:
@@ -90,7 +68,7 @@ def sample_sd(folder: Path, scenes: list[Scene], device: str, say: Notify) -> It
 def sample_biggan(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
     """Class-conditional images from truncated noise."""
     generator = Generator()
-    generator.load_state_dict(torch.load(weights, weights_only=True))
+    generator.load_state_dict(load_file(weights))
     generator.to(device).eval()
     rows = [(OBJECTS.index(s.object), COLOURS.index(s.colour), GROUNDS.index(s.ground)) for s in scenes]
     z = torch.from_numpy(np.stack([noise(str(s.seed), 0, (LATENT,)) for s in scenes])) * TRUNCATION
@@ -105,20 +83,39 @@ def _webp(rgb: RGB) -> bytes:
     return buffer.getvalue()
 
 
-def write_pack(path: Path, subset: str, generate: Callable[[list[Scene]], Iterator[RGB]]) -> None:
-    """Write one subset's zip; the same images give the same bytes."""
-    layout = SUBSETS[subset]
-    members: list[tuple[str, bytes]] = []
+def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
+    """Photographs as JPEG below ``nature``, generated images below ``ai``; file numbers run through train and val."""
     for split, count in (("train", layout.train), ("val", layout.test)):
-        members += [_real(layout, split, index) for index in range(count)]
+        for index in range(count):
+            scene, data = _photograph(layout, split, index)
+            place = layout.number * 10_000 + index
+            name = f"n{scene_class(scene):08d}_{place}" if split == "train" else f"ILSVRC2012_val_{place:08d}"
+            yield f"{split}/nature/{name}.JPEG", data
         scenes = fake_scenes(layout, split, count)
         for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
-            # GenImage's file numbers run through train and val.
             number = index + (0 if split == "train" else layout.train)
-            members.append((f"{split}/ai/{scene_class(scene):03d}_{layout.token}_{number:05d}.webp", _webp(rgb)))
-    path.parent.mkdir(parents=True, exist_ok=True)
+            yield f"{split}/ai/{layout.fake.format(klass=scene_class(scene), number=number)}.webp", _webp(rgb)
+
+
+def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
+    """Both classes as PNG, photographs with their JPEG history; a folder an object where the subset is nested."""
+    scenes = fake_scenes(layout, "val", layout.test)
+    for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
+        real, data = _photograph(layout, "val", index)
+        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        for kind, shown, picture in (("0_real", real, pixels), ("1_fake", scene, rgb)):
+            home = f"{shown.object}/{kind}" if layout.nested else kind
+            yield f"{home}/{layout.fake.format(klass=scene_class(shown), number=index)}.webp", _webp(picture)
+
+
+def write_pack(folder: Path, corpus: str, subset: str, generate: Generate) -> None:
+    """Write one subset's zip; the same images give the same bytes."""
+    layout = {"genimage": GENIMAGE, "forensynths": FORENSYNTHS}[corpus][subset]
+    members = {"genimage": _genimage, "forensynths": _forensynths}[corpus](layout, generate)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{corpus}-{subset}.zip"
     partial = path.with_suffix(".part")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as pack:
         for name, data in sorted(members):
-            pack.writestr(zipfile.ZipInfo(f"{layout.outer}/{layout.inner}/{name}"), data)
+            pack.writestr(zipfile.ZipInfo(f"{layout.home}/{name}"), data)
     partial.replace(path)

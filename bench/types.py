@@ -179,6 +179,20 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A recipe that gives one number an image, over a slice; ``name`` is what reports call it."""
+
+    name: str
+    recipe: Recipe
+    slice: Slice
+
+    @property
+    def key(self) -> str:
+        """Content key of the values."""
+        return content_key([self.recipe.key, self.slice.key])
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run will do: jobs in an order in which they can be made, fits, cells, and the holes with their reasons."""
 
@@ -187,6 +201,7 @@ class Plan:
     fits: tuple[Fit, ...]
     cells: tuple[Cell, ...]
     holes: tuple[Hole, ...] = ()
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True)

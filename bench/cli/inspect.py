@@ -18,6 +18,7 @@ from bench.errors import UserError, unknown
 from bench.ledger import rows
 from bench.ledger.folder import Results
 from bench.ledger.measure import measure
+from bench.ledger.shifts import lines, render
 from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
@@ -53,7 +54,18 @@ def verify(results: Results) -> tuple[int, list[str]]:
     order = (
         ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
     )
-    return max(len(computed) - 1, 0), gone + new + order
+    return max(len(computed) - 1, 0), gone + new + order + _stale_shifts(results)
+
+
+def _stale_shifts(results: Results) -> list[str]:
+    stale = []
+    every = lines(results)
+    for dataset, protocol in dict.fromkeys((line.dataset, line.protocol) for line in every):
+        path = results.tables / f"{dataset}-{protocol}-lpips-shift.csv"
+        wanted = render([line for line in every if (line.dataset, line.protocol) == (dataset, protocol)])
+        if not path.exists() or path.read_text(encoding="utf-8") != wanted:
+            stale.append(f"{path.name} is not what the probe values say")
+    return stale
 
 
 def _fits(store: Path) -> list[dict[str, Any]]:

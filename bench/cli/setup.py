@@ -82,8 +82,10 @@ def check(options: Options, progress: Progress) -> Prepared:
         limits=limits,
         roots={name: home for name, (home, _) in located.items()},
         folders=folders,
+        probes=asked.choose_probes(suite) if options.methods == "all" else {},
     )
-    for role in {role for chosen in methods for role in asked.roles_of(chosen)}:
+    probed = {role for recipe in request.probes.values() for role in recipe.roles()}
+    for role in probed.union(*(asked.roles_of(chosen) for chosen in methods)):
         zoo.folder(role)
     if options.data and zoo.is_mini and any(asked.roles_of(chosen) for chosen in methods):
         progress.warn(

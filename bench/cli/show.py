@@ -65,7 +65,9 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         )
         return
     for stem in written.tables:
-        if stem.endswith(("-acc", "-auc")) and "permuted" not in stem:  # the leaderboard has the control
+        if (
+            stem.endswith(("-acc", "-auc", "-lpips-shift")) and "permuted" not in stem
+        ):  # the leaderboard has the control
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
     print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")

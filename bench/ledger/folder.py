@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import UserError
-from bench.types import Cell, Hole, Scores
+from bench.types import Cell, Hole, Item, Probe, Scores
 
 SCHEMA = 1
 
@@ -68,12 +68,25 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ProbeEntry:
+    """One probe over one slice as the results folder knows it; ``values`` is its file, empty where it failed."""
+
+    name: str
+    dataset: str
+    subset: str
+    protocol: str
+    values: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Matrix:
-    """What a results folder is about: its cells and holes, its columns in order, and the suite's honest label."""
+    """What a results folder is about: cells and holes, probes, columns in order, and the suite's honest label."""
 
     entries: tuple[Entry, ...]
     columns: tuple[Column, ...]
     label: str
+    probes: tuple[ProbeEntry, ...] = ()
 
 
 class Results:
@@ -103,11 +116,7 @@ class Results:
             "status": pa.array(scores.status, pa.string()),
             "reason": pa.array(scores.reason, pa.string()),
         }
-        table = pa.table(columns).replace_schema_metadata({"schema": str(SCHEMA), "cell": cell_key})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
+        _write_table(path, columns, cell_key)
 
     def has_scores(self, path: Path, cell_key: str) -> bool:
         """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""
@@ -119,23 +128,46 @@ class Results:
             return False
         return metadata.get(b"cell") == cell_key.encode() and metadata.get(b"schema") == str(SCHEMA).encode()
 
+    def probe_path(self, probe: Probe) -> Path:
+        """Where a probe's values lie."""
+        return self.root / "probes" / probe.recipe.key / f"{probe.slice.name}@{probe.slice.protocol}.parquet"
+
+    def write_probe(self, path: Path, items: Sequence[Item], values: Sequence[float], key: str) -> None:
+        """Write one number an image; the same numbers give the same bytes."""
+        columns = {
+            "row_id": pa.array([item.row_id for item in items], pa.string()),
+            "image_id": pa.array([item.image_id for item in items], pa.string()),
+            "label": pa.array([item.label for item in items], pa.int8()),
+            "value": pa.array(values, pa.float64()),
+        }
+        _write_table(path, columns, key)
+
+    def read_probe(self, relative: str) -> dict[str, list[Any]]:
+        """A probe's columns. Raises UserError if the file is missing or unreadable."""
+        return self._read_table(relative, "probe values")
+
     def read_scores(self, relative: str) -> Scores:
         """Per-image scores of a file named relative to the folder. Raises UserError if it is missing or unreadable."""
-        path = self.root / relative
-        try:
-            table = pq.read_table(path, partitioning=None)
-        except (FileNotFoundError, pa.ArrowInvalid) as error:
-            raise UserError(
-                f"The scores {path} cannot be read.", f"{type(error).__name__}: {error}", "Run the same command again."
-            ) from error
-        data = table.to_pydict()
+        data = self._read_table(relative, "scores")
         names = ("row_id", "image_id", "label", "logit", "status", "reason")
         return Scores(*(tuple(data[name]) for name in names))
 
-    def write_matrix(self, entries: Sequence[Entry], label: str, columns: Sequence[Column]) -> None:
-        """Write the matrix: every cell and hole that this folder's tables are about, and the order of their columns."""
-        listed = [vars(column) for column in columns]
-        document = {"schema": SCHEMA, "label": label, "columns": listed, "cells": [vars(entry) for entry in entries]}
+    def _read_table(self, relative: str, what: str) -> dict[str, list[Any]]:
+        path = self.root / relative
+        try:
+            table: dict[str, list[Any]] = pq.read_table(path, partitioning=None).to_pydict()
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise UserError(
+                f"The {what} {path} cannot be read.", f"{type(error).__name__}: {error}", "Run the same command again."
+            ) from error
+        return table
+
+    def write_matrix(
+        self, entries: Sequence[Entry], label: str, columns: Sequence[Column], probes: Sequence[ProbeEntry] = ()
+    ) -> None:
+        """Write the matrix: cells, holes and probes that this folder is about, and the order of the columns."""
+        listed = {"columns": columns, "cells": entries, "probes": probes}
+        document = {"schema": SCHEMA, "label": label} | {name: [vars(x) for x in part] for name, part in listed.items()}
         write_text(self.matrix, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
     def read_matrix(self) -> Matrix:
@@ -154,11 +186,27 @@ class Results:
                 "Run the same command again into a fresh folder.",
             )
         columns = tuple(Column(**column) for column in document["columns"])
-        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"])
+        probes = tuple(ProbeEntry(**probe) for probe in document["probes"])
+        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"], probes)
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON document of the folder."""
         write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def _write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
+    table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(path)
+
+
+def entry_of_probe(probe: Probe, results: Results, reason: str) -> ProbeEntry:
+    """The matrix entry of a probe; with a ``reason`` it failed."""
+    part = probe.slice
+    values = "" if reason else results.probe_path(probe).relative_to(results.root).as_posix()
+    return ProbeEntry(probe.name, part.corpus, part.subset, part.protocol, values, reason)
 
 
 def entry_of(cell: Cell, results: Results, val: str) -> Entry:

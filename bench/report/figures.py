@@ -87,8 +87,14 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         path = results.figures / f"{dataset}-{train}-protocols.png"
         write_text(path.with_suffix(".csv"), csv_text(points))
         figure = draw(points, f"trained on {train}, tested on {dataset}; {board.label}")
-        with mpl.rc_context({"svg.hashsalt": "bench"}):
-            figure.savefig(path, dpi=130, metadata={"Software": None})
-            figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+        save(figure, path)
         made.append(path)
     return made
+
+
+def save(figure: matplotlib.figure.Figure, path: Path) -> None:
+    """Write a figure as PNG and SVG, without dates: the same figure gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context({"svg.hashsalt": "bench"}):
+        figure.savefig(path, dpi=130, metadata={"Software": None})
+        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})

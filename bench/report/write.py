@@ -9,6 +9,7 @@ from bench.ledger.folder import Results, write_text
 from bench.report.board import Board
 from bench.report.figures import write_figures
 from bench.report.leaderboard import leaderboard
+from bench.report.shift import write_shift
 from bench.report.tables import write_tables
 
 
@@ -26,4 +27,6 @@ def write_report(results: Results) -> Written:
     board = Board(results)
     text = leaderboard(board)
     write_text(results.leaderboard, text)
-    return Written(text, tuple(write_tables(board, results)), tuple(write_figures(board, results)))
+    stems, shifts = write_shift(board, results)
+    tables, figures = [*write_tables(board, results), *stems], [*write_figures(board, results), *shifts]
+    return Written(text, tuple(tables), tuple(figures))

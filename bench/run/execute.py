@@ -171,6 +171,20 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
     session.results.write_scores(session.results.scores_path(cell), scores, cell.key)
 
 
+def write_probes(plan: Plan, session: Session) -> None:
+    """Write the values of every probe that the store has whole."""
+    pixels = Pixels(session.store)
+    for probe in plan.probes:
+        path = session.results.probe_path(probe)
+        blocked = _blocked(tuple(recipe.key for recipe in probe.recipe.closure()), session)
+        if blocked is not None:
+            session.failed[probe.key] = blocked
+        elif not session.results.has_scores(path, probe.key):
+            items = probe.slice.usable
+            values = [float(pixels.artefact(probe.recipe, item)) for item in items]
+            session.results.write_probe(path, items, values, probe.key)
+
+
 def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
     return next((session.failed[key] for key in recipes if key in session.failed), None)
 

@@ -12,7 +12,7 @@ from bench.errors import UserError
 from bench.recipe import Recipe
 from bench.run.gather import Gathered
 from bench.run.request import TRAIN_CORPUS, Chosen, Request, Source
-from bench.types import Cell, Fit, Hole, Job, Plan, Slice
+from bench.types import Cell, Fit, Hole, Job, Plan, Probe, Slice
 
 HashOf = Callable[[str], str]
 
@@ -28,6 +28,7 @@ class _Draft:
     cells: dict[str, Cell] = field(default_factory=dict)
     holes: list[Hole] = field(default_factory=list)
     presented: dict[tuple[str, str], Slice | str] = field(default_factory=dict)
+    probes: list[Probe] = field(default_factory=list)
 
     def present(self, part: Slice, protocol: str) -> Slice | str:
         """The slice under a protocol, or the reason why the protocol cannot be applied to it."""
@@ -51,10 +52,14 @@ class _Draft:
         found: dict[str, Recipe] = {}
         for stage in stages:
             for need in chosen.method.needs(stage).values():
-                bound = need.bind(part.image)
-                resolved = bound.resolve({role: self.hash_of(role) for role in bound.roles()})
+                resolved = self.resolved(need, part)
                 found[resolved.key] = resolved
         return list(found.values())
+
+    def resolved(self, need: Recipe, part: Slice) -> Recipe:
+        """A need bound to a slice's pixels, with the content hash of every weights role."""
+        bound = need.bind(part.image)
+        return bound.resolve({role: self.hash_of(role) for role in bound.roles()})
 
 
 def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
@@ -128,6 +133,18 @@ def _val_cells(draft: _Draft) -> None:
             draft.cells[cell.key] = cell
 
 
+def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
+    for name, recipe in request.probes.items():
+        for raw in tests:
+            for protocol in request.protocols:
+                part = draft.present(raw, protocol)
+                if isinstance(part, str):
+                    continue  # The hole of the same slice in the tables tells why.
+                made = draft.resolved(recipe, part)
+                draft.want(part, [made])
+                draft.probes.append(Probe(name, made, part))
+
+
 def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
     """The plan of a request; ``hash_of`` gives the content hash of a weights role."""
     draft = _Draft(hash_of)
@@ -152,12 +169,14 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
                     )
                     _cells(draft, request, chosen, fit, tests, where)
     _val_cells(draft)
+    _probes(draft, request, tests)
     return Plan(
         draft.slices,
         tuple(draft.jobs.values()),
         tuple(draft.fits.values()),
         tuple(draft.cells.values()),
         tuple(draft.holes),
+        tuple(draft.probes),
     )
 
 

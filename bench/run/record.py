@@ -14,7 +14,7 @@ from typing import Any
 from bench import __version__, device, discover
 from bench.detector import Statistic
 from bench.ledger import rows
-from bench.ledger.folder import SCHEMA, Column, Results, entry_of, entry_of_hole, write_text
+from bench.ledger.folder import SCHEMA, Column, Results, entry_of, entry_of_hole, entry_of_probe, write_text
 from bench.ledger.measure import measure
 from bench.run.execute import Session, status_of
 from bench.run.request import Request
@@ -40,7 +40,8 @@ def write_matrix(plan: Plan, request: Request, session: Session) -> None:
         entry = entry_of(cell, results, val.get(cell.fit.key, ""))
         entries.append(entry if status == "ok" else replace(entry, status=status, reason=reason, scores=""))
     entries += [entry_of_hole(hole) for hole in plan.holes]
-    results.write_matrix(entries, request.suite.label, _columns(request))
+    probes = [entry_of_probe(probe, results, session.failed.get(probe.key, "")) for probe in plan.probes]
+    results.write_matrix(entries, request.suite.label, _columns(request), probes)
 
 
 def _card(kind: str, chosen: Any) -> dict[str, Any]:  # noqa: ANN401 - a Chosen of any method

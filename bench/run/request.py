@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import discover
@@ -13,6 +13,8 @@ from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
 from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
+from bench.recipe import Recipe
+from bench.recon.probes import PROBES
 from bench.recon.store import Store
 from bench.suites.suite import Suite, instantiate, split_variant
 from bench.types import Fit
@@ -68,6 +70,7 @@ class Request:
     limits: Limits
     roots: dict[str, Path]
     folders: dict[str, dict[str, Folders]]
+    probes: Mapping[str, Recipe] = field(default_factory=dict)
 
 
 #: The data set that training sources are taken from.
@@ -89,6 +92,23 @@ def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
         name, variant = split_variant(word)
         chosen.append(Chosen(name, variant, instantiate(suite, name, variant, discover.method(name))))
     return tuple(chosen)
+
+
+def choose_probes(suite: Suite) -> dict[str, Recipe]:
+    """The probes of a suite by name. Raises UserError for a probe or a setting that does not exist."""
+    found: dict[str, Recipe] = {}
+    for name, settings in suite.probes.items():
+        if name not in PROBES:
+            raise unknown("probe", name, PROBES)
+        try:
+            found |= PROBES[name](**settings)
+        except TypeError as error:
+            raise UserError(
+                f"The probe {name} of suite {suite.name} cannot be made.",
+                f"{error}.",
+                f"Change [probes.{name}] in the suite file.",
+            ) from error
+    return found
 
 
 def locate(name: str, root: Path) -> tuple[Path, dict[str, Folders]]:

@@ -34,5 +34,6 @@ def prepare(plan: Plan, session: Session) -> None:
 def carry_out(plan: Plan, request: Request, session: Session, started: datetime) -> None:
     """Artefacts, fits, scores, then the results folder's rows, cards and provenance."""
     execute.prepare(plan, session)
+    execute.write_probes(plan, session)
     execute.fit_and_score(plan, detectors(request), session)
     record(plan, request, session, started)

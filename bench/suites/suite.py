@@ -19,7 +19,8 @@ _FOLDER = Path(__file__).parent
 class Suite(BaseModel):
     """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``limit_train`` and ``limit_test`` are images a class and subset; absent means all.
+    ``limit_train`` and ``limit_test`` are images a class and subset; absent means all. ``probes`` maps a probe to its
+    settings.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class Suite(BaseModel):
     limit_train: int | None = None
     limit_test: int | None = None
     methods: Mapping[str, Mapping[str, Any]] = {}
+    probes: Mapping[str, Mapping[str, Any]] = {}
 
 
 def names() -> list[str]:

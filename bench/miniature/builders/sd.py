@@ -197,6 +197,9 @@ def save_pipeline(
     for name, module in (("vae", vae), ("unet", unet), ("text_encoder", text)):
         module.half().save_pretrained(folder / name)
         module.float()
+        config = folder / name / "config.json"  # diffusers writes where a model came from: a path of this machine.
+        kept = {k: v for k, v in json.loads(config.read_text(encoding="utf-8")).items() if k != "_name_or_path"}
+        config.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     new_tokenizer().save_pretrained(folder / "tokenizer")
     schedule = SCHEDULE | {"prediction_type": prediction}
     PNDMScheduler(**schedule, skip_prk_steps=True).save_pretrained(folder / "scheduler")

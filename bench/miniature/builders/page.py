@@ -12,6 +12,35 @@ from PIL import Image
 from tabulate import tabulate
 
 _ROWS, _COLUMNS, _SIDE = 3, 10, 96
+_MODELS = {
+    "vae": "`AutoencoderKL`, factor 4, four latent channels; L1, gradient, KL, texture and patch-GAN terms",
+    "sdv14": "text-to-image in Stable Diffusion's folder format: the VAE, a UNet, a text encoder, SD v1's own noise "
+    "schedule; sampled by DDIM, 50 steps, guidance 7.5",
+    "sdv15": "`sdv14` trained on, text encoder frozen",
+    "wukong": "another UNet and text encoder on the same VAE",
+    "sdv1_inpaint": "`sdv14` with mask and masked image as further inputs",
+    "sdv21": "`sdv14` trained on to predict v",
+    "midjourney_vae": "another VAE",
+    "midjourney": "a UNet and text encoder on it",
+    "upscaler": "×2, L1 and patch GAN: Midjourney's last step to 128 px",
+    "adm": "pixel diffusion in guided-diffusion's layers, 32 px, classes, classifier-free guidance 2",
+    "glide": "pixel diffusion of text at 16 px, guidance 3",
+    "glide_upsampler": "its ×2 diffusion upsampler",
+    "vqvae": "256 codes on 8 × 8 cells of 32 px",
+    "vqdm": "masked discrete diffusion over them, guidance 2",
+    "biggan": "class-conditional GAN, spectral norm, projection critic; 32 px, truncation 0.8",
+    "progan": "progressively grown GAN, 32 px",
+    "stylegan2": "style-modulated GAN, 32 px",
+    "crn": "cascaded refinement from layouts, 64 px",
+    "san": "×2 super-resolution of photographs",
+    "blip": "short captioner",
+    "clip_vit_l14": "CLIP with 7 × 7 patches, in the place of ViT-L/14",
+    "clip_vit_b32": "CLIP with 7 × 7 patches, in the place of ViT-B/32",
+    "resnet18": "ResNet of four basic blocks on the wider world",
+    "resnet50": "ResNet of four bottlenecks on the wider world",
+    "convnext": "ConvNeXt of five blocks on the wider world",
+    "lpips": "AlexNet-like trunk with unit heads on the wider world",
+}
 _TEMPLATE = Path(__file__).parent / "page.md"
 
 
@@ -42,8 +71,17 @@ def write_page(packs: list[Path], weights: Path, docs: Path) -> None:
                 _grid(pack, kind).save(docs / name, optimize=True)
                 grids += f"**{subset}, {title}**\n\n![{subset} {title}]({name})\n\n"
     quality = json.loads((weights / "quality.json").read_text(encoding="utf-8"))
-    columns = ("steps", "of", "minutes", "device", "psnr", "high_frequency_ratio")
-    body = [[name, *(entry.get(column, "") for column in columns)] for name, entry in quality.items()]
-    table = tabulate(body, ["model", *columns], "github", disable_numparse=True)
+    columns = ("steps", "of", "minutes", "device")
+    body = [
+        [
+            f"`{name}`",
+            what,
+            *(quality[name][column] for column in columns),
+            ", ".join(f"{key} {value}" for key, value in quality[name].items() if key not in columns),
+        ]
+        for name, what in _MODELS.items()
+        if name in quality
+    ]
+    table = tabulate(body, ["model", "what it is", *columns, "held-out quality"], "github", disable_numparse=True)
     text = _TEMPLATE.read_text(encoding="utf-8").format(grids=grids, quality=table)
     (docs / "miniature.md").write_text(text, encoding="utf-8")

@@ -6,18 +6,37 @@ To accept a change: python -m tests.golden.test_report
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.ledger import rows
-from bench.ledger.folder import Column, Entry, Results
+from bench.ledger.folder import Column, Entry, ProbeEntry, Results
 from bench.ledger.measure import measure
 from bench.report.write import write_report
+from tests.conftest import item
 from tests.unit.ledger.test_measure import scores
 
 FILES = Path(__file__).parent / "files"
 COMMON = {"train": "sdv14", "seed": 0, "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}
 SUBSETS = (("sdv14", "source", 2.5), ("sdv15", "family", 2.0), ("biggan", "out", 0.6))
 SETTINGS = (("raw", "raw"), ("raw", "aligned"), ("aligned", "aligned"))
+
+
+def probes(results):
+    """Distances whose gap grows with captions on two subsets; on the third the captioned probe failed."""
+    rng, found = np.random.default_rng(5), []
+    items = [item(i, i % 2) for i in range(60)]
+    for subset, _, _ in SUBSETS:
+        base = rng.normal(0.2, 0.03, len(items))
+        for name, gap in (("lpips", 0.005), ("lpips+caption", 0.03)):
+            entry = ProbeEntry(name, "genimage", subset, "raw", f"probes/{name}/{subset}.parquet")
+            if subset == "biggan" and name == "lpips+caption":
+                found.append(replace(entry, values="", reason="no captioner"))
+                continue
+            values = base + [gap * (i.label == 0) for i in items] + rng.normal(0, 0.004, len(items))
+            results.write_probe(results.root / entry.values, items, values.tolist(), name)
+            found.append(entry)
+    return found
 
 
 def fill(root):
@@ -39,7 +58,8 @@ def fill(root):
                     level = 0.0 if perturbation == "permuted" else max(shift + skill, 0.0)
                     results.write_scores(root / name, scores(number, shift=level), str(number))
                     entries.append(replace(entry, key=str(number), scores=name))
-    results.write_matrix(entries, "golden suite", [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS])
+    columns = [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS]
+    results.write_matrix(entries, "golden suite", columns, probes(results))
     kinds = {"alpha": "detector", "beta": "detector", "container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
     rows.write(results.rows, measure(results))
@@ -50,7 +70,7 @@ def produced(root):
     results = fill(root)
     write_report(results)
     wanted = [results.leaderboard, *sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
-    wanted += sorted(results.figures.glob("*.csv"))
+    wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.tables.glob("*-lpips-shift.*"))]
     return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
 
 
@@ -70,10 +90,12 @@ def test_golden(made, name):
 
 def test_figures_are_pictures_with_their_data(tmp_path):
     written = write_report(fill(tmp_path))
-    (figure,) = written.figures
-    assert figure.read_bytes()[:4] == b"\x89PNG"
-    assert figure.with_suffix(".svg").exists()
-    assert figure.with_suffix(".csv").read_text().splitlines()[0] == "panel,method,kind,protocols,auc,low,high"
+    protocols, shift = written.figures
+    for figure in (protocols, shift):
+        assert figure.read_bytes()[:4] == b"\x89PNG"
+        assert figure.with_suffix(".svg").exists()
+    assert protocols.with_suffix(".csv").read_text().splitlines()[0] == "panel,method,kind,protocols,auc,low,high"
+    assert "delta_low" in shift.with_suffix(".csv").read_text().splitlines()[0]
 
 
 if __name__ == "__main__":

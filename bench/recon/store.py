@@ -165,5 +165,6 @@ def _read_index(path: Path) -> dict[str, Place]:
             payload, chunk = json.loads(line)
         except ValueError:
             continue  # The line of a chunk that a crash cut off: its records are made again.
-        places |= {identity: Place(stem, payload, *place) for identity, *place in chunk}
+        if isinstance(payload, str):  # Else a line of the first format, which named no payload.
+            places |= {identity: Place(stem, payload, *place) for identity, *place in chunk}
     return places

@@ -63,7 +63,7 @@ def draw(board: Board, found: Sequence[Line], caption: str) -> matplotlib.figure
         axis.set(title=condition, xticks=range(len(known)), xticklabels=names)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("LPIPS to reconstruction")
-    axes[0].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(caption, fontsize=9, color="#555555")
     return figure
 

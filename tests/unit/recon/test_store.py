@@ -73,6 +73,20 @@ def test_a_torn_index_line_hides_its_chunk_alone(tmp_path, cut):
     assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)[6:]
 
 
+def test_an_index_of_the_first_format_is_passed_over(tmp_path):
+    fill(Store(tmp_path), RECORDS)
+    (index,) = folder_of(Store(tmp_path)).glob("*.idx")
+    index.write_text("".join(json.dumps(json.loads(line)[1][:2]) + "\n" for line in index.read_text().splitlines()))
+    assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)
+
+
+def test_the_payload_is_told_with_the_bytes(tmp_path):
+    store = Store(tmp_path)
+    with store.writer(RECIPE, "txt") as writer:
+        writer.put({"0" * 32: b"a red disc"})
+    assert Store(tmp_path).read(RECIPE, "0" * 32) == ("txt", b"a red disc")
+
+
 def test_two_writers_of_one_record_are_harmless(tmp_path):
     fill(Store(tmp_path), RECORDS)
     fill(Store(tmp_path), RECORDS)

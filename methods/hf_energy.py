@@ -31,6 +31,8 @@ class HighFrequencyEnergy(Statistic):
     def value(self, sample: Sample) -> float:
         """Logarithm of the mean squared Laplacian of the luma, 0…255."""
         luma = sample.rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        if min(luma.shape) < 3:
+            luma = np.pad(luma, 1, "edge")
         inner = luma[1:-1, 1:-1]
         laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
         return float(np.log(np.mean(laplacian**2) + 1e-3))

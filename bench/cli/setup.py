@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.draw import Limits
+from bench.errors import UserError
 from bench.ledger.folder import Results
 from bench.miniature.unpack import unpack
 from bench.models.zoo import Zoo
 from bench.progress import Progress
+from bench.recipe import Recipe
 from bench.recon.store import Store
 from bench.run import request as asked
 from bench.run.gather import gather
@@ -55,24 +58,54 @@ def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[st
     return dict.fromkeys(suite.datasets, root)
 
 
+def _probes(suite: suites.Suite, zoo: Zoo, progress: Progress) -> dict[str, Recipe]:
+    """The suite's probes; none, with a warning, where their weights are missing: the detectors' job goes on."""
+    probes = asked.choose_probes(suite)
+    try:
+        for role in set[str]().union(*(recipe.roles() for recipe in probes.values())):
+            zoo.folder(role)
+    except UserError as error:
+        progress.warn(f"no probes: {error.asked} {error.remedy}")
+        return {}
+    return probes
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{option} {str(folder)!r} cannot be written into.",
+            f"{type(error).__name__}: {error.strerror}.",
+            f"Name a folder of your own with {option} DIR.",
+        ) from error
+
+
 def check(options: Options, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     suite = suites.load(options.suite)
     methods = asked.choose_methods(options.methods, suite)
-    protocols = asked.choose_protocols(options.protocols or ",".join(suite.protocols))
+    protocols = asked.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = asked.choose_seeds(options.seeds)
     limits = Limits(
         asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
         asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
     )
     asked.choose_device(options.device)
+    home = options.results or Path("results") / "runs" / suite.name
+    for option, folder in (("--store", options.store), ("--results", home)):
+        check_writable(option, folder)
     asked.check_train_names(options.train)
     asked.check_test_names(options.test)
     zoo = Zoo(options.models or suite.models)
     located = {name: asked.locate(name, root) for name, root in _roots(suite, options, progress).items()}
     folders = {name: found for name, (_, found) in located.items()}
+    own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     request = Request(
-        suite=suite,
+        suite=suite.model_copy(update={"label": own}) if options.data else suite,
         methods=methods,
         sources=asked.choose_sources(options.train, folders[asked.TRAIN_CORPUS]),
         tests=asked.choose_tests(options.test, folders),
@@ -82,16 +115,14 @@ def check(options: Options, progress: Progress) -> Prepared:
         limits=limits,
         roots={name: home for name, (home, _) in located.items()},
         folders=folders,
-        probes=asked.choose_probes(suite) if options.methods == "all" else {},
+        probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
     )
-    probed = {role for recipe in request.probes.values() for role in recipe.roles()}
-    for role in probed.union(*(asked.roles_of(chosen) for chosen in methods)):
+    for role in set[str]().union(*(asked.roles_of(chosen) for chosen in methods)):
         zoo.folder(role)
     if options.data and zoo.is_mini and any(asked.roles_of(chosen) for chosen in methods):
         progress.warn(
             "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
         )
-    home = options.results or Path("results") / "runs" / suite.name
     return Prepared(request, zoo, Store(options.store), Results(home), options.device)
 
 

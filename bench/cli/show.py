@@ -31,10 +31,10 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
         document(cost)
         return
     lines = [
-        [a["engine"], a["needed"], a["cached"], a["missing"], a["forwards"], f"{a['seconds']:.0f}"]
+        [a["engine"], _named(a["slices"]), a["needed"], a["cached"], a["missing"], a["forwards"], f"{a['seconds']:.0f}"]
         for a in cost["artefacts"]
     ]
-    print(tabulate(lines, ["engine", "needed", "cached", "missing", "forwards", "seconds"]))
+    print(tabulate(lines, ["artefact", "of", "needed", "cached", "missing", "forwards", "seconds"]))
     fits, cells = cost["fits"], cost["cells"]
     print(f"\nfits: {len(fits)}, of which done {sum(f['done'] for f in fits)}")
     print(f"cells: {len(cells)}, of which scored {sum(c['done'] for c in cells)}; holes: {len(cost['holes'])}")
@@ -42,6 +42,11 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
         print(f"  hole: {hole['method']} on {hole['corpus']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
     minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
     print(f"estimated: {cost['forwards']} forwards, {minutes:.1f} min, {disk:.1f} MiB of artefacts")
+
+
+def _named(slices: Sequence[str]) -> str:
+    more = f" and {len(slices) - 2} more" if len(slices) > 2 else ""
+    return ", ".join(slices[:2]) + more
 
 
 def run(results: Results, meter: Meter, as_json: bool) -> None:

@@ -131,7 +131,7 @@ def _group_key(entry: Entry) -> tuple[str | int, ...]:
 def _aggregate_entry(members: Sequence[Measured], subset: str) -> Entry:
     first = members[0].entry
     holes = [m.entry for m in members if m.entry.status != OK]
-    reason = f"blocked by {', '.join(sorted(e.subset for e in holes))}" if holes else ""
+    reason = f"no average without {', '.join(sorted(e.subset for e in holes))}" if holes else ""
     identity = {
         "subset": subset,
         "relation": "",

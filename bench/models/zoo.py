@@ -54,7 +54,7 @@ class Zoo:
     def folder(self, role: str) -> Path:
         """The folder of a role's files. Raises UserError naming the way to get what is missing."""
         model = self.model(role)
-        if self.source == "hub":
+        if self.source == "hub" and model.hub:
             return _from_hub(model)
         name = model.mini if self.is_mini else role
         folder = _MINI / name if self.is_mini else Path(self.source) / role
@@ -62,7 +62,7 @@ class Zoo:
             raise UserError(
                 f"The weights of {role} ({model.title}) are not there.",
                 f"--models {self.source} has {_listing(folder.parent)}.",
-                f"Use --models hub (downloads {model.hub}), or put its files into DIR/{role} and use --models DIR.",
+                _remedy(model),
             )
         return folder
 
@@ -76,6 +76,11 @@ class Zoo:
     def known(self) -> dict[str, str]:
         """The hashes computed so far, by role."""
         return dict(self._hashes)
+
+
+def _remedy(model: Model) -> str:
+    own = f"put its files ({', '.join(model.files)}) into DIR/{model.role} and use --models DIR."
+    return f"Use --models hub (downloads {model.hub}), or {own}" if model.hub else f"The Hub has it not: {own}"
 
 
 def _listing(folder: Path) -> str:

@@ -20,11 +20,11 @@ _COLUMNS = (
 )
 
 
-def _percent(value: Value, interval: bool = False) -> str:
+def _percent(value: Value) -> str:
     if value.value is None:
         return "–"
     text = f"{100 * value.value:.1f}"
-    if interval and value.low is not None and value.high is not None:
+    if value.low is not None and value.high is not None:
         text += f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
     return text
 
@@ -38,7 +38,7 @@ def _line(board: Board, setting: Setting, method: str) -> list[str]:
     control = Setting(setting.train, setting.train_protocol, setting.dataset, setting.protocol, "permuted")
     return [
         board.title(method),
-        _percent(board.value(setting, method, "mean:out", "auc"), interval=True),
+        _percent(board.value(setting, method, "mean:out", "auc")),
         _percent(board.value(setting, method, "mean:family", "auc")),
         _percent(_source(board, setting, method)),
         _percent(board.value(setting, method, "mean:out", "acc", "0.5")),

@@ -81,8 +81,12 @@ def markdown(data: Table) -> str:
     body = tabulate(
         _body(data, ("**%s**", "<u>%s</u>"), True), ["Method", *data.columns], "github", disable_numparse=True
     )
-    reasons = sorted({v.reason for _, _, values in data.lines for v in values if v.value is None})
-    notes = "".join(f"\n- –: {reason}" for reason in reasons)
+    holes: dict[str, list[str]] = {}
+    for title, _, values in data.lines:
+        for column, v in zip(data.columns, values, strict=True):
+            if v.value is None:
+                holes.setdefault(v.reason, []).append(f"{title} on {column}")
+    notes = "".join(f"\n- {', '.join(cells)}: {reason}" for reason, cells in sorted(holes.items()))
     return f"{data.caption}\n\n{body}\n{notes}\n" if notes else f"{data.caption}\n\n{body}\n"
 
 

@@ -153,20 +153,18 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
     logits = dict(zip((ref.item.row_id for ref in refs), score(method, cell.fit, refs, session), strict=True))
     items = cell.test.items
     values = tuple(logits.get(item.row_id, float("nan")) for item in items)
-    bad = [row for row, value in logits.items() if not np.isfinite(value)]
-    if bad:
+    bad = {row for row, value in logits.items() if not np.isfinite(value)}
+    if len(bad) == len(logits):
         raise BenchError(
-            f"{len(bad)} of {len(logits)} scores are not finite.",
-            f"The first is that of row {bad[0]}.",
-            "Lower the learning rate.",
+            f"None of the {len(logits)} scores is finite.", "The fit has diverged.", "Lower the learning rate."
         )
     scores = Scores(
         tuple(i.row_id for i in items),
         tuple(i.image_id for i in items),
         tuple(i.label for i in items),
         values,
-        tuple(i.status for i in items),
-        tuple(i.reason for i in items),
+        tuple("failed" if i.row_id in bad else i.status for i in items),
+        tuple("the score is not finite" if i.row_id in bad else i.reason for i in items),
     )
     session.results.write_scores(session.results.scores_path(cell), scores, cell.key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from bench.suites.suite import Suite, instantiate, split_variant
 from bench.types import Fit
 
 CONTROLS = ("permuted",)
+#: What torch and numpy both take.
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def words(text: str) -> list[str]:
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
     """The methods of ``--methods``: names, ``name[variant]``, or ``all``."""
-    asked = list(discover.methods()) if text == "all" else words(text)
+    asked = list(suite.all or discover.methods()) if text == "all" else words(text)
     if not asked:
         raise UserError("--methods names nothing.", f"Known: {', '.join(discover.methods())}.", "Name some, or all.")
     chosen = []
@@ -106,7 +109,7 @@ def choose_probes(suite: Suite) -> dict[str, Recipe]:
             raise UserError(
                 f"The probe {name} of suite {suite.name} cannot be made.",
                 f"{error}.",
-                f"Change [probes.{name}] in the suite file.",
+                f"Change [probes.{name}] in {suite.file}.",
             ) from error
     return found
 
@@ -228,7 +231,14 @@ def choose_seeds(text: str) -> tuple[int, ...]:
         raise UserError(
             f"--seeds {text!r} is no list of seeds.", "A seed is a whole number from 0.", "Write --seeds 0,1,2."
         )
-    return tuple(dict.fromkeys(int(word) for word in asked))
+    seeds = tuple(dict.fromkeys(int(word) for word in asked))
+    if max(seeds) > LARGEST_SEED:
+        raise UserError(
+            f"--seeds {text!r} has a seed that is too large.",
+            f"The largest is {LARGEST_SEED}.",
+            "Write small numbers: --seeds 0,1,2.",
+        )
+    return seeds
 
 
 def choose_limit(option: str, value: int | None) -> int | None:
@@ -242,6 +252,13 @@ def choose_device(name: str) -> None:
     """Raise UserError for a word that is no device."""
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ("auto", "cpu", "cuda"))
+    if name == "cuda":
+        try:
+            ctypes.CDLL("libcuda.so.1")  # Asking torch would cost seconds.
+        except OSError as error:
+            raise UserError(
+                "--device cuda was asked for.", "This machine has no CUDA driver.", "Use --device auto or cpu."
+            ) from error
 
 
 def roles_of(chosen: Chosen) -> set[str]:

@@ -19,8 +19,8 @@ _FOLDER = Path(__file__).parent
 class Suite(BaseModel):
     """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``limit_train`` and ``limit_test`` are images a class and subset; absent means all. ``probes`` maps a probe to its
-    settings.
+    ``all`` is what ``--methods all`` means; empty means every method. ``limit_train`` and ``limit_test`` are images a class and subset; absent means all. ``probes`` maps a probe to its
+    settings. ``file`` is where the suite was read from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,8 +34,10 @@ class Suite(BaseModel):
     controls: tuple[str, ...] = ()
     limit_train: int | None = None
     limit_test: int | None = None
+    all: tuple[str, ...] = ()
     methods: Mapping[str, Mapping[str, Any]] = {}
     probes: Mapping[str, Mapping[str, Any]] = {}
+    file: str = ""
 
 
 def names() -> list[str]:
@@ -45,16 +47,31 @@ def names() -> list[str]:
 
 def load(name: str) -> Suite:
     """The suite of a name, or of a file that ends in ``.toml``. Raises UserError for an unknown or a wrong one."""
-    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    own = name.endswith(".toml")
+    path = Path(name) if own else _FOLDER / f"{name}.toml"
+    if own and not path.is_file():
+        raise UserError(
+            f"The suite file {name} does not exist.",
+            f"Looked at {path.absolute()}.",
+            f"Copy {_FOLDER / 'mini.toml'} and change it, or name a suite: {', '.join(names())}.",
+        )
     if not path.is_file():
         raise unknown("suite", name, names(), remedy="Or name a file that ends in .toml.")
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        reason = str(error).splitlines()
-        raise UserError(
-            f"The suite file {path} cannot be used.", " ".join(reason[:3]), f"Compare it with {_FOLDER / 'mini.toml'}."
+        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise _unusable(path, str(error)) from error
+    except ValidationError as error:
+        raise _unusable(
+            path, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ) from error
+    return suite.model_copy(update={"file": str(path)})
+
+
+def _unusable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"The suite file {path} cannot be used.", f"{reason}.", f"Compare it with {_FOLDER / 'mini.toml'}."
+    )
 
 
 def split_variant(text: str) -> tuple[str, str]:
@@ -86,7 +103,7 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
     allowed = [field.name for field in fields(method.Params)]
     for key in values:
         if key not in allowed:
-            raise unknown(f"parameter of {name}", key, allowed, remedy=f"Change it in bench/suites/{suite.name}.toml.")
+            raise unknown(f"parameter of {name}", key, allowed, remedy=f"Change it in {suite.file}.")
     try:
         return method(TypeAdapter(method.Params).validate_python(values))
     except ValidationError as error:
@@ -94,5 +111,5 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
         raise UserError(
             f"The parameter {'.'.join(map(str, first['loc']))} of {full} has the value {first['input']!r}.",
             f"{first['msg']}.",
-            f"Change it in bench/suites/{suite.name}.toml.",
+            f"Change it in {suite.file}.",
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +17,13 @@ LEAST_KEYS = 16
 
 
 def difference(before: NDArray[np.generic], after: NDArray[np.generic], side: int) -> Tensor:
-    """|x − x̂| of two uint8 [H, W, 3] as float [3, side, side] in 0…2, resized whole by bilinear interpolation."""
+    """|x − x̂| of two uint8 [H, W, 3] as float [3, side, side] in 0…2, resized whole by bilinear interpolation.
+
+    In the permuted control x̂ is another image's and may have another size: it is brought to that of x.
+    """
+    if after.shape != before.shape:
+        whole = Image.fromarray(np.ascontiguousarray(after, np.uint8))
+        after = np.asarray(whole.resize(before.shape[1::-1], Image.Resampling.BILINEAR))
     gap = np.abs(before.astype(np.float32) - after.astype(np.float32)) / 127.5
     plane = torch.from_numpy(np.ascontiguousarray(gap)).permute(2, 0, 1)[None]
     return F.interpolate(plane, (side, side), mode="bilinear", align_corners=False)[0]

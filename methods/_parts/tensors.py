@@ -13,7 +13,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def chw(rgb: NDArray[np.uint8]) -> Tensor:
     """uint8 [H, W, 3] to float [3, H, W] in 0…1."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).float() / 255
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).float() / 255
 
 
 def normalised(rgb: NDArray[np.uint8], mean: Triple, std: Triple) -> Tensor:

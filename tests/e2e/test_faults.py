@@ -70,11 +70,11 @@ def test_a_failing_cell_is_a_hole_with_its_reason_and_exit_code_one(world, tmp_p
     options[1] = suite
     done = bench("run", "--methods", "gramnet,container", "--protocols", "raw", *options)
     assert done.returncode == 1, done.stdout
-    assert "not finite" in done.stderr
+    assert "scores is finite" in done.stderr
     assert "Traceback" not in done.stderr
     rows = (world.root / "diverging" / "results" / "rows.csv").read_text()
-    assert "not finite" in rows
-    assert "blocked by biggan, sdv14" in rows
+    assert "scores is finite" in rows
+    assert "no average without biggan, sdv14" in rows
     assert ",container," in rows
 
 
@@ -88,6 +88,10 @@ WRONG = [
     (("--protocols", "alinged"), "Did you mean 'aligned'?"),
     (("--suite", "miny"), "Did you mean 'mini'?"),
     (("--data", "no/such/folder"), "is not a folder"),
+    (("--store", "README.md"), "cannot be written into"),
+    (("--results", "README.md/here"), "cannot be written into"),
+    (("--protocols", ""), "--protocols names nothing"),
+    (("--seeds", "99999999999999999999"), "too large"),
     (("--models", "no/such/folder"), "neither mini, hub nor a folder"),
     (("--device", "gpu"), "no device 'gpu'"),
     (("--seeds", "one"), "no list of seeds"),

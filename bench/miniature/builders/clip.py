@@ -36,8 +36,20 @@ def new_clip(name: str) -> CLIPModel:
     vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
     return CLIPModel(
         CLIPConfig(
-            text_config={**text, **marks, "vocab_size": len(new_tokenizer()), "max_position_embeddings": TOKENS},
-            vision_config={**vision, "num_attention_heads": 4, "image_size": SIDE, "patch_size": patch},
+            text_config={
+                **text,
+                **marks,
+                "projection_dim": 64,
+                "vocab_size": len(new_tokenizer()),
+                "max_position_embeddings": TOKENS,
+            },
+            vision_config={
+                **vision,
+                "projection_dim": 64,
+                "num_attention_heads": 4,
+                "image_size": SIDE,
+                "patch_size": patch,
+            },
             projection_dim=64,
         )
     )

@@ -3,6 +3,7 @@ import pytest
 from bench import discover
 from bench.errors import UserError
 from bench.suites import suite as suites
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("name", suites.names())
@@ -44,11 +45,28 @@ def test_an_unknown_variant_is_refused():
         suites.instantiate(suites.load("mini"), "dire", "amd", discover.method("dire"))
 
 
-@pytest.mark.parametrize("name", ["nope", "nope.toml"])
-def test_an_unknown_suite_lists_the_known(name):
+def test_an_unknown_suite_lists_the_known():
     with pytest.raises(UserError, match="no suite") as caught:
-        suites.load(name)
+        suites.load("nope")
     assert "mini" in caught.value.exists
+
+
+def test_a_suite_file_that_is_not_there_is_told_by_its_path():
+    with pytest.raises(UserError, match=r"nope\.toml does not exist") as caught:
+        suites.load("nope.toml")
+    assert "mini" in caught.value.remedy
+
+
+def test_a_mistake_in_a_suite_file_names_that_file_and_every_field(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('name = "x"\n')
+    with pytest.raises(UserError, match="cannot be used") as caught:
+        suites.load(str(path))
+    assert all(field in caught.value.exists for field in ("label", "models", "data", "datasets", "protocols"))
+    path.write_text((ROOT / "bench/suites/mini.toml").read_text().replace("epochs", "epoch"))
+    with pytest.raises(UserError) as caught:
+        suites.instantiate(suites.load(str(path)), "dire", "", discover.method("dire"))
+    assert str(path) in caught.value.remedy
 
 
 def test_a_wrong_suite_file_is_one_message(tmp_path):

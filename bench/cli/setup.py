@@ -71,10 +71,10 @@ def _probes(suite: suites.Suite, zoo: Zoo, progress: Progress) -> dict[str, Reci
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into."""
+    """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into; makes nothing."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise UserError(

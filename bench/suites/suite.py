@@ -19,8 +19,8 @@ _FOLDER = Path(__file__).parent
 class Suite(BaseModel):
     """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``all`` is what ``--methods all`` means; empty means every method. ``limit_train`` and ``limit_test`` are images a class and subset; absent means all. ``probes`` maps a probe to its
-    settings. ``file`` is where the suite was read from.
+    ``all`` is what ``--methods all`` means; empty means every method. ``limit_train`` and ``limit_test`` are images a
+    class and subset; absent means all. ``probes`` maps a probe to its settings. ``file`` is where the suite was read.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -16,6 +16,7 @@ data = "mini"
 datasets = ["genimage"]
 protocols = ["raw", "aligned"]
 controls = ["permuted"]
+all = ["gramnet", "dire", "container", "jpeg_quality", "image_size", "bytes_per_pixel", "hf_energy"]
 
 [methods.gramnet]
 image_size = 32

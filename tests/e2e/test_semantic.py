@@ -13,7 +13,7 @@ max_size = 32
 crop_size = 28
 depths = [1, 1, 1, 1]
 width = 16
-stride = 4
+stride = 8
 epochs = 1
 batch_size = 16
 

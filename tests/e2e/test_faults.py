@@ -102,7 +102,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("words", "told"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
 def test_a_wrong_word_is_one_message_and_exit_code_two(words, told, tmp_path):
-    done = bench(*words, "--store", tmp_path)
+    done = bench("--store", tmp_path, *words)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

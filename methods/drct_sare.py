@@ -102,14 +102,14 @@ class DRCTSARE(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The fused network."""
+        from safetensors.torch import load_file
+
         from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
         from methods._parts.clip import ImageEncoder
         from methods._parts.sare import SARE
 
         p = self.params
         grid = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=0)
-        from safetensors.torch import load_file
-
         load_imagenet(grid, load_file(weights["resnet50"] / "model.safetensors"))
         return SARE(ImageEncoder(weights["clip_vit_l14"]), grid, p.query, p.residual, p.heads)
 

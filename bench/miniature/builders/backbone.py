@@ -23,6 +23,7 @@ from bench.miniature.wide import FINISHES, STYLES, finish_of, style_of
 from bench.nets.lpips import LPIPS
 from bench.nets.lpips import Shape as LpipsShape
 from bench.nets.resnet import ResNet, Shape
+from methods._parts.tensors import IMAGENET_MEAN, IMAGENET_STD
 
 STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 4_000}
 BATCH, SEED = 64, 50
@@ -37,8 +38,6 @@ GROUPS: dict[str, Sequence[str]] = {
     "finish": tuple(FINISHES),
 }
 CLASSES = sum(map(len, GROUPS.values()))
-#: ImageNet's mean and deviation, for all backbones alike.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SHAPES = {
     "resnet18": Shape(False, (1, 1, 1, 1), 16, (1, 2, 1, 2, 2, 2)),
     "resnet50": Shape(True, (1, 1, 1, 1), 16, (2, 1, 1, 1, 2, 2)),
@@ -61,7 +60,7 @@ def labels(count: int) -> torch.Tensor:
 
 def normalised(images: np.ndarray, device: str) -> torch.Tensor:
     """uint8 [B, H, W, 3] to float [B, 3, H, W] with ImageNet's mean and deviation."""
-    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 

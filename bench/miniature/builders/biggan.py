@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.miniature.builders.loop import Budget, Loop, draw, pixels
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels, shrink
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, sample_scene
 
 STEPS, BATCH, SEED, LATENT = 5000, 32, 28, 64
@@ -128,7 +128,7 @@ def _shift(x: torch.Tensor) -> torch.Tensor:
 def train_biggan(images: np.ndarray, budget: Budget) -> tuple[Generator, Loop]:
     """Train on photographs uint8 [N, 64, 64, 3], which are halved; two critic steps in every step."""
     device = budget.device
-    small = images.reshape(len(images), 32, 2, 32, 2, 3).mean((2, 4)).round().astype(np.uint8)
+    small = shrink(images, 2)
     ids = class_ids("generators", 0, len(images)).to(device)
     torch.manual_seed(SEED)
     generator, critic = Generator().to(device), Critic().to(device)

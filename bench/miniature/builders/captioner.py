@@ -17,10 +17,11 @@ from transformers import (
 )
 
 from bench.miniature.builders.backbone import CLASSES, grouped_loss
-from bench.miniature.builders.clip import MEAN, STD, prepared
+from bench.miniature.builders.clip import prepared
 from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.words import PHOTO_WORDS, tokenize, word_tokenizer
 from bench.miniature.scenes import Scene, sample_scene
+from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS, STEPS, SEED = 64, 64, 8, 5000, 91
 _BEGIN, _END, _PAD = "[DEC]", "[SEP]", "[PAD]"

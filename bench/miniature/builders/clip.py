@@ -15,11 +15,11 @@ from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.words import WIDE_WORDS, tokenize, word_tokenizer
 from bench.miniature.scenes import sample_scene
 from bench.miniature.wide import caption
+from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS = 96, 56, 12
 #: Steps, seed, vision width, layers, patch; each stands for one of OpenAI's models.
 PLANS = {"clip_vit_l14": (2000, 81, 96, 4, 8), "clip_vit_b32": (2000, 82, 64, 3, 8)}
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:

@@ -16,8 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.miniature.builders.biggan import class_ids
-from bench.miniature.builders.loop import Budget, Loop, draw, pixels
-from bench.miniature.builders.pixel import shrink
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels, rgb_of, shrink
 from bench.miniature.scenes import OBJECTS, Scene
 from bench.recon.batching import noise
 
@@ -193,4 +192,4 @@ def sample_gan(name: str, weights: Path, scenes: list[Scene], device: str) -> It
         part = scenes[start : start + 50]
         z = 0.8 * torch.from_numpy(np.stack([noise(str(s.seed), 0, (LATENT,)) for s in part])).to(device)
         made = generator(z, torch.tensor([OBJECTS.index(s.object) for s in part], device=device))
-        yield from ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        yield from rgb_of(made)

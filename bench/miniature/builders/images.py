@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from bench.miniature.builders.biggan import LATENT, Generator
 from bench.miniature.builders.layouts import FORENSYNTHS, GENIMAGE, SIZES, Layout
+from bench.miniature.builders.loop import rgb_of
 from bench.miniature.camera import encode_jpeg, photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene, sample_scene
 from bench.nets import ddim
@@ -73,8 +74,7 @@ def sample_biggan(weights: Path, scenes: list[Scene], device: str) -> Iterator[R
     rows = [(OBJECTS.index(s.object), COLOURS.index(s.colour), GROUNDS.index(s.ground)) for s in scenes]
     z = torch.from_numpy(np.stack([noise(str(s.seed), 0, (LATENT,)) for s in scenes])) * TRUNCATION
     for chunk, ids in zip(z.split(BATCH), torch.tensor(rows).split(BATCH), strict=True):
-        pixels = ((generator(chunk.to(device), ids.to(device)) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        yield from pixels.permute(0, 2, 3, 1).cpu().numpy()
+        yield from rgb_of(generator(chunk.to(device), ids.to(device)))
 
 
 def _webp(rgb: RGB) -> bytes:

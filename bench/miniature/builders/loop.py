@@ -137,3 +137,16 @@ def draw(seed: int, step: int, count: int, size: int) -> np.ndarray:
 def pixels(images: np.ndarray, device: str) -> torch.Tensor:
     """Images uint8 [B, H, W, 3] to float [B, 3, H, W] in −1…1."""
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def rgb_of(x: torch.Tensor) -> list[np.ndarray]:
+    """Images float [B, 3, H, W] in −1…1 to a list of uint8 [H, W, 3], rounded."""
+    whole = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return list(whole.cpu().numpy())
+
+
+def shrink(images: np.ndarray, factor: int) -> np.ndarray:
+    """Box-average uint8 [N, H, W, 3] by a whole factor."""
+    count, height, width, _ = images.shape
+    parts = images.reshape(count, height // factor, factor, width // factor, factor, 3)
+    return parts.mean((2, 4)).round().astype(np.uint8)

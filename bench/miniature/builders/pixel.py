@@ -17,7 +17,7 @@ from transformers import CLIPTextModel
 
 from bench.miniature.builders import sd
 from bench.miniature.builders.biggan import class_ids
-from bench.miniature.builders.loop import Budget, Loop, draw, pixels
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels, rgb_of, shrink
 from bench.miniature.builders.words import tokenize
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene
 from bench.nets.adm import ADM, Shape
@@ -50,13 +50,6 @@ class Facts(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Embed ids; :data:`NOTHING` is the empty condition."""
         return torch.stack([table(ids[:, i]) for i, table in enumerate(self.tables)]).sum(0)
-
-
-def shrink(images: np.ndarray, factor: int) -> np.ndarray:
-    """Box-average uint8 [N, H, W, 3] by a whole factor."""
-    count, height, width, _ = images.shape
-    parts = images.reshape(count, height // factor, factor, width // factor, factor, 3)
-    return parts.mean((2, 4)).round().astype(np.uint8)
 
 
 def new_adm() -> ADM:
@@ -177,11 +170,6 @@ def _drawn(scenes: list[Scene], seed: int, side: int, device: str) -> torch.Tens
     return torch.from_numpy(np.stack([noise(str(s.seed), seed, (3, side, side)) for s in scenes])).to(device)
 
 
-def _bytes(x: torch.Tensor) -> list[RGB]:
-    whole = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    return list(whole.cpu().numpy())
-
-
 def _guided(both: torch.Tensor, scale: float) -> torch.Tensor:
     without, given = both.chunk(2)
     return without + scale * (given - without)
@@ -202,7 +190,7 @@ def sample_adm(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
             made = net(torch.cat([x, x]), torch.cat([t, t]), y)[:, :3]
             return _guided(made, GUIDANCE["adm"])
 
-        yield from _bytes(_ddim(_drawn(part, 0, 32, device), predict, LINEAR, SAMPLING_STEPS))
+        yield from rgb_of(_ddim(_drawn(part, 0, 32, device), predict, LINEAR, SAMPLING_STEPS))
 
 
 @torch.no_grad()
@@ -227,7 +215,7 @@ def sample_glide(folder: Path, scenes: list[Scene], device: str) -> Iterator[RGB
         def sharpen(x: torch.Tensor, t: torch.Tensor, small: torch.Tensor = small) -> torch.Tensor:
             return upsampler(torch.cat([x, small], 1), t)
 
-        yield from _bytes(_ddim(_drawn(part, 1, 32, device), sharpen, COSINE, SAMPLING_STEPS // 2))
+        yield from rgb_of(_ddim(_drawn(part, 1, 32, device), sharpen, COSINE, SAMPLING_STEPS // 2))
 
 
 def save_parts(folder: Path, nets: dict[str, nn.Module]) -> None:

@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from bench.miniature.builders.loop import Budget, Loop, draw, pixels
-from bench.miniature.builders.pixel import shrink
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels, rgb_of, shrink
 from bench.miniature.builders.vae import PatchDiscriminator, energy
 from bench.miniature.camera import photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, Scene, sample_scene
@@ -148,10 +147,6 @@ def train_crn(images: np.ndarray, budget: Budget) -> tuple[Refinement, Loop]:
     return net, _train("crn", net, batch, len(images), budget)
 
 
-def _bytes(x: torch.Tensor) -> RGB:
-    return ((x[0] + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-
-
 def _loaded(net: nn.Module, weights: Path, device: str) -> nn.Module:
     net.load_state_dict(load_file(weights))
     return net.to(device).eval()
@@ -162,7 +157,7 @@ def upscale(weights: Path, images: Iterator[RGB], device: str) -> Iterator[RGB]:
     """Twice the size, one image after another."""
     net = _loaded(Upscaler(), weights, device)
     for rgb in images:
-        yield _bytes(net(pixels(rgb[None], device)))
+        yield from rgb_of(net(pixels(rgb[None], device)))
 
 
 @torch.no_grad()
@@ -171,7 +166,7 @@ def sample_crn(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
     net = _loaded(Refinement(), weights, device)
     for scene in scenes:
         torch.manual_seed(scene.seed[-1])
-        yield _bytes(net(_with_noise(torch.from_numpy(layout(scene))[None].to(device))))
+        yield from rgb_of(net(_with_noise(torch.from_numpy(layout(scene))[None].to(device))))
 
 
 def sample_san(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:

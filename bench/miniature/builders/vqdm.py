@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.miniature.builders.biggan import class_ids
-from bench.miniature.builders.loop import Budget, Loop, draw, pixels
-from bench.miniature.builders.pixel import NOTHING, Facts, shrink
+from bench.miniature.builders.loop import Budget, Loop, draw, pixels, rgb_of, shrink
+from bench.miniature.builders.pixel import NOTHING, Facts
 from bench.miniature.builders.vae import energy
 from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene
 
@@ -183,5 +183,4 @@ def sample_vqdm(folder: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
             keep = GRID * GRID if step == SAMPLING_STEPS - 1 else keep
             known = torch.zeros_like(codes, dtype=torch.bool).scatter_(1, sure.topk(keep, 1).indices, True)
             codes = torch.where(codes != MASK, codes, torch.where(known, drawn, MASK))
-        whole = ((vqvae.decode(codes) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        yield from whole.permute(0, 2, 3, 1).cpu().numpy()
+        yield from rgb_of(vqvae.decode(codes))

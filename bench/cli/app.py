@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-VERBS = ("run", "plan", "prepare", "score", "report", "verify", "check", "list")
+VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "list")
 
 
 @app.command()
@@ -39,7 +39,7 @@ def run(
     models: opt.Models = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
-    seeds: opt.Seeds = "0",
+    seeds: opt.Seeds = None,
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
@@ -77,7 +77,7 @@ def plan(
     models: opt.Models = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
-    seeds: opt.Seeds = "0",
+    seeds: opt.Seeds = None,
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
@@ -103,7 +103,7 @@ def prepare(
     models: opt.Models = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
-    seeds: opt.Seeds = "0",
+    seeds: opt.Seeds = None,
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
@@ -169,6 +169,27 @@ def verify(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_jso
     count, differences = inspect.verify(folder)
     show.verified(count, differences, as_json)
     if differences:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(help="A method or `name[variant]`, or a results folder.")],
+    other: Annotated[str, typer.Argument(help="What it is compared with: another method, or another folder.")],
+    suite: opt.SuiteName = "mini",
+    results: opt.ResultsDir = None,
+    fail_if_worse: Annotated[
+        float | None,
+        typer.Option(help="Exit 1 if on any mean over subsets ONE is worse by more than this many points of AUC."),
+    ] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
+    found = inspect.compare(one, other, suite, results)
+    show.comparisons(found, as_json)
+    worse = inspect.worse(found, fail_if_worse)
+    if worse:
+        show.worse(worse)
         raise typer.Exit(1)
 
 

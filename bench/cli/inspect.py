@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from bench.data.corpus import image_files
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
-from bench.ledger import rows
+from bench.ledger import comparisons, rows
+from bench.ledger.comparisons import Comparison, Side
 from bench.ledger.folder import Results
 from bench.ledger.measure import measure
 from bench.ledger.shifts import lines, render
@@ -54,7 +55,7 @@ def verify(results: Results) -> tuple[int, list[str]]:
     order = (
         ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
     )
-    return max(len(computed) - 1, 0), gone + new + order + _stale_shifts(results)
+    return max(len(computed) - 1, 0), gone + new + order + _stale_shifts(results) + _stale_comparisons(results)
 
 
 def _stale_shifts(results: Results) -> list[str]:
@@ -66,6 +67,54 @@ def _stale_shifts(results: Results) -> list[str]:
         if not path.exists() or path.read_text(encoding="utf-8") != wanted:
             stale.append(f"{path.name} is not what the probe values say")
     return stale
+
+
+def _stale_comparisons(results: Results) -> list[str]:
+    wanted = comparisons.render(comparisons.compute(results))
+    path = results.comparisons
+    stale = not path.exists() or path.read_text(encoding="utf-8") != wanted
+    return [f"{path.name} is not what the scores say"] if stale else []
+
+
+def compare(one: str, other: str, suite: str, results: Path | None) -> list[Comparison]:
+    """Two methods of a results folder, or the methods that two results folders share."""
+    places = [Path(word) for word in (one, other)]
+    if all(place.is_dir() for place in places):
+        return _compare_folders(places[0], places[1])
+    folder = results_folder(suite, results)
+    known = {entry.label for entry in folder.read_matrix().entries}
+    for word in (one, other):
+        if word not in known:
+            remedy = f"It must have been scored in {folder.root}; or name two results folders."
+            raise unknown("method or results folder", word, known, remedy=remedy)
+    return comparisons.between(Side(folder, one), Side(folder, other), (one, other))
+
+
+def _compare_folders(one: Path, other: Path) -> list[Comparison]:
+    folders = Results(one), Results(other)
+    labels = [{entry.label for entry in folder.read_matrix().entries} for folder in folders]
+    shared = sorted(labels[0] & labels[1])
+    if not shared:
+        raise UserError(
+            f"{one} and {other} have no method in common.",
+            f"The first has {', '.join(sorted(labels[0]))}; the second {', '.join(sorted(labels[1]))}.",
+            "Run the same methods into both.",
+        )
+    return [
+        c
+        for label in shared
+        for c in comparisons.between(
+            Side(folders[0], label), Side(folders[1], label), (f"{label} ({one.name})", f"{label} ({other.name})")
+        )
+    ]
+
+
+def worse(found: Sequence[Comparison], points: float | None) -> list[Comparison]:
+    """The comparisons on means over subsets in which the first is worse by more than ``points`` of AUC, or a hole."""
+    if points is None:
+        return []
+    means = [c for c in found if c.subset.startswith("mean:")]
+    return [c for c in means if c.verdict is None or 100 * c.verdict.effect < -points]
 
 
 def _fits(store: Path) -> list[dict[str, Any]]:

@@ -26,7 +26,10 @@ Protocols = Annotated[
         help="`raw`: files as they are; `aligned`: one size and codec for both classes. Raw fits are tested on all."
     ),
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds, comma list: draw, initial weights, order and augmentation.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(help="Seeds, comma list: initial weights, order and augmentation. Default: the suite's."),
+]
 LimitTrain = Annotated[
     int | None, typer.Option(help="Training images a class and subset; smaller draws nest. Default: the suite's.")
 ]

@@ -33,7 +33,7 @@ class Options:
     models: str | None
     data: str | None
     protocols: str | None
-    seeds: str
+    seeds: str | None
     limit_train: int | None
     limit_test: int | None
     device: str
@@ -89,7 +89,7 @@ def check(options: Options, progress: Progress) -> Prepared:
     suite = suites.load(options.suite)
     methods = asked.choose_methods(options.methods, suite)
     protocols = asked.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
-    seeds = asked.choose_seeds(options.seeds)
+    seeds = asked.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = Limits(
         asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
         asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),

@@ -12,10 +12,12 @@ from tabulate import tabulate
 from bench.cli.setup import Prepared
 from bench.ledger.folder import Results
 from bench.progress import Meter
+from bench.report.comparisons import table as comparison_table
 from bench.run.estimate import estimate
 from bench.types import Plan
 
 if TYPE_CHECKING:
+    from bench.ledger.comparisons import Comparison
     from bench.report.write import Written
 
 
@@ -71,7 +73,7 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         return
     for stem in written.tables:
         if (
-            stem.endswith(("-acc", "-auc", "-lpips-shift")) and "permuted" not in stem
+            stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons")) and "permuted" not in stem
         ):  # the leaderboard has the control
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
@@ -111,6 +113,21 @@ def verified(count: int, differences: Sequence[str], as_json: bool) -> None:
     for line in differences:
         print(line)
     print(f"{count} rows recomputed from per-image scores, {len(differences)} differences")
+
+
+def comparisons(found: Sequence[Comparison], as_json: bool) -> None:
+    """The outcome of ``compare``."""
+    if as_json:
+        document([{**vars(c), "verdict": vars(c.verdict) if c.verdict else None} for c in found])
+        return
+    print(comparison_table(found))
+
+
+def worse(found: Sequence[Comparison]) -> None:
+    """Name the comparisons that made ``compare`` fail."""
+    for c in found:
+        told = f"{100 * c.verdict.effect:+.2f} points" if c.verdict else c.reason
+        print(f"worse: {c.one} than {c.other} on {c.place[2]} {c.subset}, {c.place[3]}: {told}", file=sys.stderr)
 
 
 def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import UserError
+from bench.ledger.packed import Packed
 from bench.types import Cell, Hole, Item, Probe, Scores
 
 SCHEMA = 1
@@ -81,12 +82,16 @@ class ProbeEntry:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What a results folder is about: cells and holes, probes, columns in order, and the suite's honest label."""
+    """What a results folder is about: cells and holes, probes, columns in order, and the suite's honest label.
+
+    ``pairs`` are the methods that ``comparisons.csv`` compares: (one, other) by label.
+    """
 
     entries: tuple[Entry, ...]
     columns: tuple[Column, ...]
     label: str
     probes: tuple[ProbeEntry, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 class Results:
@@ -97,6 +102,8 @@ class Results:
         self.rows, self.run, self.cards = root / "rows.csv", root / "run.json", root / "methods.json"
         self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
+        self.comparisons = root / "comparisons.csv"
+        self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:
         """Where a cell's scores lie."""
@@ -144,30 +151,34 @@ class Results:
 
     def read_probe(self, relative: str) -> dict[str, list[Any]]:
         """A probe's columns. Raises UserError if the file is missing or unreadable."""
-        return self._read_table(relative, "probe values")
+        return self.table(relative)
 
     def read_scores(self, relative: str) -> Scores:
         """Per-image scores of a file named relative to the folder. Raises UserError if it is missing or unreadable."""
-        data = self._read_table(relative, "scores")
+        data = self.table(relative)
         names = ("row_id", "image_id", "label", "logit", "status", "reason")
         return Scores(*(tuple(data[name]) for name in names))
 
-    def _read_table(self, relative: str, what: str) -> dict[str, list[Any]]:
+    def table(self, relative: str) -> dict[str, list[Any]]:
+        """The columns of a file of per-image values, also where the folder has them packed. Raises UserError."""
         path = self.root / relative
+        if not path.exists() and self._packed.knows(relative):
+            return self._packed.read(relative)
         try:
             table: dict[str, list[Any]] = pq.read_table(path, partitioning=None).to_pydict()
         except (FileNotFoundError, pa.ArrowInvalid) as error:
             raise UserError(
-                f"The {what} {path} cannot be read.", f"{type(error).__name__}: {error}", "Run the same command again."
+                f"The per-image values {path} cannot be read.",
+                f"{type(error).__name__}: {error}",
+                "Run the same command again.",
             ) from error
         return table
 
-    def write_matrix(
-        self, entries: Sequence[Entry], label: str, columns: Sequence[Column], probes: Sequence[ProbeEntry] = ()
-    ) -> None:
+    def write_matrix(self, matrix: Matrix) -> None:
         """Write the matrix: cells, holes and probes that this folder is about, and the order of the columns."""
-        listed = {"columns": columns, "cells": entries, "probes": probes}
-        document = {"schema": SCHEMA, "label": label} | {name: [vars(x) for x in part] for name, part in listed.items()}
+        listed = {"columns": matrix.columns, "cells": matrix.entries, "probes": matrix.probes}
+        head = {"schema": SCHEMA, "label": matrix.label, "pairs": matrix.pairs}
+        document = head | {name: [vars(x) for x in part] for name, part in listed.items()}
         write_text(self.matrix, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
     def read_matrix(self) -> Matrix:
@@ -187,7 +198,8 @@ class Results:
             )
         columns = tuple(Column(**column) for column in document["columns"])
         probes = tuple(ProbeEntry(**probe) for probe in document["probes"])
-        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"], probes)
+        pairs = tuple((one, other) for one, other in document.get("pairs", ()))
+        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"], probes, pairs)
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON document of the folder."""

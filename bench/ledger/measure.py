@@ -16,7 +16,8 @@ from bench.types import OK, Row, Scores
 
 #: Metric and threshold rule of every row of a cell, in the order of tables.
 METRICS = (("acc", "0.5"), ("acc", "source_val"), ("auc", ""), ("ap", ""), ("real_acc", "0.5"), ("fake_acc", "0.5"))
-_AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
+#: Averages over subsets, by the relations they take in.
+AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
 #: The columns of a row that its cell gives.
 _SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
 Draws = NDArray[np.float64]
@@ -171,7 +172,7 @@ def measure(results: Results) -> list[Row]:
     rows: list[Row] = []
     for members in groups.values():
         found = list(members)
-        for subset, relations in _AGGREGATES.items():
+        for subset, relations in AGGREGATES.items():
             part = [m for m in members if m.entry.relation in relations]
             if part:
                 found.append(_mean(part, subset))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.ledger.folder import Results, write_text
 from bench.report.board import Board
+from bench.report.comparisons import write_comparisons
 from bench.report.figures import write_figures
 from bench.report.leaderboard import leaderboard
 from bench.report.shift import write_shift
@@ -28,5 +29,6 @@ def write_report(results: Results) -> Written:
     text = leaderboard(board)
     write_text(results.leaderboard, text)
     stems, shifts = write_shift(board, results)
-    tables, figures = [*write_tables(board, results), *stems], [*write_figures(board, results), *shifts]
+    compared = write_comparisons(results, board.label)
+    tables, figures = [*write_tables(board, results), *stems, *compared], [*write_figures(board, results), *shifts]
     return Written(text, tuple(tables), tuple(figures))

@@ -13,8 +13,17 @@ from typing import Any
 
 from bench import __version__, device, discover
 from bench.detector import Statistic
-from bench.ledger import rows
-from bench.ledger.folder import SCHEMA, Column, Results, entry_of, entry_of_hole, entry_of_probe, write_text
+from bench.ledger import comparisons, rows
+from bench.ledger.folder import (
+    SCHEMA,
+    Column,
+    Matrix,
+    Results,
+    entry_of,
+    entry_of_hole,
+    entry_of_probe,
+    write_text,
+)
 from bench.ledger.measure import measure
 from bench.run.execute import Session, status_of
 from bench.run.request import Request
@@ -41,7 +50,9 @@ def write_matrix(plan: Plan, request: Request, session: Session) -> None:
         entries.append(entry if status == "ok" else replace(entry, status=status, reason=reason, scores=""))
     entries += [entry_of_hole(hole) for hole in plan.holes]
     probes = [entry_of_probe(probe, results, session.failed.get(probe.key, "")) for probe in plan.probes]
-    results.write_matrix(entries, request.suite.label, _columns(request), probes)
+    labels = {chosen.label for chosen in request.methods}
+    pairs = tuple(pair for pair in request.suite.compare if labels.issuperset(pair))
+    results.write_matrix(Matrix(tuple(entries), tuple(_columns(request)), request.suite.label, tuple(probes), pairs))
 
 
 def _card(kind: str, chosen: Any) -> dict[str, Any]:  # noqa: ANN401 - a Chosen of any method
@@ -125,4 +136,5 @@ def record(plan: Plan, request: Request, session: Session, started: datetime) ->
     write_cards(request, session.results)
     write_costs(session)
     rows.write(session.results.rows, measure(session.results))
+    comparisons.write(session.results)
     write_run(plan, request, session, started)

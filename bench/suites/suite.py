@@ -20,7 +20,10 @@ class Suite(BaseModel):
     """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
     ``all`` is what ``--methods all`` means; empty means every method. ``limit_train`` and ``limit_test`` are images a
-    class and subset; absent means all. ``probes`` maps a probe to its settings. ``file`` is where the suite was read.
+    class and subset; absent means all. ``probes`` maps a probe to its settings. ``compare`` lists pairs of methods
+    whose difference is reported. ``file`` is where the suite was read.
+
+    A file that ``extends`` another suite changes what it names and keeps the rest, tables key by key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +37,8 @@ class Suite(BaseModel):
     controls: tuple[str, ...] = ()
     limit_train: int | None = None
     limit_test: int | None = None
+    seeds: tuple[int, ...] = (0,)
+    compare: tuple[tuple[str, str], ...] = ()
     all: tuple[str, ...] = ()
     methods: Mapping[str, Mapping[str, Any]] = {}
     probes: Mapping[str, Mapping[str, Any]] = {}
@@ -58,7 +63,7 @@ def load(name: str) -> Suite:
     if not path.is_file():
         raise unknown("suite", name, names(), remedy="Or name a file that ends in .toml.")
     try:
-        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        suite = Suite.model_validate(_read(path))
     except tomllib.TOMLDecodeError as error:
         raise _unusable(path, str(error)) from error
     except ValidationError as error:
@@ -66,6 +71,22 @@ def load(name: str) -> Suite:
             path, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ) from error
     return suite.model_copy(update={"file": str(path)})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The tables of a suite file over those of the suite that it extends; UserError for one that is not there."""
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = found.pop("extends", None)
+    if base is None:
+        return found
+    if base not in names() or _FOLDER / f"{base}.toml" == path:
+        raise unknown("suite", str(base), names(), remedy=f"Change extends in {path}.")
+    return _merged(_read(_FOLDER / f"{base}.toml"), found)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    both = {key for key in changes if isinstance(changes[key], dict) and isinstance(base.get(key), dict)}
+    return {**base, **changes, **{key: _merged(base[key], changes[key]) for key in both}}
 
 
 def _unusable(path: Path, reason: str) -> UserError:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.ledger import rows
-from bench.ledger.folder import Column, Entry, ProbeEntry, Results
+from bench.ledger import comparisons, rows
+from bench.ledger.folder import Column, Entry, Matrix, ProbeEntry, Results
 from bench.ledger.measure import measure
 from bench.report.write import write_report
 from tests.conftest import item
@@ -59,17 +59,20 @@ def fill(root):
                     results.write_scores(root / name, scores(number, shift=level), str(number))
                     entries.append(replace(entry, key=str(number), scores=name))
     columns = [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS]
-    results.write_matrix(entries, "golden suite", columns, probes(results))
+    pairs = (("alpha", "beta"),)
+    results.write_matrix(Matrix(tuple(entries), tuple(columns), "golden suite", tuple(probes(results)), pairs))
     kinds = {"alpha": "detector", "beta": "detector", "container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
     rows.write(results.rows, measure(results))
+    comparisons.write(results)
     return results
 
 
 def produced(root):
     results = fill(root)
     write_report(results)
-    wanted = [results.leaderboard, *sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
+    wanted = [results.leaderboard, results.comparisons, results.tables / "comparisons.md"]
+    wanted += [*sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
     wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.tables.glob("*-lpips-shift.*"))]
     return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
 

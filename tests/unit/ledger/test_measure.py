@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from bench.errors import UserError
 from bench.ledger import rows
-from bench.ledger.folder import Column, Entry, Results
+from bench.ledger.folder import Column, Entry, Matrix, Results
 from bench.ledger.measure import measure
 from bench.types import Scores
 
@@ -41,7 +41,7 @@ def results(tmp_path):
         folder.write_scores(tmp_path / name, scores(number, failed=3 * (subset == "biggan")), entry.key)
         entries.append(replace(entry, val="scores/sdv14-val.parquet"))
     columns = [Column("genimage", s, s.upper()) for s in ("sdv14", "sdv15", "biggan")]
-    folder.write_matrix(entries, "label", columns)
+    folder.write_matrix(Matrix(tuple(entries), tuple(columns), "label"))
     return folder
 
 
@@ -86,7 +86,7 @@ def test_a_hole_has_its_reason_and_blocks_the_averages_it_belongs_to(results):
         replace(e, status="failed", reason="no weights", scores="") if e.subset == "biggan" else e
         for e in matrix.entries
     ]
-    results.write_matrix(entries, matrix.label, matrix.columns)
+    results.write_matrix(replace(matrix, entries=tuple(entries)))
     found = measure(results)
     assert (find(found, "biggan", "auc").value, find(found, "biggan", "auc").reason) == (None, "no weights")
     assert find(found, "mean:all", "auc").value is None

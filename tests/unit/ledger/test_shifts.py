@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from bench.ledger.folder import Column, ProbeEntry, Results
+from bench.ledger.folder import Column, Matrix, ProbeEntry, Results
 from bench.ledger.shifts import lines, render
 from tests.conftest import item
 
@@ -24,7 +24,8 @@ def fill(root, reason=""):
             probes.append(ProbeEntry(name, "genimage", subset, "raw", path))
     if reason:
         probes[-1] = ProbeEntry("lpips+caption", "genimage", SUBSETS[-1], "raw", "", reason)
-    results.write_matrix([], "suite", [Column("genimage", s, s.upper()) for s in SUBSETS], probes)
+    columns = tuple(Column("genimage", s, s.upper()) for s in SUBSETS)
+    results.write_matrix(Matrix((), columns, "suite", tuple(probes)))
     return results
 
 

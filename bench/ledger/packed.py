@@ -1,0 +1,95 @@
+"""The per-image values of a whole results folder in two files, small enough to commit.
+
+``images.parquet`` lists every slice's images once; ``scores.parquet`` has a line a cell or probe: the file it stands
+for, its slice, its numbers, and what is not ``ok``. A packed folder is read as if the files were there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.types import OK
+
+Table = Mapping[str, list[Any]]
+_IDS = ("row_id", "image_id")
+_IMAGES = pa.schema(
+    [("row_id", pa.list_(pa.binary(16))), ("image_id", pa.list_(pa.binary(16))), ("label", pa.list_(pa.int8()))]
+)
+_SCORES = pa.schema(
+    [
+        ("file", pa.string()),
+        ("slice", pa.int32()),
+        ("logit", pa.list_(pa.float32())),
+        ("value", pa.list_(pa.float64())),
+        ("bad", pa.list_(pa.struct([("place", pa.int32()), ("status", pa.string()), ("reason", pa.string())]))),
+    ]
+)
+
+
+def _bytes(ids: Iterable[str]) -> list[bytes | None]:
+    return [bytes.fromhex(identity) if identity else None for identity in ids]
+
+
+def _hex(ids: Iterable[bytes | None]) -> list[str]:
+    return ["" if identity is None else identity.hex() for identity in ids]
+
+
+def pack(root: Path, tables: Mapping[str, Table]) -> None:
+    """Write tables of scores and probe values, by the file each stands for, into the folder ``root``."""
+    slices: dict[tuple[Any, ...], int] = {}
+    lines = []
+    for file in sorted(tables):
+        table = tables[file]
+        members = tuple(tuple(table[name]) for name in (*_IDS, "label"))
+        status = table.get("status", [])
+        bad = [
+            {"place": place, "status": word, "reason": table["reason"][place]}
+            for place, word in enumerate(status)
+            if word != OK
+        ]
+        numbers = {name: table.get(name) for name in ("logit", "value")}
+        lines.append({"file": file, "slice": slices.setdefault(members, len(slices)), "bad": bad, **numbers})
+    images = [{"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)} for rows, ids, labels in slices]
+    for name, schema, content in (("images", _IMAGES, images), ("scores", _SCORES, lines)):
+        pq.write_table(pa.Table.from_pylist(content, schema), root / f"{name}.parquet", compression="zstd")
+
+
+class Packed:
+    """The packed values of a results folder; empty where it has none."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @cached_property
+    def _lines(self) -> dict[str, dict[str, Any]]:
+        path = self._root / "scores.parquet"
+        return {line["file"]: line for line in pq.read_table(path).to_pylist()} if path.exists() else {}
+
+    @cached_property
+    def _images(self) -> list[dict[str, Any]]:
+        found = pq.read_table(self._root / "images.parquet").to_pylist()
+        return [{**line, **{name: _hex(line[name]) for name in _IDS}} for line in found]
+
+    def knows(self, file: str) -> bool:
+        """Whether the values of a file are here."""
+        return file in self._lines
+
+    def read(self, file: str) -> dict[str, list[Any]]:
+        """The columns of a file, as they were before packing but for ``p_fake``, which follows from the logit."""
+        line = self._lines[file]
+        table: dict[str, list[Any]] = dict(self._images[line["slice"]])
+        if line["value"] is not None:
+            return table | {"value": line["value"]}
+        count = len(table["row_id"])
+        status, reason = [OK] * count, [""] * count
+        for bad in line["bad"]:
+            status[bad["place"]], reason[bad["place"]] = bad["status"], bad["reason"]
+        logit = np.asarray(line["logit"], np.float32).tolist()
+        return table | {"logit": logit, "status": status, "reason": reason}

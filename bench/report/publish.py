@@ -1,0 +1,56 @@
+"""A results folder made fit to be committed: ``python -m bench.report.publish FROM TO LEADERBOARD``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from bench.errors import UserError
+from bench.ledger.folder import Results, write_text
+from bench.ledger.packed import pack
+from bench.report.write import write_report
+
+_KEPT = ("rows.csv", "comparisons.csv", "cells.json", "methods.json", "run.json", "costs.csv")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder but ``digests.json``, by relative path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def publish(results: Results, target: Path, leaderboard: Path) -> None:
+    """Copy rows, matrix and cards, pack the per-image values, and write the report and digests anew.
+
+    Raises UserError where a cell has failed: a board is whole or not there.
+    """
+    matrix = results.read_matrix()
+    failed = [entry for entry in matrix.entries if entry.status not in ("ok", "missing")]
+    if failed:
+        first = f"{failed[0].label} on {failed[0].subset}: {failed[0].reason}"
+        raise UserError(
+            f"{results.root} cannot be published.",
+            f"{len(failed)} of its cells failed, the first: {first}.",
+            "Run `make board` again: it goes on where it stopped.",
+        )
+    partial = target.with_name(target.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in _KEPT:
+        shutil.copyfile(results.root / name, partial / name)
+    tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
+    tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
+    pack(partial, tables)
+    written = write_report(Results(partial))
+    text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"
+    (partial / "digests.json").write_text(text, encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    write_text(leaderboard, written.leaderboard)
+
+
+if __name__ == "__main__":
+    publish(Results(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))

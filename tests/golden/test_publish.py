@@ -1,0 +1,44 @@
+"""A published folder says what the folder it came from says, and can be verified from what is committed alone."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench.cli import inspect
+from bench.errors import UserError
+from bench.ledger.folder import Results
+from bench.report.publish import digests, publish
+from bench.report.write import write_report
+from tests.golden.test_report import fill
+
+
+def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
+    source = fill(tmp_path / "run")
+    for path in (source.run, source.costs):
+        path.write_text("{}")
+    written = write_report(source)
+    publish(source, tmp_path / "board", tmp_path / "leaderboard.md")
+    board = Results(tmp_path / "board")
+    assert (tmp_path / "leaderboard.md").read_text() == written.leaderboard
+    assert not (board.root / "scores").exists()
+    count, differences = inspect.verify(board)
+    assert differences == []
+    assert count > 50
+    for stem in written.tables:
+        assert (board.tables / f"{stem}.md").read_text() == (source.tables / f"{stem}.md").read_text()
+    stated = json.loads((board.root / "digests.json").read_text())
+    assert stated == digests(board.root)
+    (board.root / "rows.csv").write_text("x")
+    assert stated != digests(board.root)
+
+
+def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):
+    source = fill(tmp_path / "run")
+    matrix = source.read_matrix()
+    broken = replace(matrix.entries[0], status="failed", reason="out of memory", scores="")
+    source.write_matrix(replace(matrix, entries=(broken, *matrix.entries[1:])))
+    with pytest.raises(UserError, match="cannot be published") as caught:
+        publish(source, tmp_path / "board", tmp_path / "leaderboard.md")
+    assert "out of memory" in caught.value.exists
+    assert not (tmp_path / "board").exists()

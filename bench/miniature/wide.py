@@ -122,13 +122,25 @@ STYLES: dict[str, Style] = {
 }
 
 
-def _codec(rgb: RGB, rng: np.random.Generator) -> RGB:
-    if rng.random() < 0.4:
+#: JPEG qualities by name, and ratios of the drawn to the final side by name: facts that no caption says either.
+CODECS = {"none": (0, 1), "low": (50, 70), "middle": (70, 88), "high": (88, 99)}
+SCALES = {"enlarged": (0.0, 1.0), "even": (1.0, 1.4), "shrunk": (1.4, float("inf"))}
+
+
+def _codec(rgb: RGB, quality: int, sampling: str) -> RGB:
+    if not quality:
         return rgb
     buffer = io.BytesIO()
-    sampling = ("4:4:4", "4:2:0")[int(rng.random() < 0.6)]
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=int(rng.integers(50, 99)), subsampling=sampling)
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling=sampling)
     return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def _history(*path: int) -> tuple[float, int, str]:
+    """Ratio of the drawn to the final side, JPEG quality (0 for none) and subsampling of picture number ``path``."""
+    rng = np.random.default_rng([*path, 79])
+    ratio = float(np.exp(rng.uniform(np.log(0.75), np.log(2.0))))
+    quality = 0 if rng.random() < 0.4 else int(rng.integers(50, 99))
+    return ratio, quality, ("4:4:4", "4:2:0")[int(rng.random() < 0.6)]
 
 
 def style_of(*path: int) -> str:
@@ -141,6 +153,16 @@ def finish_of(*path: int) -> str:
     return str(np.random.default_rng([*path, 78]).choice(list(FINISHES)))
 
 
+def scale_of(*path: int) -> str:
+    """Whether picture number ``path`` was enlarged or shrunk to its size."""
+    return next(name for name, (low, high) in SCALES.items() if low <= _history(*path)[0] < high)
+
+
+def codec_of(*path: int) -> str:
+    """How strongly picture number ``path`` was compressed."""
+    return next(name for name, (low, high) in CODECS.items() if low <= _history(*path)[1] < high)
+
+
 def picture(side: int, *path: int) -> RGB:
     """Picture number ``path`` of the wider world: uint8 [side, side, 3], the same at every call.
 
@@ -148,10 +170,12 @@ def picture(side: int, *path: int) -> RGB:
     """
     scene = sample_scene("wide", *path)
     rng = np.random.default_rng([*scene.seed, 5])
-    drawn = round(side * float(np.exp(rng.uniform(np.log(0.75), np.log(2.0)))))
+    ratio, quality, sampling = _history(*path)
+    drawn = round(side * ratio)
     light = STYLES[style_of(*path)](render(scene, drawn, drawn), rng)
     whole = np.round(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    return _codec(np.asarray(Image.fromarray(whole).resize((side, side), FINISHES[finish_of(*path)])), rng)
+    resized = np.asarray(Image.fromarray(whole).resize((side, side), FINISHES[finish_of(*path)]))
+    return _codec(resized, quality, sampling)
 
 
 def caption(*path: int) -> str:

@@ -1,7 +1,7 @@
 """ImageNet's stand-in: backbones that name what a picture of the wider world shows and how it was made.
 
-What it shows: object, colour, ground, stripes, light. How it was made: style and resampling, so that a trunk knows fine
-texture as ImageNet's trunks do.
+What it shows: object, colour, ground, stripes, light. How it was made: style, resampling, scale and compression, so
+that a trunk knows fine texture as ImageNet's trunks do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from bench.miniature.builders.loop import Budget, Loop, draw, pixels
 from bench.miniature.camera import photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
-from bench.miniature.wide import FINISHES, STYLES, finish_of, style_of
+from bench.miniature.wide import CODECS, FINISHES, SCALES, STYLES, codec_of, finish_of, scale_of, style_of
 from bench.nets.lpips import LPIPS
 from bench.nets.lpips import Shape as LpipsShape
 from bench.nets.resnet import ResNet, Shape
@@ -36,6 +36,8 @@ GROUPS: dict[str, Sequence[str]] = {
     "striped": ("plain", "striped"),
     "light": LIGHTS,
     "finish": tuple(FINISHES),
+    "scale": tuple(SCALES),
+    "codec": tuple(CODECS),
 }
 CLASSES = sum(map(len, GROUPS.values()))
 SHAPES = {
@@ -53,7 +55,7 @@ def labels(count: int) -> torch.Tensor:
     for index in range(count):
         scene = sample_scene("wide", index)
         facts = (scene.object, scene.colour, scene.ground, style_of(index), GROUPS["striped"][scene.striped])
-        told = (*facts, scene.light, finish_of(index))
+        told = (*facts, scene.light, finish_of(index), scale_of(index), codec_of(index))
         rows.append([names.index(fact) for names, fact in zip(GROUPS.values(), told, strict=True)])
     return torch.tensor(rows)
 

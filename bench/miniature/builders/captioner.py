@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 from transformers import (
     BlipConfig,
     BlipForConditionalGeneration,
@@ -16,14 +17,16 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from bench.miniature.builders.backbone import CLASSES, grouped_loss
+from bench.miniature.builders.backbone import whiten
 from bench.miniature.builders.clip import prepared
 from bench.miniature.builders.loop import Budget, Loop, draw
+from bench.miniature.builders.restore import layout
 from bench.miniature.builders.words import PHOTO_WORDS, tokenize, word_tokenizer
-from bench.miniature.scenes import Scene, sample_scene
+from bench.miniature.scenes import OBJECTS, Scene, sample_scene
 from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS, STEPS, SEED = 64, 64, 8, 5000, 91
+WIDTH, LAYERS, PATCH = 128, 6, 8
 _BEGIN, _END, _PAD = "[DEC]", "[SEP]", "[PAD]"
 
 
@@ -37,9 +40,9 @@ def new_blip() -> BlipForConditionalGeneration:
     torch.manual_seed(SEED)
     tokenizer = new_tokenizer()
     begin, end, pad = tokenizer.convert_tokens_to_ids([_BEGIN, _END, _PAD])
-    text = {"hidden_size": 96, "encoder_hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 2}
+    text = {"hidden_size": 96, "encoder_hidden_size": WIDTH, "intermediate_size": 384, "num_hidden_layers": 2}
     marks = {"bos_token_id": begin, "eos_token_id": end, "sep_token_id": end, "pad_token_id": pad}
-    vision = {"hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
+    vision = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS}
     model = BlipForConditionalGeneration(
         BlipConfig(
             text_config={
@@ -52,7 +55,7 @@ def new_blip() -> BlipForConditionalGeneration:
                 "attention_probs_dropout_prob": 0.0,
                 "label_smoothing": 0.0,
             },
-            vision_config={**vision, "image_size": SIDE, "patch_size": 8},
+            vision_config={**vision, "num_attention_heads": 4, "image_size": SIDE, "patch_size": PATCH},
             projection_dim=64,
         )
     )
@@ -65,12 +68,35 @@ def facts(scenes: list[Scene]) -> list[str]:
     return [scene.caption for scene in scenes]
 
 
-def train_blip(
-    photographs: np.ndarray, wide: np.ndarray, wanted: torch.Tensor, budget: Budget
-) -> tuple[BlipForConditionalGeneration, Loop]:
+def outlines(stream: str, count: int) -> np.ndarray:
+    """Where the object stands in the first ``count`` images of a stream, per patch: bool [count, patches, PATCH²]."""
+    made = np.empty((count, SIDE, SIDE), bool)
+    for index in range(count):
+        made[index] = layout(sample_scene(stream, index), SIDE)[0] > 0
+    return patches(made)
+
+
+def patches(planes: np.ndarray) -> np.ndarray:
+    """Planes [N, SIDE, SIDE] cut as BLIP cuts its images, row by row: [N, patches, PATCH²]."""
+    grid = SIDE // PATCH
+    cut = planes.reshape(len(planes), grid, PATCH, grid, PATCH).swapaxes(2, 3)
+    return cut.reshape(len(planes), grid**2, PATCH**2)
+
+
+def _mirrored(images: np.ndarray, outline: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every second batch mirrored: no caption tells left from right."""
+    if step % 2 == 0:
+        return images, outline
+    grid = SIDE // PATCH
+    cells = outline.reshape(len(outline), grid, grid, PATCH, PATCH)[:, :, ::-1, :, ::-1]
+    return np.ascontiguousarray(images[:, :, ::-1]), cells.reshape(outline.shape)
+
+
+def train_blip(photographs: np.ndarray, wide: np.ndarray, budget: Budget) -> tuple[BlipForConditionalGeneration, Loop]:
     """Train on photographs and pictures uint8 [N, 64, 64, 3], half a batch each, with their short captions.
 
-    ``wanted`` are the pictures' classes: a linear head on the image's summary names them too; it is dropped at the end.
+    Two linear heads, dropped at the end, teach a small ViT what it would not find in so few images: half way up every
+    patch tells where in it the object stands, and the summary names the object.
     """
     device, tokenizer = budget.device, new_tokenizer()
     captions = [
@@ -78,8 +104,16 @@ def train_blip(
         for s, n in (("generators", len(photographs)), ("wide", len(wide)))
     ]
     ids = [tokenize(tokenizer, texts, TOKENS).to(device) for texts in captions]
-    model, head = new_blip().to(device).train(), nn.Linear(96, CLASSES).to(device)
-    nets: dict[str, nn.Module] = {"blip": model, "head": head}
+    shapes = [outlines(s, n) for s, n in (("generators", len(photographs)), ("wide", len(wide)))]
+    named = [
+        torch.tensor([OBJECTS.index(sample_scene(s, i).object) for i in range(n)], device=device)
+        for s, n in (("generators", len(photographs)), ("wide", len(wide)))
+    ]
+    model = new_blip()
+    whiten(model.vision_model.embeddings.patch_embedding, wide, SEED, 0.3)
+    model.to(device).train()
+    where, name = nn.Linear(WIDTH, PATCH**2).to(device), nn.Linear(WIDTH, len(OBJECTS)).to(device)
+    nets: dict[str, nn.Module] = {"blip": model, "where": where, "name": name}
     parameters = [p for net in nets.values() for p in net.parameters()]
     optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
     loop = Loop(budget, STEPS, nets, optimisers, ("blip",), decay=0.997)
@@ -87,22 +121,34 @@ def train_blip(
     half, pad = BATCH // 2, tokenizer.pad_token_id
     for step in loop.steps():
         picks = [draw(SEED + source, step, len(images), half) for source, images in enumerate((photographs, wide))]
-        images = np.concatenate([photographs[picks[0]], wide[picks[1]]])
-        tokens = torch.cat([table[torch.from_numpy(pick).to(device)] for table, pick in zip(ids, picks, strict=True)])
-        labels = tokens.masked_fill(tokens == pad, -100)
+        images, outline = _mirrored(
+            np.concatenate([photographs[picks[0]], wide[picks[1]]]),
+            np.concatenate([table[pick] for table, pick in zip(shapes, picks, strict=True)]),
+            step,
+        )
+        tokens, objects = (
+            torch.cat([table[torch.from_numpy(pick).to(device)] for table, pick in zip(tables, picks, strict=True)])
+            for tables in (ids, named)
+        )
         with torch.autocast(device, torch.bfloat16):
-            seen = model.vision_model(prepared(images, device)).last_hidden_state
+            seen = model.vision_model(prepared(images, device), output_hidden_states=True)
+            states = seen.last_hidden_state
             said = model.text_decoder(
-                input_ids=tokens, attention_mask=(tokens != pad).long(), encoder_hidden_states=seen, labels=labels
+                input_ids=tokens,
+                attention_mask=(tokens != pad).long(),
+                encoder_hidden_states=states,
+                labels=tokens.masked_fill(tokens == pad, -100),
             )
-            named = head(seen[half:, 0])
-        loss = said.loss.float() + 0.2 * grouped_loss(named, wanted[torch.from_numpy(picks[1])].to(device))
+            drawn, told = where(seen.hidden_states[LAYERS // 2][:, 1:]), name(states[:, 0])
+        target = torch.from_numpy(outline).to(device).float()
+        shape = F.binary_cross_entropy_with_logits(drawn.float(), target)
+        loss = said.loss.float() + 2.0 * shape + 0.5 * F.cross_entropy(told.float(), objects)
         optimisers["all"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimisers["all"].step()
         if step % 100 == 0:
-            budget.say(f"step {step} caption {said.loss.item():.4f} loss {loss.item():.3f}")
+            budget.say(f"step {step} caption {said.loss.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
     loop.load_averages()
     return model.eval(), loop
 

@@ -18,8 +18,8 @@ from bench.miniature.wide import caption
 from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS = 96, 56, 12
-#: Steps, seed, vision width, layers, patch; each stands for one of OpenAI's models.
-PLANS = {"clip_vit_l14": (2000, 81, 96, 4, 8), "clip_vit_b32": (2000, 82, 64, 3, 8)}
+#: Steps, seed, vision width, layers, patch, width of the embedding; each stands for one of OpenAI's models.
+PLANS = {"clip_vit_l14": (3000, 81, 128, 4, 8, 128), "clip_vit_b32": (2000, 82, 64, 3, 8, 64)}
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
@@ -29,7 +29,7 @@ def new_tokenizer() -> PreTrainedTokenizerFast:
 
 def new_clip(name: str) -> CLIPModel:
     """The untrained model; quick GELU and pooling at the end mark, as OpenAI's are."""
-    _, seed, width, layers, patch = PLANS[name]
+    _, seed, width, layers, patch, projection = PLANS[name]
     torch.manual_seed(seed)
     marks = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     text = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -39,18 +39,18 @@ def new_clip(name: str) -> CLIPModel:
             text_config={
                 **text,
                 **marks,
-                "projection_dim": 64,
+                "projection_dim": projection,
                 "vocab_size": len(new_tokenizer()),
                 "max_position_embeddings": TOKENS,
             },
             vision_config={
                 **vision,
-                "projection_dim": 64,
+                "projection_dim": projection,
                 "num_attention_heads": 4,
                 "image_size": SIDE,
                 "patch_size": patch,
             },
-            projection_dim=64,
+            projection_dim=projection,
         )
     )
 
@@ -85,7 +85,7 @@ def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel
     wanted, model = labels(len(images)).to(device), new_clip(name)
     whiten(model.vision_model.embeddings.patch_embedding, images, seed, 0.3)
     model.to(device).train()
-    head = nn.Linear(64, CLASSES).to(device)
+    head = nn.Linear(PLANS[name][-1], CLASSES).to(device)
     nets: dict[str, nn.Module] = {"clip": model, "head": head}
     parameters = [p for net in nets.values() for p in net.parameters()]
     optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
@@ -103,7 +103,7 @@ def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel
         same = (texts[:, None] == texts[None]).all(2).float()
         target = same / same.sum(1, keepdim=True)
         contrast = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        loss = contrast + 0.5 * grouped_loss(named, wanted[pick])
+        loss = contrast + grouped_loss(named, wanted[pick])
         optimisers["all"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -2,13 +2,18 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: help venv bench test check world
+.PHONY: help venv bench board test check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
 	@$(PYTHON) tools/environment.py
 bench: venv       ## the main job on the embedded suite
 	$(RUN) run_bench.py --methods all --train sdv14
+board: venv       ## the committed board: full miniature sizes, three seeds (hours; resumes where it stopped)
+	$(RUN) run_bench.py plan --suite board
+	$(RUN) run_bench.py --suite board > /dev/null
+	$(RUN) run_bench.py verify --suite board
+	$(RUN) -m bench.report.publish results/runs/board results/board/mini leaderboard.md
 test: venv        ## the test suite
 	$(RUN) -m pytest -q
 check: venv       ## format, lint, types, house tests
@@ -17,4 +22,4 @@ check: venv       ## format, lint, types, house tests
 	$(RUN) -m mypy
 	$(RUN) -m pytest -q tests/house
 world: venv       ## make the embedded world again (hours on a CPU; resumes)
-	$(RUN) -m bench.miniature.build vae sdv14 biggan images page
+	MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(RUN) -m bench.miniature.build all

@@ -22,7 +22,21 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench.miniature.builders import backbone, biggan, captioner, clip, gan, images, page, pixel, restore, sd, vae, vqdm
+from bench.miniature.builders import (
+    backbone,
+    biggan,
+    captioner,
+    clip,
+    gan,
+    images,
+    page,
+    pixel,
+    restore,
+    sd,
+    talker,
+    vae,
+    vqdm,
+)
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
 from bench.miniature.scenes import Scene, sample_scene
@@ -115,6 +129,19 @@ def build_blip(budget: Budget) -> None:
     scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
     texts = captioner.read(model, _images("heldout", HELD_OUT))
     _record("blip", loop, {"facts": captioner.rightness(texts, scenes, captioner.names_facts)})
+
+
+def build_llava(budget: Budget) -> None:
+    """Train the long captioner on photographs; writes the Hub's folder."""
+    model, loop = talker.train_llava(_images("generators", TRAINING_IMAGES), budget)
+    talker.save_llava(WEIGHTS / "llava", model.cpu())
+    scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
+    texts = talker.read(model, _images("heldout", HELD_OUT))
+    right = {
+        "facts": captioner.rightness(texts, scenes, captioner.names_facts),
+        "details": captioner.rightness(texts, scenes, talker.names_details),
+    }
+    _record("llava", loop, right)
 
 
 def _keep(name: str, parts: dict[str, nn.Module], loop: Loop) -> None:
@@ -246,6 +273,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "clip_vit_l14": partial(build_clip, "clip_vit_l14"),
     "clip_vit_b32": partial(build_clip, "clip_vit_b32"),
     "blip": build_blip,
+    "llava": build_llava,
     "adm": build_adm,
     "glide": build_glide,
     "glide_upsampler": build_glide_upsampler,

@@ -62,8 +62,17 @@ MODELS: Mapping[str, Model] = {
             mini="blip",
             hub="Salesforce/blip-image-captioning-base",
             revision="main",
-            files=("*.json", "vocab.txt", "model.safetensors"),
+            files=("*.json", "vocab.txt", "model.safetensors", "pytorch_model.bin"),
             licence="BSD-3-Clause",
+        ),
+        Model(
+            role="llava",
+            title="LLaVA-NeXT 8B",
+            mini="llava",
+            hub="llava-hf/llama3-llava-next-8b-hf",
+            revision="main",
+            files=("*.json", "*.jinja", "model*.safetensors"),
+            licence="Llama 3 Community License",
         ),
         Model(
             role="clip_vit_l14",

@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import make_genimage
 from tests.e2e.conftest import bench
 
+KEY = ("train", "train_protocol", "dataset", "protocol", "subset", "perturbation")
+
 
 def counts(world, name="a"):
     run = json.loads((world.root / name / "results" / "run.json").read_text())
@@ -112,6 +114,28 @@ def test_verify_recomputes_every_number_and_finds_a_changed_one(world, first, tm
     changed = bench("verify", "--results", copy)
     assert changed.returncode == 1
     assert "0.123456789" in changed.stdout
+
+
+def test_compare_takes_two_methods_or_two_folders(world, first):
+    home = world.root / "a" / "results"
+    done = bench("compare", "dire", "gramnet", "--results", home, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {c["subset"] for c in found} == {"sdv14", "biggan", "mean:all", "mean:out"}
+    value = {(r["method"], *(r[k] for k in KEY)): float(r["value"]) for r in rows(world) if r["metric"] == "auc"}
+    for c in found:
+        place = (*c["place"][:2], *c["place"][2:], c["subset"], "none")
+        assert c["verdict"]["effect"] == pytest.approx(value["dire", *place] - value["gramnet", *place])
+        assert c["verdict"]["low"] <= c["verdict"]["effect"] <= c["verdict"]["high"]
+    same = bench("compare", home, home, "--fail-if-worse", "0.5")
+    assert same.returncode == 0
+    assert "+0.0 [+0.0, +0.0]" in same.stdout
+    worse = bench("compare", "container", "hf_energy", "--results", home, "--fail-if-worse", "-200")
+    assert worse.returncode == 1
+    assert "worse: container than hf_energy" in worse.stderr
+    wrong = bench("compare", "dire", "gramnett", "--results", home)
+    assert wrong.returncode == 2
+    assert "Did you mean 'gramnet'" in wrong.stderr
 
 
 def test_report_needs_the_results_folder_alone(world, first, tmp_path):

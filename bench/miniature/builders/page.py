@@ -34,6 +34,7 @@ _MODELS = {
     "crn": "cascaded refinement from layouts, 64 px",
     "san": "×2 super-resolution of photographs",
     "blip": "short captioner",
+    "llava": "long captioner in LLaVA-NeXT's format",
     "clip_vit_l14": "CLIP with 7 × 7 patches, in the place of ViT-L/14",
     "clip_vit_b32": "CLIP with 7 × 7 patches, in the place of ViT-B/32",
     "resnet18": "ResNet of four basic blocks on the wider world",

@@ -18,15 +18,22 @@ PHOTO_WORDS, WIDE_WORDS = (*_WORDS, *_FACTS), (*_WORDS, *_FACTS, *STYLES)
 
 
 def word_tokenizer(
-    words: Sequence[str], length: int, begin: str, end: str, pad: str, special: Sequence[str] = ()
+    words: Sequence[str],
+    length: int,
+    begin: str,
+    end: str,
+    pad: str,
+    special: Sequence[str] = (),
+    closed: bool = True,
 ) -> PreTrainedTokenizerFast:
-    """One token a word between ``begin`` and ``end``; the special tokens have the first ids, in order."""
+    """One token a word after ``begin`` and, if ``closed``, before ``end``; the special tokens have the first ids."""
     marks = tuple(dict.fromkeys((begin, end, pad, "<unk>", *special)))
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys((*marks, *words)))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])]
+        single=f"{begin} $A {end}" if closed else f"{begin} $A",
+        special_tokens=[(begin, vocabulary[begin]), (end, vocabulary[end])],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

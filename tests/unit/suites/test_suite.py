@@ -40,6 +40,19 @@ def test_wrong_parameters_are_refused_by_name(tmp_path, text, words):
         suites.instantiate(suite, "dire", "", discover.method("dire"))
 
 
+def test_a_suite_extends_another_key_by_key(tmp_path):
+    path = tmp_path / "big.toml"
+    path.write_text('extends = "mini"\nlimit_test = 7\nseeds = [3, 4]\n[methods.dire]\nsteps = 3\n')
+    base, suite = suites.load("mini"), suites.load(str(path))
+    assert (suite.limit_test, suite.seeds, suite.limit_train) == (7, (3, 4), base.limit_train)
+    assert suite.methods["dire"] == {**base.methods["dire"], "steps": 3}
+    assert suite.methods["gramnet"] == base.methods["gramnet"]
+    path.write_text('extends = "minny"\n')
+    with pytest.raises(UserError, match="no suite 'minny'") as caught:
+        suites.load(str(path))
+    assert "mini" in caught.value.remedy
+
+
 def test_an_unknown_variant_is_refused():
     with pytest.raises(UserError, match=r"no variant of dire 'amd'"):
         suites.instantiate(suites.load("mini"), "dire", "amd", discover.method("dire"))

@@ -1,16 +1,16 @@
-"""A results folder made fit to be committed: ``python -m bench.report.publish FROM TO LEADERBOARD``."""
+"""Results made fit to be committed: ``python -m bench.report.publish`` after the two runs of ``make board``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 from bench.errors import UserError
 from bench.ledger.folder import Results, write_text
 from bench.ledger.packed import pack
+from bench.report.gates import write_gates
 from bench.report.write import write_report
 
 _KEPT = ("rows.csv", "comparisons.csv", "cells.json", "methods.json", "run.json", "costs.csv")
@@ -22,10 +22,11 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def publish(results: Results, target: Path, leaderboard: Path) -> None:
-    """Copy rows, matrix and cards, pack the per-image values, and write the report and digests anew.
+def publish(results: Results, target: Path, own: Results | None = None) -> str:
+    """Copy rows, matrix and cards, pack the per-image values, write report and digests anew; returns the leaderboard.
 
-    Raises UserError where a cell has failed: a board is whole or not there.
+    ``own`` are results of a CNN on each subset's own images, for the gates. Raises UserError where a cell has failed:
+    a board is whole or not there.
     """
     matrix = results.read_matrix()
     failed = [entry for entry in matrix.entries if entry.status not in ("ok", "missing")]
@@ -45,12 +46,22 @@ def publish(results: Results, target: Path, leaderboard: Path) -> None:
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
     written = write_report(Results(partial))
+    if own is not None:
+        write_gates(Results(partial), own)
     text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"
     (partial / "digests.json").write_text(text, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
-    write_text(leaderboard, written.leaderboard)
+    return written.leaderboard
+
+
+def main() -> None:
+    """Publish the board and the runs on each subset's own images."""
+    runs, boards = Path("results/runs"), Path("results/board")
+    own = Results(runs / "own")
+    publish(own, boards / "own")
+    write_text(Path("leaderboard.md"), publish(Results(runs / "board"), boards / "mini", own))
 
 
 if __name__ == "__main__":
-    publish(Results(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))
+    main()

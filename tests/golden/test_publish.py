@@ -18,9 +18,10 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
     for path in (source.run, source.costs):
         path.write_text("{}")
     written = write_report(source)
-    publish(source, tmp_path / "board", tmp_path / "leaderboard.md")
+    text = publish(source, tmp_path / "board", source)
     board = Results(tmp_path / "board")
-    assert (tmp_path / "leaderboard.md").read_text() == written.leaderboard
+    assert text == written.leaderboard
+    assert "best minus worst detector" in (board.tables / "gates.md").read_text()
     assert not (board.root / "scores").exists()
     count, differences = inspect.verify(board)
     assert differences == []
@@ -39,6 +40,6 @@ def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):
     broken = replace(matrix.entries[0], status="failed", reason="out of memory", scores="")
     source.write_matrix(replace(matrix, entries=(broken, *matrix.entries[1:])))
     with pytest.raises(UserError, match="cannot be published") as caught:
-        publish(source, tmp_path / "board", tmp_path / "leaderboard.md")
+        publish(source, tmp_path / "board")
     assert "out of memory" in caught.value.exists
     assert not (tmp_path / "board").exists()

@@ -1,0 +1,112 @@
+"""Whether the miniature world is informative: what a board must show before its ranking means anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from bench.ledger import comparisons
+from bench.ledger.comparisons import Side
+from bench.ledger.folder import Results, write_text
+from bench.report.board import Board, Setting
+
+#: What the methods of a kind are, by name: facts of the file, which ``aligned`` takes away, and numbers of the pixels.
+FILE_FACTS, NUMBERS = ("container", "jpeg_quality", "image_size"), ("bytes_per_pixel", "hf_energy")
+_HONEST = {"train_protocol": "aligned", "protocol": "aligned", "perturbation": "none"}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition: what is asked, what was measured, and whether it holds."""
+
+    asked: str
+    measured: str
+    met: bool
+
+
+def _setting(train: str, dataset: str = "genimage") -> Setting:
+    return Setting(train=train, dataset=dataset, **_HONEST)
+
+
+def _signal(own: Board) -> Iterator[Gate]:
+    """A CNN trained on each subset's own images finds it."""
+    for column in own.columns:
+        setting = _setting(column.subset, column.dataset)
+        for method in own.methods(setting, "detector"):
+            found = own.value(setting, method, column.subset, "auc").value
+            measured = "missing" if found is None else f"{found:.3f}"
+            asked = f"{own.title(method)} trained on {column.title}'s own images: AUC there ≥ 0.95"
+            yield Gate(asked, measured, found is not None and found >= 0.95)
+
+
+def _shortcuts(board: Board, setting: Setting) -> Iterator[Gate]:
+    """No fact of a file and no single number tells the classes apart."""
+    for name in board.methods(setting, "statistic"):
+        found = board.value(setting, name, "mean:all", "auc").value
+        measured = "missing" if found is None else f"{found:.3f}"
+        if name in FILE_FACTS:
+            yield Gate(
+                f"{board.title(name)}, mean AUC: 0.5 ± 0.05", measured, found is not None and abs(found - 0.5) <= 0.05
+            )
+        elif name in NUMBERS:
+            yield Gate(f"{board.title(name)}, mean AUC: ≤ 0.75", measured, found is not None and found <= 0.75)
+
+
+def _ceiling(board: Board, setting: Setting) -> Gate:
+    """Few cells outside the family are solved."""
+    family = {row.subset for row in board.rows if row.relation == "out" and row.dataset == setting.dataset}
+    cells = [
+        value
+        for method in board.methods(setting, "detector")
+        for subset in sorted(family)
+        if (value := board.value(setting, method, subset, "auc").value) is not None
+    ]
+    share = sum(value >= 0.99 for value in cells) / max(len(cells), 1)
+    return Gate(
+        "cells outside the family with AUC ≥ 0.99: ≤ 25 %", f"{100 * share:.0f} % of {len(cells)}", share <= 0.25
+    )
+
+
+def _spread(results: Results, board: Board, setting: Setting) -> Gate:
+    """Methods differ: the best out of family and the worst, paired on the same images."""
+    asked = "best minus worst detector, mean AUC out of family: ≥ 0.10, interval above 0"
+    means = {m: board.value(setting, m, "mean:out", "auc").value for m in board.methods(setting, "detector")}
+    known = {method: value for method, value in means.items() if value is not None}
+    if len(known) < 2:
+        return Gate(asked, "fewer than two detectors", False)
+    best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    place = (setting.train, setting.train_protocol, setting.dataset, setting.protocol)
+    for c in comparisons.between(Side(results, best), Side(results, worst), (best, worst)):
+        if c.place == place and c.subset == "mean:out" and c.verdict is not None:
+            v = c.verdict
+            measured = f"{best} − {worst}: {v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"
+            return Gate(asked, measured, v.effect >= 0.10 and v.low > 0)
+    return Gate(asked, "not comparable", False)
+
+
+def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
+    """Every gate of a board; ``own`` holds a CNN trained on each subset's own images."""
+    board, setting = Board(results), _setting(train)
+    return [
+        *_signal(Board(own)),
+        *_shortcuts(board, setting),
+        _ceiling(board, setting),
+        _spread(results, board, setting),
+    ]
+
+
+def write_gates(results: Results, own: Results) -> list[Gate]:
+    """Write ``tables/gates.md`` and ``.csv``."""
+    found, buffer = gates(results, own), io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["asked", "measured", "met"])
+    writer.writerows((gate.asked, gate.measured, gate.met) for gate in found)
+    write_text(results.tables / "gates.csv", buffer.getvalue())
+    lines = [[gate.asked, gate.measured, "yes" if gate.met else "**no**"] for gate in found]
+    body = tabulate(lines, ["trained and tested aligned", "measured", "met"], "github", disable_numparse=True)
+    write_text(results.tables / "gates.md", f"Whether the world is informative. {Board(results).label}.\n\n{body}\n")
+    return found

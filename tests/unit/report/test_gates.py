@@ -1,0 +1,84 @@
+from dataclasses import replace
+
+import pytest
+
+from bench.ledger import comparisons, rows
+from bench.ledger.folder import Column, Entry, Matrix, Results
+from bench.ledger.measure import measure
+from bench.report.board import Board
+from bench.report.gates import gates
+from tests.unit.ledger.test_measure import scores
+
+SUBSETS = (("sdv14", "source"), ("adm", "out"), ("biggan", "out"))
+PLACE = {"variant": "", "train_protocol": "aligned", "seed": 0, "task": "detect", "dataset": "genimage"}
+PLACE |= {"role": "test", "protocol": "aligned", "perturbation": "none"}
+
+
+def folder(root, skills, train="sdv14", subsets=SUBSETS):
+    """Results of methods whose scores lie ``skill`` apart: very apart is an AUC of 1, zero one of exactly a half."""
+    results, entries, number = Results(root), [], 0
+    for method, skill in skills.items():
+        for subset, relation in subsets:
+            number += 1
+            name = f"scores/{number}.parquet"
+            given = scores(number, shift=skill)
+            if not skill:
+                given = replace(given, logit=(0.0,) * len(given.logit))  # A fact that both classes share.
+            results.write_scores(root / name, given, str(number))
+            place = {"method": method, "subset": subset, "relation": relation, "train": train}
+            entries.append(Entry(fit=f"{number:032x}", key=str(number), scores=name, **place, **PLACE))
+    columns = tuple(Column("genimage", subset, subset.upper()) for subset, _ in subsets)
+    results.write_matrix(Matrix(tuple(entries), columns, "suite"))
+    kinds = {m: "statistic" if m in ("container", "hf_energy") else "detector" for m in skills}
+    results.write_json(results.cards, {m: {"kind": kind, "title": m} for m, kind in kinds.items()})
+    rows.write(results.rows, measure(results))
+    comparisons.write(results)
+    return results
+
+
+def verdicts(tmp_path, skills, own_skill=9.0):
+    results = folder(tmp_path / "board", skills)
+    own = folder(tmp_path / "own", {"gramnet": own_skill}, "adm", (("adm", "source"),))
+    return results, {gate.asked: gate for gate in gates(results, own)}
+
+
+def test_an_informative_world_meets_every_gate(tmp_path):
+    _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
+    assert [gate.asked for gate in found.values() if not gate.met] == []
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "own", "broken"),
+    [
+        ({"container": 9.0}, 9.0, "container"),
+        ({"hf_energy": 2.0}, 9.0, "hf_energy"),
+        ({"good": 9.0}, 9.0, "≥ 0.99"),
+        ({"poor": 1.5}, 9.0, "best minus worst"),
+        ({}, 0.5, "own images"),
+    ],
+)
+def test_each_gate_can_fail_and_only_it(tmp_path, change, own, broken):
+    base = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
+    _, found = verdicts(tmp_path, base | change, own)
+    assert [broken in gate.asked for gate in found.values() if not gate.met] == [True]
+
+
+def test_the_measured_numbers_are_those_of_the_rows(tmp_path):
+    results, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
+    value = {(r.method, r.subset): r.value for r in Board(results).rows if r.metric == "auc"}
+    gate = next(gate for asked, gate in found.items() if "hf_energy" in asked)
+    assert gate.measured == f"{value['hf_energy', 'mean:all']:.3f}"
+    spread = next(gate for asked, gate in found.items() if "best minus worst" in asked)
+    assert spread.measured.startswith(f"good − poor: {value['good', 'mean:out'] - value['poor', 'mean:out']:.3f} [")
+
+
+def test_a_missing_cell_fails_its_gate(tmp_path):
+    results, _ = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
+    matrix = results.read_matrix()
+    broken = [replace(e, status="failed", reason="x") if e.method == "container" else e for e in matrix.entries]
+    results.write_matrix(replace(matrix, entries=tuple(broken)))
+    rows.write(results.rows, measure(results))
+    found = {gate.asked: gate for gate in gates(results, Results(tmp_path / "own"))}
+    gate = next(gate for asked, gate in found.items() if "container" in asked)
+    assert (gate.measured, gate.met) == ("missing", False)

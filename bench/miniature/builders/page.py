@@ -11,7 +11,23 @@ import numpy as np
 from PIL import Image
 from tabulate import tabulate
 
-_ROWS, _COLUMNS, _SIDE = 3, 10, 96
+_ROWS, _COLUMNS, _SIDE = 2, 10, 96
+#: The class folders of both data sets' layouts, and how each generator of the miniature makes an image.
+_FAKE, _REAL = ("/val/ai/", "/1_fake/"), ("/val/nature/", "/0_real/")
+_SAMPLED = {
+    "midjourney": "own VAE, UNet and text encoder at 64 px, DDIM 50 steps, guidance 7.5; then its ×2 upscaler: 128 px",
+    "sdv14": "short captions, DDIM 50 steps, guidance 7.5; 64 px",
+    "sdv15": "`sdv14` trained on; sampled like it",
+    "wukong": "own UNet and text encoder on sdv14's VAE; sampled like it",
+    "adm": "pixel diffusion told object, colour and ground, DDIM 50 steps, classifier-free guidance 2; 32 px",
+    "glide": "text at 16 px, DDIM 50 steps, guidance 3; a diffusion upsampler, 25 steps: 32 px",
+    "vqdm": "masked discrete diffusion over 8 × 8 codes, 32 steps, guidance 2, decoded to 32 px",
+    "biggan": "class-conditional GAN, truncation 0.8; 32 px",
+    "progan": "GAN grown from 4 to 32 px, told the object, truncation 0.8",
+    "stylegan2": "style-based GAN, told the object, truncation 0.8; 32 px",
+    "crn": "cascaded refinement from the scene's layout, no noise but one plane; 64 px",
+    "san": "a photograph at 32 px enlarged ×2 by a network: an edit, not a generated image",
+}
 _MODELS = {
     "vae": "`AutoencoderKL`, factor 4, four latent channels; L1, gradient, KL, texture and patch-GAN terms",
     "sdv14": "text-to-image in Stable Diffusion's folder format: the VAE, a UNet, a text encoder, SD v1's own noise "
@@ -51,8 +67,8 @@ def _thumbnail(data: bytes) -> Image.Image:
     return image.crop((0, 0, side, side)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
 
 
-def _grid(pack: zipfile.ZipFile, kind: str) -> Image.Image:
-    names = [name for name in pack.namelist() if f"/val/{kind}/" in name]
+def _grid(pack: zipfile.ZipFile, kinds: tuple[str, str]) -> Image.Image:
+    names = [name for name in pack.namelist() if any(kind in name for kind in kinds)]
     chosen = np.random.default_rng(0).choice(names, _ROWS * _COLUMNS, replace=False)
     sheet = Image.new("RGB", (_COLUMNS * _SIDE, _ROWS * _SIDE))
     for index, name in enumerate(sorted(chosen)):
@@ -65,12 +81,15 @@ def write_page(packs: list[Path], weights: Path, docs: Path) -> None:
     """Write the page and its pictures from the committed packs and ``quality.json``."""
     grids = ""
     for path in packs:
-        subset = path.stem.split("-")[1]
+        corpus, subset = path.stem.split("-")
         with zipfile.ZipFile(path) as pack:
-            for kind, title in (("nature", "photographs"), ("ai", "generated")):
-                name = f"miniature-{subset}-{kind}.png"
-                _grid(pack, kind).save(docs / name, optimize=True)
-                grids += f"**{subset}, {title}**\n\n![{subset} {title}]({name})\n\n"
+            kinds = [(_FAKE, subset, f"{subset} ({corpus}): {_SAMPLED[subset]}")]
+            if subset == "sdv14":
+                kinds.insert(0, (_REAL, "photographs", "photographs of sdv14's test folder"))
+            for kind, stem, title in kinds:
+                name = f"miniature-{stem}.jpg"
+                _grid(pack, kind).save(docs / name, quality=88)
+                grids += f"**{title}**\n\n![{stem}]({name})\n\n"
     quality = json.loads((weights / "quality.json").read_text(encoding="utf-8"))
     columns = ("steps", "of", "minutes", "device")
     body = [

@@ -7,7 +7,7 @@ metric. Importing a method must not import torch; it is imported inside ``build`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -138,7 +138,14 @@ class Method(ABC):
 
 
 class Detector(Method):
-    """A network: builds a module, turns a sample into tensors, learns by a loss, scores by a logit (1 = fake)."""
+    """A network: builds a module, turns a sample into tensors, learns by a loss, scores by a logit (1 = fake).
+
+    One that ``calibrates`` is shown all training images once, as test views, before it learns. The views of a
+    ``ragged`` one may differ in their last two axes: a batch pads them with zeros at the bottom and the right.
+    """
+
+    calibrates: ClassVar[bool] = False
+    ragged: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
@@ -158,6 +165,9 @@ class Detector(Method):
     @abstractmethod
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """The log-odds log P(fake) − log P(real) for a batch, float [B]."""
+
+    def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Set what the model knows of its training data beforehand, such as a mean; keep it in the model's buffers."""
 
     @abstractmethod
     def schedule(self) -> Schedule:

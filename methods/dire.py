@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.recipe import Recipe
 from bench.recon.engines import ddim_inversion
+from methods._parts.recipes import OneLogit
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,7 +38,7 @@ class Params:
     batch_size: int = 64
 
 
-class DIRE(Detector):
+class DIRE(OneLogit):
     """Sees only |x − x'|, never the image itself."""
 
     card = Card(
@@ -71,21 +72,12 @@ class DIRE(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """A ResNet with one logit; the head drawn from N(0, 0.02)."""
-        from torch import nn
+        from methods._parts.backbones import imagenet_resnet
 
-        from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
-
-        p = self.params
-        network = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=1)
-        if p.pretrained:
-            from safetensors.torch import load_file
-
-            load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))
-        nn.init.normal_(network.fc.weight, 0.0, 0.02)
-        return network
+        return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``dire``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training."""
+        """``image``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training."""
         from methods._parts.tensors import imagenet
 
         image = center_crop_arr(sample.rgb, self.params.image_size)
@@ -94,18 +86,7 @@ class DIRE(Detector):
         difference = crop(difference, self.params.crop_size, rng if stage == "train" else None)
         if stage == "train" and rng.random() < 0.5:
             difference = difference[:, ::-1]
-        return {"dire": imagenet(difference)}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross-entropy of the single logit."""
-        from torch.nn.functional import binary_cross_entropy_with_logits
-
-        return binary_cross_entropy_with_logits(self.logit(model, batch), batch["label"].float())
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The network's logit; positive means fake."""
-        logits: Tensor = model(batch["dire"])[:, 0]
-        return logits
+        return {"image": imagenet(difference)}
 
     def schedule(self) -> Schedule:
         """Adam with the CNNDetection early stop on validation accuracy."""

@@ -11,6 +11,7 @@ import numpy as np
 from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
 from bench.recipe import Recipe
 from bench.recon.engines import sd_inpaint
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -98,14 +99,10 @@ class DRCT(Detector):
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""
-        from methods._parts import drct
         from methods._parts.tensors import imagenet
 
         p = self.params
-        if stage == "test":
-            return {"image": imagenet(drct.test_view(sample.rgb, p.crop_size))}
-        turn = drct.Turn.draw(rng)
-        return {"image": imagenet(drct.train_view(sample.rgb, p.crop_size, turn, p.full_augmentation, rng))}
+        return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """(1 − α) cross-entropy + α contrastive loss."""
@@ -126,9 +123,7 @@ class DRCT(Detector):
 
     def schedule(self) -> Schedule:
         """AdamW under a swinging cosine; the best epoch on validation is kept."""
-        p = self.params
-        decay = {"weight_decay": p.weight_decay, "cosine": p.cosine}
-        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, **decay)
+        return recipes.drct_schedule(self.params)
 
 
 METHOD = DRCT

@@ -12,6 +12,7 @@ from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
 from bench.kit.geometry import fit_long_side
 from bench.recipe import IMAGE, Recipe
 from bench.recon.engines import blip, sd_img2img, sd_inpaint
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -147,9 +148,7 @@ class DRCTSARE(Detector):
 
     def schedule(self) -> Schedule:
         """DRCT's: AdamW under a swinging cosine, the best epoch on validation."""
-        p = self.params
-        decay = {"weight_decay": p.weight_decay, "cosine": p.cosine}
-        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, **decay)
+        return recipes.drct_schedule(self.params)
 
 
 METHOD = DRCTSARE

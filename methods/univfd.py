@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import crop, pad_to_square, resize_short_side
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,18 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``load_size``: shorter side in training; ``crop_size``: CLIP's input; how often training blurs and JPEG-codes."""
+    """``recipe``: ``official`` (CNNDetection's) or ``drct`` (as DRCT's and SARE's tables retrain it).
 
+    ``load_size``: shorter side in training; ``crop_size``: CLIP's input; how often training blurs and JPEG-codes.
+    ``weight_decay`` and ``cosine`` belong to ``drct``.
+    """
+
+    recipe: recipes.Name = "official"
     load_size: int = 256
     crop_size: int = 224
     blur_prob: float = 0.5
     jpg_prob: float = 0.5
     lr: float = 1e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
     epochs: int = 100
     batch_size: int = 256
 
 
-class UnivFD(Detector):
+class UnivFD(recipes.OneLogit):
     """CLIP's image embedding, not normalised, to one logit."""
 
     card = Card(
@@ -48,6 +55,7 @@ class UnivFD(Detector):
         ),
     )
     Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": {**recipes.DRCT, "batch_size": 512}}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The linear head on a frozen encoder."""
@@ -58,35 +66,22 @@ class UnivFD(Detector):
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], CLIP's mean and deviation.
 
-        In testing the centre crop of the image as it is, zero-padded where it is smaller.
+        In testing the centre crop of the image as it is, zero-padded where it is smaller. In DRCT's recipe ImageNet's.
         """
-        from methods._parts.augment import blur_or_jpeg
         from methods._parts.clip import MEAN, STD
-        from methods._parts.tensors import normalised
+        from methods._parts.tensors import imagenet, normalised
 
-        p, rgb = self.params, sample.rgb
-        if stage == "train":
-            rgb = resize_short_side(rgb, p.load_size)
-            rgb = crop(blur_or_jpeg(rgb, p.blur_prob, p.jpg_prob, rng), p.crop_size, rng)
-            rgb = rgb[:, ::-1] if rng.random() < 0.5 else rgb
-        else:
-            rgb = crop(pad_to_square(rgb, p.crop_size), p.crop_size, None)
-        return {"image": normalised(rgb, MEAN, STD)}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross-entropy of the single logit."""
-        from torch.nn.functional import binary_cross_entropy_with_logits
-
-        return binary_cross_entropy_with_logits(self.logit(model, batch), batch["label"].float())
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The head's logit; positive means fake."""
-        logits: Tensor = model(batch["image"])[:, 0]
-        return logits
+        p = self.params
+        if p.recipe == "drct":  # ImageNet's mean and deviation, for CLIP too
+            return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size))}
+        return {"image": normalised(recipes.cnndetection_view(sample.rgb, stage, rng, p), MEAN, STD)}
 
     def schedule(self) -> Schedule:
-        """AdamW without decay and the CNNDetection early stop on validation accuracy."""
-        return Schedule(self.params.epochs, self.params.batch_size, "adamw", self.params.lr, plateau=Plateau())
+        """AdamW without decay and the CNNDetection early stop on validation accuracy, or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, plateau=Plateau())
 
 
 METHOD = UnivFD

@@ -42,6 +42,7 @@ class Views(torch.utils.data.Dataset[Batch]):
         self, detector: Detector, refs: Sequence[Reference], pixels: Pixels, stage: Stage, seed: tuple[int, int]
     ) -> None:
         self._detector, self._refs, self._pixels, self._stage, self._seed = detector, refs, pixels, stage, seed
+        self.ragged = detector.ragged
 
     def __len__(self) -> int:
         return len(self._refs)
@@ -53,9 +54,22 @@ class Views(torch.utils.data.Dataset[Batch]):
         return {**view, "label": torch.tensor(ref.label)}
 
 
+def padded(views: Sequence[Batch]) -> Batch:
+    """Views as one batch; planes [..., H, W] of different sizes get zeros at the bottom and the right."""
+    found: Batch = {}
+    for name in views[0]:
+        parts = [view[name] for view in views]
+        sides = [max(part.shape[axis] for part in parts) for axis in (-2, -1)] if parts[0].dim() > 1 else []
+        gaps = [(0, sides[1] - part.shape[-1], 0, sides[0] - part.shape[-2]) if sides else () for part in parts]
+        found[name] = torch.stack([nn.functional.pad(part, gap) for part, gap in zip(parts, gaps, strict=True)])
+    return found
+
+
 def _batches(views: Views, order: Sequence[int], size: int, bench: Bench) -> Iterator[Batch]:
     sampler = [list(order[start : start + size]) for start in range(0, len(order), size)]
-    loader = torch.utils.data.DataLoader(views, batch_sampler=sampler, num_workers=bench.workers)
+    loader = torch.utils.data.DataLoader(
+        views, batch_sampler=sampler, num_workers=bench.workers, collate_fn=padded if views.ragged else None
+    )
     for batch in loader:
         yield {name: tensor.to(bench.device, non_blocking=True) for name, tensor in batch.items()}
 
@@ -163,6 +177,8 @@ class Training:
         """Train to the end of the schedule, saving after every epoch."""
         with self.bench.progress.stage(f"epochs of {type(self.detector).__name__}", self.plan.epochs):
             self.bench.progress.advance(self.epoch)
+            if self.detector.calibrates and not self.epoch:
+                self._calibrate(train)
             while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
                 self._set_rate()
                 self._epoch(train)
@@ -174,6 +190,10 @@ class Training:
         if self.best:
             self.model.load_state_dict(self.best)
         self.model.eval()
+
+    def _calibrate(self, refs: Sequence[Reference]) -> None:
+        views = Views(self.detector, refs, self.bench.pixels, "test", (0, 0))
+        self.detector.calibrate(self.model, _batches(views, range(len(refs)), PREDICT_BATCH, self.bench))
 
     def _validate(self, val: Sequence[Reference]) -> None:
         logits = np.asarray(predict(self.detector, self.model, val, self.bench))

@@ -1,4 +1,4 @@
-"""DRCT's two networks: a linear pair on frozen CLIP, and a ConvNeXt."""
+"""Backbones that several methods fine-tune or freeze: ResNet-50, ConvNeXt, and DRCT's pairs on CLIP and ConvNeXt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 
+from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
 from methods._parts.clip import ImageEncoder, OnFrozen
 
 
@@ -35,6 +36,31 @@ class ConvShape(Protocol):
     @property
     def embedding(self) -> int:
         """Width of the embedding."""
+
+
+class ResShape(Protocol):
+    """The parameters that shape a ResNet-50."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Blocks a stage."""
+
+    @property
+    def width(self) -> int:
+        """Channels of the first stage."""
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling."""
+
+
+def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
+    """A ResNet with one logit, its head drawn from N(0, 0.02); ``folder`` holds ImageNet's weights, None for none."""
+    network = ResNet(Shape(True, shape.depths, shape.width, tuple(mini_strides(shape.stride))), classes=1)
+    if folder is not None:
+        load_imagenet(network, load_file(folder / "model.safetensors"))
+    nn.init.normal_(network.fc.weight, 0.0, 0.02)
+    return network
 
 
 def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:

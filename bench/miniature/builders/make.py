@@ -47,9 +47,9 @@ def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
     say(f"{name}: {known[name]}")
 
 
-def build_vae(name: str, seed: int, widths: tuple[int, ...], budget: Budget) -> None:
+def build_vae(name: str, seed: int, widths: tuple[int, ...], steps: int, budget: Budget) -> None:
     """Train a VAE and keep it, scaled so that its latents have unit deviation."""
-    network, loop = vae.train_vae(_images("generators", TRAINING_IMAGES), budget, seed, widths)
+    network, loop = vae.train_vae(_images("generators", TRAINING_IMAGES), budget, seed, widths, steps)
     mean, std = vae.latents(network, _images("generators", 1000), budget.device)
     deviation = float((mean.var() + std.square().mean()).sqrt())
     network.register_to_config(scaling_factor=round(1 / deviation, 5))

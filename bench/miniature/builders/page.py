@@ -15,7 +15,7 @@ _ROWS, _COLUMNS, _SIDE = 2, 10, 96
 #: The class folders of both data sets' layouts, and how each generator of the miniature makes an image.
 _FAKE, _REAL = ("/val/ai/", "/1_fake/"), ("/val/nature/", "/0_real/")
 _SAMPLED = {
-    "midjourney": "own VAE, UNet and text encoder at 64 px, DDIM 50 steps, guidance 7.5; then its ×2 upscaler: 128 px",
+    "midjourney": "own VAE, UNet begun as sdv14's, DDIM 50 steps, guidance 7.5; 64 px, enlarged to 128 by its upscaler",
     "sdv14": "short captions, DDIM 50 steps, guidance 7.5; 64 px",
     "sdv15": "`sdv14` trained on; sampled like it",
     "wukong": "own UNet and text encoder on sdv14's VAE; sampled like it",
@@ -37,7 +37,7 @@ _MODELS = {
     "sdv1_inpaint": "`sdv14` with mask and masked image as further inputs",
     "sdv21": "`sdv14` trained on to predict v",
     "midjourney_vae": "another VAE",
-    "midjourney": "a UNet and text encoder on it",
+    "midjourney": "`sdv14`'s UNet and text encoder trained on, on its latents",
     "upscaler": "×2, L1 and patch GAN: Midjourney's last step to 128 px",
     "adm": "pixel diffusion in guided-diffusion's layers, 32 px, classes, classifier-free guidance 2",
     "glide": "pixel diffusion of text at 16 px, guidance 3",

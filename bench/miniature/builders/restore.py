@@ -21,7 +21,7 @@ from bench.miniature.shapes import SHAPES
 
 RGB = NDArray[np.uint8]
 #: Steps, batch, seed, and whether a patch critic takes part.
-PLANS = {"upscaler": (1500, 16, 62, True), "san": (1500, 16, 73, False), "crn": (3000, 24, 74, False)}
+PLANS = {"upscaler": (800, 16, 62, True), "san": (1500, 16, 73, False), "crn": (3000, 24, 74, False)}
 _LAYOUT = 1 + len(COLOURS) + len(GROUNDS)
 Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 

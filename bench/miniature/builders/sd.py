@@ -103,7 +103,7 @@ COURSES = {
     "wukong": Course(3000, 16),
     "sdv1_inpaint": Course(1500, 17, lr=4e-4, learns_text=False, inpaint=True),
     "sdv21": Course(1500, 21, lr=5e-4, prediction="v_prediction"),
-    "midjourney": Course(3000, 61),
+    "midjourney": Course(1500, 61),
 }
 
 

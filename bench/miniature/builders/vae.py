@@ -80,7 +80,7 @@ def _loss(vae: AutoencoderKL, critic: nn.Module, x: torch.Tensor, adversarial: b
 
 
 def train_vae(
-    images: np.ndarray, budget: Budget, seed: int = SEED, widths: tuple[int, ...] = WIDTHS
+    images: np.ndarray, budget: Budget, seed: int = SEED, widths: tuple[int, ...] = WIDTHS, steps: int = STEPS
 ) -> tuple[AutoencoderKL, Loop]:
     """Train on photographs uint8 [N, 64, 64, 3]; returns the averaged network and its loop."""
     vae, critic = new_vae(seed, widths).to(budget.device), PatchDiscriminator().to(budget.device)
@@ -88,12 +88,12 @@ def train_vae(
         "vae": torch.optim.AdamW(vae.parameters(), 1e-3, betas=(0.5, 0.95)),
         "critic": torch.optim.AdamW(critic.parameters(), 5e-4, betas=(0.5, 0.95)),
     }
-    loop = Loop(budget, STEPS, {"vae": vae, "critic": critic}, optimisers, ("vae",), decay=0.998)
+    loop = Loop(budget, steps, {"vae": vae, "critic": critic}, optimisers, ("vae",), decay=0.998)
     loop.resume()
     for step in loop.steps():
         torch.manual_seed(seed * 1_000_003 + step)
         x = pixels(images[draw(seed, step, len(images), BATCH)], budget.device)
-        adversarial = step > ADVERSARIAL_FROM * STEPS
+        adversarial = step > ADVERSARIAL_FROM * steps
         with torch.autocast(budget.device, torch.bfloat16):
             loss, y = _loss(vae, critic, x, adversarial)
         optimisers["vae"].zero_grad()

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torchvision.transforms import v2
 
 from bench.detector import Example, Plateau
 from bench.kit import statistic
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
-from bench.kit.network import EarlyStop
+from bench.kit.network import EarlyStop, padded
 from bench.kit.reference import Reference, permuted
 from bench.types import Slice
 from tests.conftest import item, picture
@@ -89,3 +90,16 @@ def test_center_crop_arr_halves_by_box_before_it_resizes():
     expected = np.asarray(halved.resize((100, 117), Image.Resampling.BICUBIC))[8:108]
     assert (center_crop_arr(rgb, 100) == expected).all()
     assert (center_crop_arr(rgb[:64, :64], 64) == rgb[:64, :64]).all()
+
+
+def test_ragged_views_are_padded_at_the_bottom_and_the_right():
+    views = [
+        {"full": torch.ones(3, 2, 5), "size": torch.tensor([2, 5]), "label": torch.tensor(1)},
+        {"full": torch.ones(3, 4, 3), "size": torch.tensor([4, 3]), "label": torch.tensor(0)},
+    ]
+    batch = padded(views)
+    assert batch["full"].shape == (2, 3, 4, 5)
+    assert batch["full"].sum((1, 2, 3)).tolist() == [30, 36]
+    assert batch["full"][0, :, :2].sum() == 30
+    assert batch["size"].tolist() == [[2, 5], [4, 3]]
+    assert batch["label"].tolist() == [1, 0]

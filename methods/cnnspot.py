@@ -1,0 +1,90 @@
+"""CNNSpot: a ResNet-50 with blur and JPEG augmentation (CVPR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``recipe``: ``official`` (CNNDetection's) or ``drct`` (as DRCT's and SARE's tables retrain it).
+
+    ``load_size`` and ``crop_size`` of the input; how often training blurs and JPEG-codes: 0.5, or 0.1 for the second
+    published model. ``depths``, ``width`` and ``stride`` shape the ResNet; the defaults are ResNet-50. ``weight_decay``
+    and ``cosine`` belong to ``drct``.
+    """
+
+    recipe: recipes.Name = "official"
+    load_size: int = 256
+    crop_size: int = 224
+    blur_prob: float = 0.5
+    jpg_prob: float = 0.5
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
+    epochs: int = 10_000
+    batch_size: int = 64
+
+
+class CNNSpot(recipes.OneLogit):
+    """The image itself to one logit."""
+
+    card = Card(
+        title="CNNSpot",
+        paper="Wang et al.: CNN-generated images are surprisingly easy to spot... for now, CVPR 2020, arXiv 1912.11035",
+        code="PeterWang512/CNNDetection@ea0b562",
+        licence="CC BY-NC-SA 4.0; written from the paper and the recipe",
+        pretraining="ImageNet-1k (ResNet-50)",
+        label_convention="1 = fake",
+        version=1,
+        weights={"resnet50": "classifier"},
+        deviations=(
+            "validation images are not blurred or JPEG-coded; the official script does both at random",
+            "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
+            "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "drct": recipes.DRCT,
+        "p01": {"blur_prob": 0.1, "jpg_prob": 0.1},
+    }
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """A ResNet with one logit; the head drawn from N(0, 0.02)."""
+        from methods._parts.backbones import imagenet_resnet
+
+        p = self.params
+        return imagenet_resnet(p, weights["resnet50"])
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation."""
+        from methods._parts.tensors import imagenet
+
+        p = self.params
+        if p.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size))}
+        return {"image": imagenet(recipes.cnndetection_view(sample.rgb, stage, rng, p))}
+
+    def schedule(self) -> Schedule:
+        """Adam with the early stop on validation accuracy, or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=Plateau())
+
+
+METHOD = CNNSpot

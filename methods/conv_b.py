@@ -1,0 +1,87 @@
+"""Conv-B: a plain ConvNeXt-B, the strong baseline of the DRCT paper (ICML 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.detector import Card, Detector, Sample, Schedule, Stage
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``depths``, ``dims``, ``patch`` and ``stride`` shape the ConvNeXt; the defaults are ConvNeXt-B.
+
+    ``full_augmentation`` adds DRCT's colour, dropout, grey and warp; ``cosine`` is the rate's half period in epochs.
+    """
+
+    crop_size: int = 224
+    full_augmentation: bool = True
+    depths: tuple[int, ...] = (3, 3, 27, 3)
+    dims: tuple[int, ...] = (128, 256, 512, 1024)
+    patch: int = 4
+    stride: int = 32
+    lr: float = 1e-4
+    weight_decay: float = 4e-5
+    cosine: int = 5
+    epochs: int = 17
+    batch_size: int = 128
+
+
+class ConvB(Detector):
+    """DRCT's recipe without reconstructions and without the contrastive loss."""
+
+    card = Card(
+        title="Conv-B",
+        paper="Liu et al.: A ConvNet for the 2020s, CVPR 2022; as a detector: Chen et al.: DRCT, ICML 2024",
+        code="beibuwandeluori/DRCT@01aa7d0",
+        licence="none stated; written from the paper and the recipe",
+        pretraining="ImageNet-22k (ConvNeXt-B)",
+        label_convention="0 = real, other = fake; p = 1 − softmax[0]",
+        version=1,
+        weights={"convnext": "backbone"},
+        deviations=(
+            "the flags of the published baseline are not scripted: README's flags without the reconstruction folders",
+            "augmentations are written on Pillow and scipy; the official ones are albumentations 1.3",
+        ),
+    )
+    Params = Params
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """A ConvNeXt with two logits; timm's keys."""
+        from methods._parts.backbones import convnext
+
+        return convnext(self.params, 2, weights["convnext"])
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation."""
+        from methods._parts.tensors import imagenet
+
+        p = self.params
+        return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Cross-entropy."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(model(batch["image"]), batch["label"])
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Difference of the two logits."""
+        real, fake = model(batch["image"]).unbind(1)
+        difference: Tensor = fake - real
+        return difference
+
+    def schedule(self) -> Schedule:
+        """DRCT's: AdamW under a swinging cosine; the best epoch on validation is kept."""
+        return recipes.drct_schedule(self.params)
+
+
+METHOD = ConvB

@@ -1,0 +1,106 @@
+"""FreDect: a classifier of log-DCT spectra (ICML 2020), in the form in which later benchmarks run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.kit.geometry import crop, pad_to_square, resize_short_side
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``head``: ``resnet`` (a ResNet-50 from scratch, later benchmarks' port), or the paper's ``cnn`` or ``linear``.
+
+    ``recipe``: ``official`` (shorter side to ``load_size``, centre crop, no augmentation) or ``drct``. ``weight_decay``
+    is the L2 penalty of ``linear``; ``depths``, ``width``, ``stride`` shape the ResNet; ``cosine`` belongs to ``drct``.
+    """
+
+    recipe: recipes.Name = "official"
+    head: Literal["resnet", "cnn", "linear"] = "resnet"
+    load_size: int = 256
+    crop_size: int = 224
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 1e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
+    epochs: int = 1000
+    batch_size: int = 64
+
+
+class FreDect(recipes.OneLogit):
+    """Sees the spectrum of a crop, each coefficient standardised over the training images."""
+
+    card = Card(
+        title="FreDect",
+        paper="Frank et al.: Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, "
+        "arXiv 2003.08685",
+        code="RUB-SysSec/GANDCTAnalysis@988c4c3; PyTorch port: Ekko-zn/AIGCDetectBenchmark@5cd41a6",
+        licence="MIT (official code); the port states none; written from the paper and the recipe",
+        pretraining="none",
+        label_convention="1 = fake; the official FFHQ model: 0 = fake",
+        version=1,
+        deviations=(
+            "a ResNet-50 from scratch on 224 px, as the port whose numbers later papers quote; the paper's own heads "
+            "are the variants `cnn` and `linear`",
+            "mean and deviation are those of the fit's own training images; the port ships arrays of ProGAN's",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "drct": recipes.DRCT,
+        "cnn": {"head": "cnn", "lr": 1e-3, "batch_size": 32, "epochs": 50},
+        "linear": {"head": "linear", "lr": 1e-3, "batch_size": 32, "epochs": 50, "weight_decay": 0.01},
+    }
+    calibrates = True
+
+    def roles(self) -> Sequence[str]:
+        """Nothing pretrained."""
+        return ()
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The head behind the standardisation."""
+        from methods._parts.backbones import imagenet_resnet
+        from methods._parts.spectrum import Standardised, linear, shallow_cnn
+
+        p = self.params
+        makers = {"cnn": shallow_cnn, "linear": linear}
+        head = makers[p.head](p.crop_size) if p.head in makers else imagenet_resnet(p, None)
+        return Standardised(head, p.crop_size)
+
+    def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Mean and deviation of every coefficient over the training images."""
+        from methods._parts.spectrum import Standardised
+
+        if isinstance(model, Standardised):
+            model.learn(batches)
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, crop_size, crop_size], the log-DCT of the crop."""
+        from methods._parts.spectrum import log_dct
+
+        p = self.params
+        if p.recipe == "drct":
+            return {"image": log_dct(recipes.drct_view(sample.rgb, stage, rng, p.crop_size))}
+        resized = pad_to_square(resize_short_side(sample.rgb, p.load_size), p.crop_size)
+        return {"image": log_dct(crop(resized, p.crop_size, None))}
+
+    def schedule(self) -> Schedule:
+        """Adam with the early stop on validation accuracy, or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, weight_decay=p.weight_decay, plateau=Plateau())
+
+
+METHOD = FreDect

@@ -1,0 +1,106 @@
+"""Fusing: global and local features, the local ones from windows that the network chooses (ICIP 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.kit.geometry import crop, resize_short_side
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``recipe``: ``official`` or ``drct``; ``crop_size``: side of the network's input and of its larger windows.
+
+    How often training blurs and JPEG-codes; ``depths``, ``width`` and ``stride`` shape the ResNet, whose last grid must
+    be 7 × 7; ``weight_decay`` and ``cosine`` belong to ``drct``.
+    """
+
+    recipe: recipes.Name = "official"
+    crop_size: int = 224
+    blur_prob: float = 0.1
+    jpg_prob: float = 0.1
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 5e-5
+    weight_decay: float = 0.0
+    cosine: int = 5
+    epochs: int = 10_000
+    batch_size: int = 128
+
+
+class Fusing(recipes.OneLogit):
+    """Looks at the resized image and at six windows of the image in full resolution."""
+
+    card = Card(
+        title="Fusing",
+        paper="Ju et al.: Fusing Global and Local Features for Generalized AI-Synthesized Image Detection, ICIP 2022, "
+        "arXiv 2203.13964",
+        code="littlejuyan/FusingGlobalandLocal@0cb3d26",
+        licence="CC BY-NC-SA 4.0; written from the paper and the layer list",
+        pretraining="ImageNet-1k (ResNet-50)",
+        label_convention="1 = fake",
+        version=1,
+        weights={"resnet50": "backbone"},
+        deviations=(
+            "stops when the rate is at its minimum; the official loop never stops by itself",
+            "images of different sizes train together; the official loader needs one size",
+            "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
+    ragged = True
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The network on an ImageNet trunk."""
+        from safetensors.torch import load_file
+
+        from bench.nets.fusing import Fusing as Network
+        from bench.nets.resnet import Shape, load_imagenet, mini_strides
+
+        p = self.params
+        network = Network(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
+        load_imagenet(network.resnet, load_file(weights["resnet50"] / "model.safetensors"))
+        return network
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``full``: float [3, H, W], ImageNet's mean and deviation; ``image``: its centre, resized; ``size``: H, W."""
+        import torch
+
+        from methods._parts.augment import blur_or_jpeg
+        from methods._parts.tensors import imagenet
+
+        p, rgb = self.params, sample.rgb
+        if p.recipe == "drct":
+            rgb = recipes.drct_view(rgb, stage, rng, p.crop_size)
+        elif stage == "train":
+            rgb = blur_or_jpeg(rgb, p.blur_prob, p.jpg_prob, rng)
+            rgb = rgb[:, ::-1] if rng.random() < 0.5 else rgb
+        centre = crop(resize_short_side(rgb, p.crop_size), p.crop_size, None)
+        return {"image": imagenet(centre), "full": imagenet(rgb), "size": torch.tensor(rgb.shape[:2])}
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """The network's logit; positive means fake."""
+        logits: Tensor = model(batch["image"], batch["full"], batch["size"])[:, 0]
+        return logits
+
+    def schedule(self) -> Schedule:
+        """Adam, halved after ten epochs without a gain in validation accuracy; or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        rule = Plateau(patience=10, gains=(1e-4, 5e-5), factor=0.5)
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=rule)
+
+
+METHOD = Fusing

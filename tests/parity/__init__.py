@@ -1,0 +1,1 @@
+"""Our networks against the published code: its outputs on seeded weights are kept as numbers, the code is not."""

@@ -1,0 +1,66 @@
+"""Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT``.
+
+CHECKOUT is a folder with the method's public repository at the commit that its card names. Only numbers are written,
+into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
+"""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from bench.kit.geometry import crop, resize_short_side
+from methods._parts.tensors import imagenet
+from tests.parity.seeded import fill, image
+
+NUMBERS = Path(__file__).parent / "numbers"
+SIZES = ((300, 260), (224, 224), (180, 400))
+
+
+def fusing():
+    """Logits of the whole network, and the windows it chose."""
+    resnet = importlib.import_module("networks.resnet")
+    resnet.model_zoo.load_url = lambda *_, **__: {}
+    resnet.ResNet.load_state_dict = lambda self, state, **_: None
+    trainer = importlib.import_module("networks.trainer")
+    model = trainer.Patch5Model()
+    del resnet.ResNet.load_state_dict
+    fill(model)
+    found = {}
+    with torch.no_grad():
+        for number, size in enumerate(SIZES):
+            rgb = image(number, *size)
+            small = imagenet(crop(resize_short_side(rgb, 224), 224, None))[None]
+            full, scale = imagenet(rgb)[None], torch.tensor([[float(rgb.shape[0]), float(rgb.shape[1])]])
+            places = model.COOI.get_coordinates(model.resnet(small)[0], scale)
+            found[f"{size}"] = {"logit": model(full, small, scale).item(), "windows": places[0].tolist()}
+    return found
+
+
+def gramnet():
+    """Log-probabilities (fake, real) at two input sizes."""
+    module = importlib.import_module("resnet18_gram")
+    model = fill(module.resnet18(pretrained=False))
+    found = {}
+    with torch.no_grad():
+        for number, side in enumerate((64, 128)):
+            bgr = torch.from_numpy(image(number, side, side)[:, :, ::-1].copy()).permute(2, 0, 1)[None].float() / 255
+            found[f"{side}"] = model(bgr)[0].tolist()
+    return found
+
+
+MAKERS = {"fusing": fusing, "gramnet": gramnet}
+
+
+def main():
+    name, checkout = sys.argv[1:3]
+    sys.path.insert(0, checkout)
+    NUMBERS.mkdir(exist_ok=True)
+    text = json.dumps(MAKERS[name](), indent=1, sort_keys=True) + "\n"
+    (NUMBERS / f"{name}.json").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Weights and images that anyone can draw again: functions of a seed and a name."""
+
+import hashlib
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+
+
+def generator(*words):
+    return np.random.default_rng(np.frombuffer(hashlib.sha256(repr(words).encode()).digest(), np.uint32))
+
+
+def tensor(seed, key, shape):
+    """A tensor for a state-dict entry, of a size that keeps activations near one."""
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.int64)
+    drawn = generator(seed, key).standard_normal(shape, dtype=np.float32)
+    if key.endswith("running_var"):
+        drawn = 1 + 0.2 * np.abs(drawn)
+    elif len(shape) > 1:
+        drawn = drawn * math.sqrt(1.6 / np.prod(shape[1:]))
+    elif key.endswith("weight"):
+        drawn = 1 + 0.1 * drawn
+    else:
+        drawn = 0.1 * drawn
+    return torch.from_numpy(np.asarray(drawn, np.float32).reshape(shape))
+
+
+def fill(module, seed=0):
+    """Load seeded weights into every entry of a module's state; returns the module in evaluation mode."""
+    state = module.state_dict()
+    module.load_state_dict({key: tensor(seed, key, tuple(value.shape)).to(value.dtype) for key, value in state.items()})
+    return module.eval()
+
+
+def image(number, width, height):
+    """A picture uint8 [height, width, 3] with structure at every scale."""
+    rng, planes = generator("image", number), []
+    for side in (3, 9, 30):
+        small = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        planes.append(np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC), np.float32))
+    mixed = 0.5 * planes[0] + 0.3 * planes[1] + 0.2 * planes[2] + rng.normal(0, 6, (height, width, 3))
+    return np.clip(mixed.round(), 0, 255).astype(np.uint8)

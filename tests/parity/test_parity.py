@@ -1,0 +1,41 @@
+"""Our networks give the published code's numbers on the same weights and images (max abs 1e-4, fp32)."""
+
+import json
+
+import pytest
+import torch
+
+from bench.kit.geometry import crop, resize_short_side
+from bench.nets.fusing import Fusing, windows
+from bench.nets.gram import GramNet
+from bench.nets.resnet import RESNET18, RESNET50
+from methods._parts.tensors import imagenet
+from tests.parity.make import NUMBERS, SIZES
+from tests.parity.seeded import fill, image
+
+
+def numbers(name):
+    return json.loads((NUMBERS / f"{name}.json").read_text())
+
+
+@torch.no_grad()
+def test_fusing_chooses_the_published_windows_and_gives_the_published_logit():
+    model, wanted = fill(Fusing(RESNET50)), numbers("fusing")
+    for number, size in enumerate(SIZES):
+        rgb = image(number, *size)
+        small = imagenet(crop(resize_short_side(rgb, 224), 224, None))[None]
+        full, sizes = imagenet(rgb)[None], torch.tensor([rgb.shape[:2]])
+        told = wanted[f"{size}"]
+        features = model.resnet.taps(small)["layer4"]
+        assert windows(features, sizes, 224)[0].tolist() == told["windows"]
+        assert model(small, full, sizes).item() == pytest.approx(told["logit"], abs=1e-4)
+        padded = torch.nn.functional.pad(full, (0, 40, 0, 70), value=5.0)
+        assert model(small, padded, sizes).item() == pytest.approx(told["logit"], abs=1e-4)
+
+
+@torch.no_grad()
+def test_gramnet_gives_the_published_log_probabilities():
+    model, wanted = fill(GramNet(RESNET18)), numbers("gramnet")
+    for number, side in enumerate((64, 128)):
+        bgr = torch.from_numpy(image(number, side, side)[:, :, ::-1].copy()).permute(2, 0, 1)[None].float() / 255
+        assert model(bgr).log_softmax(1)[0].tolist() == pytest.approx(wanted[f"{side}"], abs=1e-4)

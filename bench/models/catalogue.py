@@ -102,6 +102,15 @@ MODELS: Mapping[str, Model] = {
             licence="BSD-2-Clause",
         ),
         Model(
+            role="cycleisp",
+            title="CycleISP sRGB denoiser, SIDD",
+            mini="cycleisp",
+            hub="",
+            revision="",
+            files=("config.json", "model.safetensors"),
+            licence="Academic Public License, non-commercial",
+        ),
+        Model(
             role="resnet18",
             title="ResNet-18, ImageNet-1k",
             mini="resnet18",

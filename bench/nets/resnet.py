@@ -14,13 +14,15 @@ class Shape:
     """A ResNet's shape; the defaults are ResNet-50.
 
     ``strides`` are those of conv1, maxpool and layer1…layer4; a maxpool stride of 1 leaves the pool out. Smaller
-    strides keep the real feature grids (14 × 14 at layer3, 7 × 7 at layer4) on smaller images.
+    strides keep the real feature grids (14 × 14 at layer3, 7 × 7 at layer4) on smaller images. ``inside`` are the
+    channels of the input.
     """
 
     bottleneck: bool = True
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
     strides: tuple[int, ...] = (2, 2, 1, 2, 2, 2)
+    inside: int = 3
 
 
 RESNET50 = Shape()
@@ -67,7 +69,7 @@ class ResNet(nn.Module):
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, shape.width, 7, shape.strides[0], 3, bias=False)
+        self.conv1 = nn.Conv2d(shape.inside, shape.width, 7, shape.strides[0], 3, bias=False)
         self.bn1 = nn.BatchNorm2d(shape.width)
         pool = shape.strides[1]
         self.maxpool: nn.Module = nn.MaxPool2d(3, pool, 1) if pool > 1 else nn.Identity()
@@ -110,10 +112,12 @@ _TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 def load_imagenet(model: ResNet, state: dict[str, Tensor]) -> None:
     """Load the trunk of an ImageNet checkpoint with torchvision's keys; its ``fc`` is dropped, all else must match.
 
-    Raises KeyError naming tensors that are missing or unexpected, RuntimeError naming misshapen ones.
+    A model with another number of input channels keeps its own first convolution. Raises KeyError naming tensors that
+    are missing or unexpected, RuntimeError naming misshapen ones.
     """
-    trunk = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
-    wanted = {name for name in model.state_dict() if name.startswith(_TRUNK)}
+    left = ("fc.",) if model.conv1.in_channels == 3 else ("fc.", "conv1.")
+    trunk = {name: tensor for name, tensor in state.items() if not name.startswith(left)}
+    wanted = {name for name in model.state_dict() if name.startswith(_TRUNK) and not name.startswith(left)}
     missing = sorted(name for name in wanted - set(trunk) if not name.endswith("num_batches_tracked"))
     unexpected = sorted(set(trunk) - wanted)
     if missing or unexpected:

@@ -12,7 +12,7 @@ from bench.progress import Meter, Progress
 from bench.recipe import IMAGE
 from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
-from bench.recon.engines import blip, ddim_inversion, llava, lpips, sd_img2img, sd_inpaint
+from bench.recon.engines import blip, ddim_inversion, llava, lpips, noise_residual, sd_img2img, sd_inpaint
 from tests.conftest import picture
 
 _CAPTION = blip.recipe()
@@ -24,6 +24,7 @@ RECIPES = {
     "llava": llava.recipe(max_new_tokens=4),
     "sd_img2img": _IMG2IMG,
     "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
+    "noise_residual": noise_residual.recipe(),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

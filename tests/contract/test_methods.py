@@ -37,6 +37,7 @@ class Strict(dict):
 GEOMETRY = {
     "ddim_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
     "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
+    "noise_residual": lambda rgb, p: rgb,
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }
 

@@ -7,6 +7,7 @@ into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
 import importlib
 import json
 import sys
+import types
 from pathlib import Path
 
 import torch
@@ -51,7 +52,18 @@ def gramnet():
     return found
 
 
-MAKERS = {"fusing": fusing, "gramnet": gramnet}
+def lnp():
+    """The denoiser's noise at a few places, and the classifier's logit of a normalised image."""
+    sys.modules["torchsummary"] = types.SimpleNamespace(summary=None)
+    denoiser = fill(importlib.import_module("denoising_rgb").DenoiseNet())
+    classifier = fill(importlib.import_module("resnet").resnet50(num_classes=1))
+    with torch.no_grad():
+        noise = denoiser(torch.from_numpy(image(0, 48, 40)).permute(2, 0, 1)[None].float() / 255)
+        logits = [classifier(imagenet(image(n, 224, 224))[None]).item() for n in (1, 2)]
+    return {"noise": noise[0, :, ::9, ::11].tolist(), "logits": logits}
+
+
+MAKERS = {"fusing": fusing, "gramnet": gramnet, "lnp": lnp}
 
 
 def main():

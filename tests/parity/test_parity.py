@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from bench.kit.geometry import crop, resize_short_side
+from bench.nets.cycleisp import Denoiser
+from bench.nets.cycleisp import Shape as DenoiserShape
 from bench.nets.fusing import Fusing, windows
 from bench.nets.gram import GramNet
 from bench.nets.resnet import RESNET18, RESNET50
+from bench.nets.spectral_resnet import SpectralResNet
 from methods._parts.tensors import imagenet
 from tests.parity.make import NUMBERS, SIZES
 from tests.parity.seeded import fill, image
@@ -39,3 +43,13 @@ def test_gramnet_gives_the_published_log_probabilities():
     for number, side in enumerate((64, 128)):
         bgr = torch.from_numpy(image(number, side, side)[:, :, ::-1].copy()).permute(2, 0, 1)[None].float() / 255
         assert model(bgr).log_softmax(1)[0].tolist() == pytest.approx(wanted[f"{side}"], abs=1e-4)
+
+
+@torch.no_grad()
+def test_lnp_gives_the_published_noise_and_logits():
+    wanted, denoiser = numbers("lnp"), fill(Denoiser(DenoiserShape()))
+    noise = denoiser(torch.from_numpy(image(0, 48, 40)).permute(2, 0, 1)[None].float() / 255)
+    assert noise[0, :, ::9, ::11].numpy() == pytest.approx(np.asarray(wanted["noise"]), abs=1e-4)
+    classifier = fill(SpectralResNet(RESNET50))
+    logits = [classifier(imagenet(image(n, 224, 224))[None]).item() for n in (1, 2)]
+    assert logits == pytest.approx(wanted["logits"], abs=1e-4)

@@ -188,6 +188,16 @@ def build_upscaler(name: str, side: int, count: int, budget: Budget) -> None:
     _keep(name, {"net": net}, loop)
 
 
+def build_cycleisp(budget: Budget) -> None:
+    """Train LNP's denoiser on the wider world; writes its folder."""
+    pictures = _images("wide", WIDE + HELD_OUT)
+    net, loop = restore.train_denoiser(pictures[:WIDE], budget)
+    folder = WEIGHTS / "cycleisp"
+    _write_json(folder / "config.json", asdict(restore.DENOISER))
+    save_file({k: t.half().contiguous() for k, t in net.cpu().state_dict().items()}, folder / "model.safetensors")
+    _record("cycleisp", loop, {"gain_db": restore.denoised_gain(net, pictures[WIDE:])})
+
+
 def build_crn(budget: Budget) -> None:
     """Train the network that paints layouts."""
     net, loop = restore.train_crn(_images("generators", TRAINING_IMAGES), budget)

@@ -49,6 +49,7 @@ _MODELS = {
     "stylegan2": "style-modulated GAN, 32 px",
     "crn": "cascaded refinement from layouts, 64 px",
     "san": "×2 super-resolution of photographs",
+    "cycleisp": "denoiser in CycleISP's layers, for LNP, on the wider world",
     "blip": "short captioner",
     "llava": "long captioner in LLaVA-NeXT's format",
     "clip_vit_l14": "CLIP with 7 × 7 patches, in the place of ViT-L/14",

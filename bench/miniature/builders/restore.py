@@ -1,4 +1,4 @@
-"""Feed-forward networks: Midjourney's upscaler, and ForenSynths' SAN (super-resolution) and CRN (from layouts)."""
+"""Feed-forward networks: Midjourney's upscaler, ForenSynths' SAN (super-resolution) and CRN, LNP's denoiser."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ from bench.miniature.builders.vae import PatchDiscriminator, energy
 from bench.miniature.camera import photograph
 from bench.miniature.scenes import COLOURS, GROUNDS, Scene, sample_scene
 from bench.miniature.shapes import SHAPES
+from bench.nets.cycleisp import Denoiser
+from bench.nets.cycleisp import Shape as DenoiserShape
 
 RGB = NDArray[np.uint8]
 #: Steps, batch, seed, and whether a patch critic takes part.
-PLANS = {"upscaler": (800, 16, 62, True), "san": (1500, 16, 73, False), "crn": (3000, 24, 74, False)}
+PLANS = {
+    "cycleisp": (1500, 16, 75, False),
+    "upscaler": (800, 16, 62, True),
+    "san": (1500, 16, 73, False),
+    "crn": (3000, 24, 74, False),
+}
+DENOISER = DenoiserShape(width=24, groups=1, blocks=2, reduction=8)
 _LAYOUT = 1 + len(COLOURS) + len(GROUNDS)
 Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 
@@ -172,3 +180,34 @@ def sample_crn(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
 def sample_san(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
     """Photographs of the scenes at 32 × 32, enlarged to 64 × 64: a non-generative edit."""
     return upscale(weights, (photograph(scene, 32, 32) for scene in scenes), device)
+
+
+def train_denoiser(images: np.ndarray, budget: Budget) -> tuple[Denoiser, Loop]:
+    """Train LNP's denoiser on pictures uint8 [N, 64, 64, 3] of the wider world with noise of 2 to 25 levels."""
+    steps, size, seed, _ = PLANS["cycleisp"]
+    torch.manual_seed(seed)
+    net = Denoiser(DENOISER).to(budget.device)
+    optimisers: dict[str, torch.optim.Optimizer] = {"net": torch.optim.AdamW(net.parameters(), 1e-3)}
+    loop = Loop(budget, steps, {"net": net}, optimisers, ("net",), decay=0.997)
+    loop.resume()
+    for step in loop.steps():
+        torch.manual_seed(seed * 1_000_003 + step)
+        clean = (pixels(images[draw(seed, step, len(images), size)], budget.device) + 1) / 2
+        noise = torch.randn_like(clean) * (2 + 23 * torch.rand(size, 1, 1, 1, device=budget.device)) / 255
+        loss = (net(clean + noise) - noise).abs().mean()
+        optimisers["net"].zero_grad()
+        loss.backward()
+        optimisers["net"].step()
+        if step % 100 == 0:
+            budget.say(f"cycleisp step {step} loss {loss.item():.4f}")
+    loop.load_averages()
+    return net.eval(), loop
+
+
+@torch.no_grad()
+def denoised_gain(net: Denoiser, images: np.ndarray) -> float:
+    """PSNR gained in dB by denoising pictures with noise of 12 levels."""
+    clean = (pixels(images, "cpu") + 1) / 2
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal(clean.shape, np.float32)) * 12 / 255
+    left = torch.cat([net(part) for part in (clean + noise).split(50)]) - noise
+    return float(20 * (noise.square().mean().sqrt() / left.square().mean().sqrt()).log10())

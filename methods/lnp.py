@@ -1,0 +1,97 @@
+"""LNP: a ResNet-50 on learned noise patterns and their spectrum (ECCV 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.kit.geometry import crop, pad_to_square, resize_short_side
+from bench.recipe import Recipe
+from bench.recon.engines import noise_residual
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``pattern``: ``official`` or ``clean``.
+
+    The published map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean`` is the noise.
+
+    ``load_size`` and ``crop_size`` of the classifier's input; ``depths``, ``width`` and ``stride`` shape the ResNet.
+    """
+
+    pattern: Literal["official", "clean"] = "official"
+    load_size: int = 256
+    crop_size: int = 224
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 1e-4
+    epochs: int = 10_000
+    batch_size: int = 64
+
+
+class LNP(recipes.OneLogit):
+    """Sees only what a denoiser takes away, never the image itself."""
+
+    card = Card(
+        title="LNP",
+        paper="Liu et al.: Detecting Generated Images by Real Images, ECCV 2022",
+        code="Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2",
+        licence="none stated; the denoiser: Academic Public License; written from the paper and the layer list",
+        pretraining="ImageNet-1k (ResNet-50, but for its first convolution); CycleISP on SIDD (denoiser)",
+        label_convention="1 = fake",
+        version=1,
+        weights={"resnet50": "classifier"},
+        deviations=(
+            "the trunk's weights are copied by name; the official script copies them by position",
+            "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+        ),
+    )
+    Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"clean": {"pattern": "clean"}}
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """The noise of every image."""
+        return {"noise": noise_residual.recipe()}
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The five-channel ResNet; the head drawn from N(0, 0.02)."""
+        from safetensors.torch import load_file
+        from torch import nn
+
+        from bench.nets.resnet import Shape, load_imagenet, mini_strides
+        from bench.nets.spectral_resnet import SpectralResNet
+
+        p = self.params
+        network = SpectralResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
+        load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))
+        nn.init.normal_(network.fc.weight, 0.0, 0.02)
+        return network
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, crop_size, crop_size], ImageNet-normalised noise; cropped and flipped in training."""
+        from methods._parts.tensors import imagenet
+
+        p, noise = self.params, np.asarray(sample.artefacts["noise"])
+        if p.pattern == "official":
+            noise = (noise.astype(np.uint16) * 255).astype(np.uint8)[:, :, ::-1]  # 255 n mod 256 = −n mod 256
+        noise = pad_to_square(resize_short_side(noise, p.load_size), p.crop_size)
+        noise = crop(noise, p.crop_size, rng if stage == "train" else None)
+        if stage == "train" and rng.random() < 0.5:
+            noise = noise[:, ::-1]
+        return {"image": imagenet(noise)}
+
+    def schedule(self) -> Schedule:
+        """Adam with the CNNDetection early stop on validation accuracy."""
+        return Schedule(self.params.epochs, self.params.batch_size, "adam", self.params.lr, plateau=Plateau())
+
+
+METHOD = LNP

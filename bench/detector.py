@@ -85,7 +85,8 @@ class Schedule:
 
     ``plateau`` None trains ``epochs`` epochs; else it is the early stop of the CNNDetection family: after ``patience``
     epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``. ``cosine`` is the half
-    period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch).
+    period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch);
+    with ``step_size`` the rate is multiplied by ``gamma`` every so many epochs (torch's StepLR).
     ``keep_best`` keeps the epoch with the best validation accuracy, the earliest of equals; else the last is kept.
     """
 
@@ -97,6 +98,8 @@ class Schedule:
     weight_decay: float = 0.0
     plateau: Plateau | None = None
     cosine: int | None = None
+    step_size: int | None = None
+    gamma: float = 0.1
     keep_best: bool = False
 
 

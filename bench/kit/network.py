@@ -205,6 +205,8 @@ class Training:
         rate = self.stop.lr if self.plan.plateau else self.plan.lr
         if self.plan.cosine:
             rate *= 0.5 * (1 + math.cos(math.pi * self.epoch / self.plan.cosine))
+        if self.plan.step_size:
+            rate *= self.plan.gamma ** (self.epoch // self.plan.step_size)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 

@@ -111,6 +111,15 @@ MODELS: Mapping[str, Model] = {
             licence="Academic Public License, non-commercial",
         ),
         Model(
+            role="stylegan_discriminator",
+            title="StyleGAN discriminator, LSUN bedrooms 256 px",
+            mini="stylegan_discriminator",
+            hub="",
+            revision="",
+            files=("config.json", "model.safetensors"),
+            licence="CC BY-NC 4.0",
+        ),
+        Model(
             role="resnet18",
             title="ResNet-18, ImageNet-1k",
             mini="resnet18",

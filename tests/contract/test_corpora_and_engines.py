@@ -12,7 +12,16 @@ from bench.progress import Meter, Progress
 from bench.recipe import IMAGE
 from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
-from bench.recon.engines import blip, ddim_inversion, llava, lpips, noise_residual, sd_img2img, sd_inpaint
+from bench.recon.engines import (
+    blip,
+    ddim_inversion,
+    discriminator_gradient,
+    llava,
+    lpips,
+    noise_residual,
+    sd_img2img,
+    sd_inpaint,
+)
 from tests.conftest import picture
 
 _CAPTION = blip.recipe()
@@ -25,6 +34,7 @@ RECIPES = {
     "sd_img2img": _IMG2IMG,
     "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
     "noise_residual": noise_residual.recipe(),
+    "discriminator_gradient": discriminator_gradient.recipe(),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench import discover
 from bench.detector import STAGES, Detector, Facts, Sample, Statistic
@@ -37,6 +38,7 @@ class Strict(dict):
 GEOMETRY = {
     "ddim_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
     "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
+    "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
     "noise_residual": lambda rgb, p: rgb,
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }

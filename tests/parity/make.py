@@ -63,7 +63,18 @@ def lnp():
     return {"noise": noise[0, :, ::9, ::11].tolist(), "logits": logits}
 
 
-MAKERS = {"fusing": fusing, "gramnet": gramnet, "lnp": lnp}
+def lgrad():
+    """The discriminator's logit and the gradient at a few places, an image alone."""
+    build = importlib.import_module("models").build_model
+    model = build(gan_type="stylegan", module="discriminator", resolution=256, label_size=0, image_channels=3)
+    fill(model, like_normal=True)
+    x = (torch.from_numpy(image(0, 256, 256)).permute(2, 0, 1)[None].float() / 127.5 - 1).requires_grad_(True)
+    logit = model(x)
+    (slope,) = torch.autograd.grad(logit.sum(), x)
+    return {"logit": logit.item(), "gradient": slope[0, :, ::37, ::41].tolist(), "keys": sorted(model.state_dict())}
+
+
+MAKERS = {"fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
 
 
 def main():

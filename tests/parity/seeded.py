@@ -12,13 +12,17 @@ def generator(*words):
     return np.random.default_rng(np.frombuffer(hashlib.sha256(repr(words).encode()).digest(), np.uint32))
 
 
-def tensor(seed, key, shape):
-    """A tensor for a state-dict entry, of a size that keeps activations near one."""
+def tensor(seed, key, shape, like_normal=False):
+    """A tensor for a state-dict entry, of a size that keeps activations near one; or standard normal but for biases."""
+    if key.endswith((".kernel", "lod")):
+        return None
     if key.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)
     drawn = generator(seed, key).standard_normal(shape, dtype=np.float32)
     if key.endswith("running_var"):
         drawn = 1 + 0.2 * np.abs(drawn)
+    elif like_normal and len(shape) > 1:
+        pass
     elif len(shape) > 1:
         drawn = drawn * math.sqrt(1.6 / np.prod(shape[1:]))
     elif key.endswith("weight"):
@@ -28,10 +32,14 @@ def tensor(seed, key, shape):
     return torch.from_numpy(np.asarray(drawn, np.float32).reshape(shape))
 
 
-def fill(module, seed=0):
-    """Load seeded weights into every entry of a module's state; returns the module in evaluation mode."""
+def fill(module, seed=0, like_normal=False):
+    """Load seeded weights into every entry of a module's state; returns the module in evaluation mode.
+
+    Constants (blur kernels, levels of detail) stay; ``like_normal`` is for equalised learning rates, which scale later.
+    """
     state = module.state_dict()
-    module.load_state_dict({key: tensor(seed, key, tuple(value.shape)).to(value.dtype) for key, value in state.items()})
+    drawn = {key: tensor(seed, key, tuple(value.shape), like_normal) for key, value in state.items()}
+    module.load_state_dict({key: state[key] if t is None else t.to(state[key].dtype) for key, t in drawn.items()})
     return module.eval()
 
 

@@ -13,6 +13,8 @@ from bench.nets.fusing import Fusing, windows
 from bench.nets.gram import GramNet
 from bench.nets.resnet import RESNET18, RESNET50
 from bench.nets.spectral_resnet import SpectralResNet
+from bench.nets.stylegan import Discriminator, gradients
+from bench.nets.stylegan import Shape as DiscriminatorShape
 from methods._parts.tensors import imagenet
 from tests.parity.make import NUMBERS, SIZES
 from tests.parity.seeded import fill, image
@@ -53,3 +55,13 @@ def test_lnp_gives_the_published_noise_and_logits():
     classifier = fill(SpectralResNet(RESNET50))
     logits = [classifier(imagenet(image(n, 224, 224))[None]).item() for n in (1, 2)]
     assert logits == pytest.approx(wanted["logits"], abs=1e-4)
+
+
+def test_lgrad_gives_the_published_logit_and_gradient():
+    wanted = numbers("lgrad")
+    net = fill(Discriminator(DiscriminatorShape()), like_normal=True)
+    assert sorted(net.state_dict()) == wanted["keys"]
+    x = torch.from_numpy(image(0, 256, 256)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    assert net(x).item() == pytest.approx(wanted["logit"], abs=1e-4)
+    slope = gradients(net, torch.cat([x, x.flip(3)]))[0]
+    assert slope[:, ::37, ::41].numpy() == pytest.approx(np.asarray(wanted["gradient"]), abs=1e-4)

@@ -1,0 +1,87 @@
+"""LGrad: a ResNet-50 on the gradients of a pretrained GAN discriminator (CVPR 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from bench.detector import Card, Sample, Schedule, Stage
+from bench.kit.geometry import crop
+from bench.recipe import Recipe
+from bench.recon.engines import discriminator_gradient
+from methods._parts import recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params:
+    """``load_size``: side of the gradient in testing; ``crop_size``: that of the training crop.
+
+    The rate is multiplied by ``gamma`` every ``step_size`` epochs. ``depths``, ``width``, ``stride`` shape the ResNet.
+    """
+
+    load_size: int = 256
+    crop_size: int = 224
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    stride: int = 32
+    lr: float = 5e-4
+    step_size: int = 10
+    gamma: float = 0.8
+    epochs: int = 100
+    batch_size: int = 16
+
+
+class LGrad(recipes.OneLogit):
+    """Sees only where a discriminator would change the image, never the image itself."""
+
+    card = Card(
+        title="LGrad",
+        paper="Tan et al.: Learning on Gradients: Generalized Artifacts Representation for GAN-Generated Images "
+        "Detection, CVPR 2023",
+        code="chuangchuangtan/LGrad@7cb5973",
+        licence="none stated; the StyleGAN part: CC BY-NC 4.0; written from the paper and the layer list",
+        pretraining="ImageNet-1k (ResNet-50); StyleGAN on LSUN bedrooms (discriminator)",
+        label_convention="1 = fake",
+        version=1,
+        weights={"resnet50": "classifier"},
+        deviations=("gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",),
+    )
+    Params = Params
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """The gradient of every image."""
+        return {"gradient": discriminator_gradient.recipe()}
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """A ResNet with one logit; the head drawn from N(0, 0.02)."""
+        from methods._parts.backbones import imagenet_resnet
+
+        return imagenet_resnet(self.params, weights["resnet50"])
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """``image``: float [3, S, S], normalised gradient; S is ``crop_size`` in training, else ``load_size``."""
+        from methods._parts.tensors import imagenet
+
+        p, gradient = self.params, np.asarray(sample.artefacts["gradient"])
+        if gradient.shape[:2] != (p.load_size, p.load_size):
+            whole = Image.fromarray(gradient).resize((p.load_size, p.load_size), Image.Resampling.BILINEAR)
+            gradient = np.asarray(whole)
+        if stage == "train":
+            gradient = crop(gradient, p.crop_size, rng)
+            gradient = gradient[:, ::-1] if rng.random() < 0.5 else gradient
+        return {"image": imagenet(gradient)}
+
+    def schedule(self) -> Schedule:
+        """Adam, the rate falling every ten epochs; the last epoch is kept."""
+        p = self.params
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, step_size=p.step_size, gamma=p.gamma)
+
+
+METHOD = LGrad

@@ -76,6 +76,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "san": partial(make.build_upscaler, "san", 64, make.TRAINING_IMAGES),
     "crn": make.build_crn,
     "cycleisp": make.build_cycleisp,
+    "stylegan_discriminator": make.build_stylegan_discriminator,
     "sdv14": partial(make.build_pipeline, "sdv14", ""),
     "sdv15": partial(make.build_pipeline, "sdv15", "sdv14"),
     "wukong": partial(make.build_pipeline, "wukong", ""),

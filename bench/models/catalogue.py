@@ -84,6 +84,15 @@ MODELS: Mapping[str, Model] = {
             licence="MIT",
         ),
         Model(
+            role="clip_vit_b32",
+            title="CLIP ViT-B/32",
+            mini="clip_vit_b32",
+            hub="openai/clip-vit-base-patch32",
+            revision="main",
+            files=("*.json", "merges.txt", "vocab.json", "model.safetensors", "pytorch_model.bin"),
+            licence="MIT",
+        ),
+        Model(
             role="convnext",
             title="ConvNeXt-B, ImageNet-22k",
             mini="convnext",

@@ -9,27 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
-from transformers.utils import logging
 
-logging.disable_progress_bar()
+from bench.nets.clip import load_half
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-
-
-def _loaded(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types
-    """The vision half of a CLIP folder. Raises KeyError naming tensors that are missing or misshapen."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # It would list the text half, which is left out on purpose.
-    try:
-        clip, told = CLIPVisionModelWithProjection.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    finally:
-        logging.set_verbosity(verbosity)
-    wrong = [*told["missing_keys"], *(entry[0] for entry in told["mismatched_keys"])]
-    if wrong:
-        raise KeyError(f"CLIP weights in {folder} do not fit: missing or misshapen {sorted(wrong)}")
-    return clip
 
 
 class ImageEncoder(nn.Module):
@@ -37,7 +20,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.clip: Any = _loaded(folder)
+        self.clip: Any = load_half(CLIPVisionModelWithProjection, folder)
         self.requires_grad_(False)
         self.width = int(self.clip.config.projection_dim)
 

@@ -14,6 +14,7 @@ from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
 from bench.recon.engines import (
     blip,
+    clip_text,
     ddim_inversion,
     discriminator_gradient,
     llava,
@@ -35,6 +36,7 @@ RECIPES = {
     "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
     "noise_residual": noise_residual.recipe(),
     "discriminator_gradient": discriminator_gradient.recipe(),
+    "clip_text": clip_text.recipe(_CAPTION),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

@@ -42,6 +42,8 @@ GEOMETRY = {
     "noise_residual": lambda rgb, p: rgb,
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }
+#: The shape of each engine's array.
+SHAPES = {"clip_text": lambda p: (64,)}
 
 
 class ToyPixels:
@@ -58,6 +60,11 @@ class ToyPixels:
         return rgb
 
     def artefact(self, recipe, thing):
+        if recipe.engine in SHAPES:
+            drawn = np.random.default_rng(int(thing.image_id[:6], 16)).standard_normal(
+                SHAPES[recipe.engine](recipe.params)
+            )
+            return (drawn + thing.label).astype(np.float32)
         source = recipe.inputs["image"]
         rgb = self.artefact(source, thing) if isinstance(source, Recipe) else self.image(None, thing)
         rgb = GEOMETRY[recipe.engine](rgb, recipe.params)

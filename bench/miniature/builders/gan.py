@@ -18,12 +18,16 @@ from torch.nn import functional as F
 from bench.miniature.builders.biggan import class_ids
 from bench.miniature.builders.loop import Budget, Loop, draw, pixels, rgb_of, shrink
 from bench.miniature.scenes import OBJECTS, Scene
+from bench.nets.stylegan import Discriminator
+from bench.nets.stylegan import Shape as DiscriminatorShape
 from bench.recon.batching import noise
 
 RGB = NDArray[np.uint8]
 LATENT, BATCH, R1_EVERY, R1 = 64, 32, 8, 1.0
 #: Steps and seed.
-PLANS = {"progan": (5000, 71), "stylegan2": (5000, 72)}
+PLANS = {"progan": (3000, 71), "stylegan2": (3000, 72), "stylegan_discriminator": (600, 76)}
+#: LGrad's discriminator, 64 px, and the widths of the generator that it plays against.
+DISCRIMINATOR, AGAINST = DiscriminatorShape(64, 1024, 64), (64, 48, 32, 24, 16)
 _WIDTHS = (96, 64, 48, 24)
 
 
@@ -91,21 +95,21 @@ class StyleBlock(nn.Module):
 
 
 class StyleGAN2(nn.Module):
-    """Mapping network, learned constant, two style blocks a resolution, summed RGB skips."""
+    """Mapping network, learned constant, two style blocks a resolution, summed RGB skips; a width a resolution."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: tuple[int, ...] = _WIDTHS) -> None:
         super().__init__()
         self.embedding = nn.Embedding(len(OBJECTS), LATENT)
         layers = [nn.Linear(2 * LATENT, LATENT), nn.LeakyReLU(0.2), nn.Linear(LATENT, LATENT), nn.LeakyReLU(0.2)]
         self.mapping = nn.Sequential(*layers, nn.Linear(LATENT, LATENT))
-        self.constant = nn.Parameter(torch.randn(1, _WIDTHS[0], 4, 4))
-        pairs = [(_WIDTHS[max(i - 1, 0)], width) for i, width in enumerate(_WIDTHS)]
+        self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        pairs = [(widths[max(i - 1, 0)], width) for i, width in enumerate(widths)]
         self.first = nn.ModuleList(StyleBlock(a, b) for a, b in pairs)
         self.second = nn.ModuleList(StyleBlock(b, b) for _, b in pairs)
         self.rgb = nn.ModuleList(EqualConv(b, 3, 1) for _, b in pairs)
 
     def forward(self, z: torch.Tensor, ids: torch.Tensor, stage: float = 3.0) -> torch.Tensor:
-        """Noise [B, 64] and object ids [B] to images [B, 3, 32, 32]; ``stage`` is ignored."""
+        """Noise [B, 64] and object ids [B] to images, 32 × 32 for four widths; ``stage`` is ignored."""
         w = self.mapping(torch.cat([_unit(z), self.embedding(ids)], 1))
         x, image = self.constant.expand(len(z), -1, -1, -1), torch.zeros((), device=z.device)
         for level, (first, second, rgb) in enumerate(zip(self.first, self.second, self.rgb, strict=True)):
@@ -179,6 +183,39 @@ def train_gan(name: str, images: np.ndarray, budget: Budget) -> tuple[nn.Module,
         optimisers["generator"].step()
     loop.load_averages()
     return generator.eval(), loop
+
+
+def train_discriminator(images: np.ndarray, budget: Budget) -> tuple[Discriminator, Loop]:
+    """Train LGrad's discriminator in an unconditional game on pictures uint8 [N, 64, 64, 3] of the wider world."""
+    device, (steps, seed) = budget.device, PLANS["stylegan_discriminator"]
+    torch.manual_seed(seed)
+    generator, critic = StyleGAN2(AGAINST).to(device), Discriminator(DISCRIMINATOR).to(device)
+    optimisers: dict[str, torch.optim.Optimizer] = {
+        "generator": torch.optim.Adam(generator.parameters(), 2e-3, betas=(0.0, 0.99)),
+        "critic": torch.optim.Adam(critic.parameters(), 2e-3, betas=(0.0, 0.99)),
+    }
+    nothing = torch.zeros(BATCH // 2, dtype=torch.int64, device=device)
+    loop = Loop(budget, steps, {"generator": generator, "critic": critic}, optimisers, ("critic",), decay=0.998)
+    loop.resume()
+    for step in loop.steps():
+        torch.manual_seed(seed * 1_000_003 + step)
+        x = pixels(images[draw(seed, step, len(images), BATCH // 2)], device).requires_grad_(step % R1_EVERY == 0)
+        fake = generator(torch.randn(BATCH // 2, LATENT, device=device), nothing)
+        real_logit, fake_logit = critic(x, company=True), critic(fake.detach(), company=True)
+        loss = F.softplus(-real_logit).mean() + F.softplus(fake_logit).mean()
+        if step % R1_EVERY == 0:
+            (slope,) = torch.autograd.grad(real_logit.sum(), x, create_graph=True)
+            loss = loss + 0.5 * R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
+        optimisers["critic"].zero_grad()
+        loss.backward()
+        optimisers["critic"].step()
+        optimisers["generator"].zero_grad()
+        F.softplus(-critic(fake, company=True)).mean().backward()
+        optimisers["generator"].step()
+        if step % 100 == 0:
+            budget.say(f"step {step} real {real_logit.mean().item():.2f} fake {fake_logit.mean().item():.2f}")
+    loop.load_averages()
+    return critic.eval(), loop
 
 
 @torch.no_grad()

@@ -198,6 +198,15 @@ def build_cycleisp(budget: Budget) -> None:
     _record("cycleisp", loop, {"gain_db": restore.denoised_gain(net, pictures[WIDE:])})
 
 
+def build_stylegan_discriminator(budget: Budget) -> None:
+    """Train LGrad's discriminator on the wider world; writes its folder."""
+    net, loop = gan.train_discriminator(_images("wide", WIDE), budget)
+    folder = WEIGHTS / "stylegan_discriminator"
+    _write_json(folder / "config.json", asdict(gan.DISCRIMINATOR))
+    save_file({k: t.half().contiguous() for k, t in net.cpu().state_dict().items()}, folder / "model.safetensors")
+    _record("stylegan_discriminator", loop, {})
+
+
 def build_crn(budget: Budget) -> None:
     """Train the network that paints layouts."""
     net, loop = restore.train_crn(_images("generators", TRAINING_IMAGES), budget)

@@ -49,6 +49,7 @@ _MODELS = {
     "stylegan2": "style-modulated GAN, 32 px",
     "crn": "cascaded refinement from layouts, 64 px",
     "san": "×2 super-resolution of photographs",
+    "stylegan_discriminator": "StyleGAN's discriminator at 64 px, for LGrad, on the wider world",
     "cycleisp": "denoiser in CycleISP's layers, for LNP, on the wider world",
     "blip": "short captioner",
     "llava": "long captioner in LLaVA-NeXT's format",

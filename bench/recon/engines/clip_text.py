@@ -1,0 +1,65 @@
+"""CLIP's embedding of an image's caption: the text half of DE-FAKE and of SemGIR's attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.models.zoo import Zoo
+from bench.progress import Meter
+from bench.recipe import IMAGE, Recipe
+from bench.recon.engine import RGB, Engine, Request
+
+
+def recipe(caption: Recipe, role: str = "clip_vit_b32", image: Recipe | str = IMAGE) -> Recipe:
+    """The need for the embedding of ``caption`` by the CLIP of a role."""
+    return Recipe("clip_text", ClipText.version, {}, {role: ""}, inputs={"image": image, "caption": caption})
+
+
+class ClipText(Engine):
+    """Caption → projected text embedding, not normalised: float32 [width]. The image itself is not looked at."""
+
+    name = "clip_text"
+    version = 1
+    payload = "safetensors"
+    batch = 32
+    seconds = 0.003
+
+    def forwards(self, recipe: Recipe) -> int:
+        """The text encoder once."""
+        return 1
+
+    def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
+        """Load the text half and its tokenizer from the Hub's folder format."""
+        from transformers import AutoTokenizer, CLIPTextModelWithProjection
+
+        from bench.nets.clip import load_half
+
+        (role,) = recipe.weights
+        folder = zoo.folder(role)
+        self._meter, self._device = meter, device
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._model: Any = load_half(CLIPTextModelWithProjection, folder).to(device).eval()
+
+    def view(self, request: Request) -> RGB:
+        """A stand-in of one size: all captions share a batch."""
+        return np.zeros((1, 1, 3), np.uint8)
+
+    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[NDArray[np.float32]]:
+        """Embeddings."""
+        import torch
+
+        texts = [str(request.inputs["caption"]) for request in requests]
+        length = self._model.config.max_position_embeddings
+        options = {"padding": "max_length", "max_length": length, "truncation": True, "return_tensors": "pt"}
+        tokens = self._tokenizer(texts, **options)
+        with torch.no_grad():
+            embedded = self._model(tokens.input_ids.to(self._device)).text_embeds
+        self._meter.forwards += len(views)
+        return list(embedded.float().cpu().numpy())
+
+
+ENGINE = ClipText

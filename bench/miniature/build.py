@@ -66,7 +66,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "convnext": partial(make.build_backbone, "convnext", 56),
     "lpips": partial(make.build_backbone, "lpips", 64),
     "vae": partial(make.build_vae, "vae", vae.SEED, vae.WIDTHS, vae.STEPS),
-    "midjourney_vae": partial(make.build_vae, "midjourney_vae", 60, (24, 48, 72), 1600),
+    "midjourney_vae": partial(make.build_vae, "midjourney_vae", 60, (24, 48, 72), 1200),
     "midjourney": partial(make.build_pipeline, "midjourney", "sdv14", latents="midjourney_vae"),
     "upscaler": partial(make.build_upscaler, "upscaler", 128, 3000),
     "vqvae": make.build_vqvae,

@@ -48,6 +48,15 @@ MODELS: Mapping[str, Model] = {
             licence="CreativeML OpenRAIL-M",
         ),
         Model(
+            role="sdv15",
+            title="Stable Diffusion v1.5 (in the miniature its sdv14 stands in)",
+            mini="sdv14",
+            hub="stable-diffusion-v1-5/stable-diffusion-v1-5",
+            revision="main",
+            files=_SD_FILES,
+            licence="CreativeML OpenRAIL-M",
+        ),
+        Model(
             role="sdv1_inpaint",
             title="Stable Diffusion v1 inpainting",
             mini="sdv1_inpaint",

@@ -17,6 +17,7 @@ from bench.recon.engines import (
     clip_text,
     ddim_inversion,
     discriminator_gradient,
+    latent_error,
     llava,
     lpips,
     noise_residual,
@@ -37,6 +38,7 @@ RECIPES = {
     "noise_residual": noise_residual.recipe(),
     "discriminator_gradient": discriminator_gradient.recipe(),
     "clip_text": clip_text.recipe(_CAPTION),
+    "latent_error": latent_error.recipe(size=64, ensemble=2),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

@@ -19,7 +19,7 @@ from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS = 96, 56, 12
 #: Steps, seed, vision width, layers, patch, width of the embedding; each stands for one of OpenAI's models.
-PLANS = {"clip_vit_l14": (3000, 81, 128, 4, 8, 128), "clip_vit_b32": (2000, 82, 64, 3, 8, 64)}
+PLANS = {"clip_vit_l14": (3000, 81, 128, 4, 8, 128), "clip_vit_b32": (1200, 82, 64, 3, 8, 64)}
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:

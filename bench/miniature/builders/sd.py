@@ -99,11 +99,11 @@ class Course:
 
 COURSES = {
     "sdv14": Course(5000, 14),
-    "sdv15": Course(1000, 15, lr=3e-4, learns_text=False),
+    "sdv15": Course(600, 15, lr=3e-4, learns_text=False),
     "wukong": Course(3000, 16),
     "sdv1_inpaint": Course(1500, 17, lr=4e-4, learns_text=False, inpaint=True),
     "sdv21": Course(1500, 21, lr=5e-4, prediction="v_prediction"),
-    "midjourney": Course(1500, 61),
+    "midjourney": Course(1000, 61),
 }
 
 

@@ -14,7 +14,7 @@ import torch
 
 from bench.kit.geometry import crop, resize_short_side
 from methods._parts.tensors import imagenet
-from tests.parity.seeded import fill, image
+from tests.parity.seeded import fill, image, tensor
 
 NUMBERS = Path(__file__).parent / "numbers"
 SIZES = ((300, 260), (224, 224), (180, 400))
@@ -74,7 +74,28 @@ def lgrad():
     return {"logit": logit.item(), "gradient": slope[0, :, ::37, ::41].tolist(), "keys": sorted(model.state_dict())}
 
 
-MAKERS = {"fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
+def lare():
+    """Logits of the classifier on CLIP RN50's shape, two images at once; its keys without the text half."""
+    sys.modules["clip"] = types.SimpleNamespace()
+    base = importlib.import_module("model_base")
+
+    class Clip(torch.nn.Module):
+        dtype = torch.float32
+
+        def __init__(self):
+            super().__init__()
+            self.visual = base.ModifiedResNet((3, 4, 6, 3), 1024, 32, 224, 64)
+
+    sys.modules["clip"].load = lambda *_, **__: (Clip(), None)
+    model = fill(importlib.import_module("model").CLipClassifierWMapV6(clip_type="RN50"))
+    images = torch.stack([imagenet(image(n, 224, 224)) for n in (0, 1)])
+    errors = torch.stack([tensor(0, f"error {n}", (4, 32, 32)).square() for n in (0, 1)])
+    with torch.no_grad():
+        logits = model(images, errors)
+    return {"logits": logits.tolist(), "keys": sorted(model.state_dict())}
+
+
+MAKERS = {"lare": lare, "fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
 
 
 def main():

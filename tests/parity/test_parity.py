@@ -7,17 +7,19 @@ import pytest
 import torch
 
 from bench.kit.geometry import crop, resize_short_side
+from bench.nets.clip_resnet import Shape as ClipShape
 from bench.nets.cycleisp import Denoiser
 from bench.nets.cycleisp import Shape as DenoiserShape
 from bench.nets.fusing import Fusing, windows
 from bench.nets.gram import GramNet
+from bench.nets.lare import LaRE
 from bench.nets.resnet import RESNET18, RESNET50
 from bench.nets.spectral_resnet import SpectralResNet
 from bench.nets.stylegan import Discriminator, gradients
 from bench.nets.stylegan import Shape as DiscriminatorShape
 from methods._parts.tensors import imagenet
 from tests.parity.make import NUMBERS, SIZES
-from tests.parity.seeded import fill, image
+from tests.parity.seeded import fill, image, tensor
 
 
 def numbers(name):
@@ -65,3 +67,13 @@ def test_lgrad_gives_the_published_logit_and_gradient():
     assert net(x).item() == pytest.approx(wanted["logit"], abs=1e-4)
     slope = gradients(net, torch.cat([x, x.flip(3)]))[0]
     assert slope[:, ::37, ::41].numpy() == pytest.approx(np.asarray(wanted["gradient"]), abs=1e-4)
+
+
+@torch.no_grad()
+def test_lare_gives_the_published_logits():
+    wanted, model = numbers("lare"), fill(LaRE(ClipShape()))
+    assert sorted(model.state_dict()) == wanted["keys"]
+    images = torch.stack([imagenet(image(n, 224, 224)) for n in (0, 1)])
+    errors = torch.stack([tensor(0, f"error {n}", (4, 32, 32)).square() for n in (0, 1)])
+    assert model(images, errors).numpy() == pytest.approx(np.asarray(wanted["logits"]), abs=1e-4)
+    assert model(images[:1], errors[:1]).numpy() == pytest.approx(np.asarray(wanted["logits"])[:1], abs=1e-4)

@@ -23,6 +23,7 @@ from bench.recon.engines import (
     noise_residual,
     sd_img2img,
     sd_inpaint,
+    txt2img,
 )
 from tests.conftest import picture
 
@@ -39,6 +40,7 @@ RECIPES = {
     "discriminator_gradient": discriminator_gradient.recipe(),
     "clip_text": clip_text.recipe(_CAPTION),
     "latent_error": latent_error.recipe(size=64, ensemble=2),
+    "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,9 @@ def main() -> None:
     if STAMP.exists() and STAMP.read_text(encoding="ascii") == wanted():
         return
     uv = uv_command()
-    run(uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "-r", LOCK)
+    # Where Python may not keep its bytecode, every start would compile torch and its relatives again: seconds each.
+    compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+    run(uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", *compiled, "-r", LOCK)
     STAMP.write_text(wanted(), encoding="ascii")
 
 

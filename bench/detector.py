@@ -87,7 +87,8 @@ class Schedule:
     epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``. ``cosine`` is the half
     period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch);
     with ``step_size`` the rate is multiplied by ``gamma`` every so many epochs (torch's StepLR).
-    ``keep_best`` keeps the epoch with the best validation accuracy, the earliest of equals; else the last is kept.
+    ``clip_norm`` bounds the norm of the gradient of all weights. ``keep_best`` keeps the epoch with the best validation
+    accuracy, the earliest of equals; else the last is kept.
     """
 
     epochs: int
@@ -100,6 +101,7 @@ class Schedule:
     cosine: int | None = None
     step_size: int | None = None
     gamma: float = 0.1
+    clip_norm: float | None = None
     keep_best: bool = False
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -51,11 +53,14 @@ def pad_to_multiple(rgb: RGB, multiple: int) -> RGB:
     return np.pad(rgb, ((0, -height % multiple), (0, -width % multiple), (0, 0)))
 
 
-def pad_to_square(rgb: RGB, size: int) -> RGB:
-    """Zeros on all sides, centred, where a side is shorter than ``size``; the odd row goes to the bottom or right."""
+def pad_to_square(rgb: RGB, size: int, mode: Literal["constant", "reflect"] = "constant") -> RGB:
+    """Zeros on all sides, centred, where a side is shorter than ``size``; the odd row goes to the bottom or right.
+
+    With ``reflect`` the image mirrored at its outermost pixels, again and again, instead of zeros.
+    """
     missing = [max(0, size - side) for side in rgb.shape[:2]]
     around = [(gap // 2, gap - gap // 2) for gap in missing]
-    return np.pad(rgb, (*around, (0, 0)))
+    return np.pad(rgb, (*around, (0, 0)), mode=mode)
 
 
 def crop(rgb: RGB, size: int | tuple[int, int], rng: np.random.Generator | None) -> RGB:

@@ -170,6 +170,8 @@ class Training:
             loss = self.detector.loss(self.model, batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            if self.plan.clip_norm:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
             self.optimizer.step()
             self.bench.meter.forwards += len(batch["label"])
 

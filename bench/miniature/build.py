@@ -84,6 +84,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "sdv21": partial(make.build_pipeline, "sdv21", "sdv14"),
     "clip_vit_l14": partial(make.build_clip, "clip_vit_l14"),
     "clip_vit_b32": partial(make.build_clip, "clip_vit_b32"),
+    "clip_rn50": partial(make.build_clip, "clip_rn50"),
     "blip": make.build_blip,
     "llava": make.build_llava,
     "adm": make.build_adm,

@@ -102,6 +102,15 @@ MODELS: Mapping[str, Model] = {
             licence="MIT",
         ),
         Model(
+            role="clip_rn50",
+            title="CLIP RN50",
+            mini="clip_rn50",
+            hub="timm/resnet50_clip.openai",
+            revision="main",
+            files=("shape.json", "open_clip_model.safetensors"),
+            licence="MIT",
+        ),
+        Model(
             role="convnext",
             title="ConvNeXt-B, ImageNet-22k",
             mini="convnext",

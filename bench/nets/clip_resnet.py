@@ -5,10 +5,14 @@ Three stem convolutions, average pools in the place of strides, attention at the
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -110,3 +114,24 @@ class ClipResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Embeddings."""
         return self.taps(x)["pooled"]
+
+
+def load_clip_resnet(folder: Path, shape: Shape | None = None) -> ClipResNet:
+    """The image tower of a CLIP in open_clip's layout: ``open_clip_model.safetensors`` with keys below ``visual.``.
+
+    ``shape.json`` may hold the :class:`Shape`; else it is ``shape``, RN50 for None. The text half is passed over;
+    every key of the tower must fit.
+    """
+    config = folder / "shape.json"
+    if shape is None:
+        values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+        lists: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        shape = Shape(**lists)
+    tower, prefix = ClipResNet(shape), "visual."
+    found = load_file(folder / "open_clip_model.safetensors")
+    state = {name.removeprefix(prefix): t.float() for name, t in found.items() if name.startswith(prefix)}
+    result = tower.load_state_dict(state, strict=False)
+    missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
+    if missing or result.unexpected_keys:
+        raise KeyError(f"CLIP weights in {folder} do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+    return tower

@@ -43,7 +43,7 @@ GEOMETRY = {
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }
 #: The shape of each engine's array.
-SHAPES = {"clip_text": lambda p: (64,)}
+SHAPES = {"clip_text": lambda p: (64,), "latent_error": lambda p: (4, p["size"] // 4, p["size"] // 4)}
 
 
 class ToyPixels:

@@ -1,25 +1,63 @@
-"""A small CLIP in the Hub's format: a ViT with 7 × 7 patches of 56 px and a text tower, on the wider world."""
+"""Small CLIPs on the wider world: ViTs with 7 × 7 patches of 56 px in the Hub's format, ResNets in OpenAI's keys."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    PreTrainedTokenizerFast,
+)
 
 from bench.miniature.builders.backbone import CLASSES, grouped_loss, labels, whiten, window
 from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.words import WIDE_WORDS, tokenize, word_tokenizer
 from bench.miniature.scenes import sample_scene
 from bench.miniature.wide import caption
+from bench.nets.clip_resnet import ClipResNet
+from bench.nets.clip_resnet import Shape as ClipShape
 from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS = 96, 56, 12
 #: Steps, seed, vision width, layers, patch, width of the embedding; each stands for one of OpenAI's models.
 PLANS = {"clip_vit_l14": (3000, 81, 128, 4, 8, 128), "clip_vit_b32": (1200, 82, 64, 3, 8, 64)}
+#: Steps, seed, batch and image tower of CLIP's ResNets: 14 × 14 cells at layer3, 7 × 7 at layer4.
+RESNETS = {"clip_rn50": (1200, 83, 48, ClipShape((1, 1, 1, 1), 16, 8, SIDE, 128, (2, 1, 1, 1, 2, 2)))}
+
+
+class ResNetPair(nn.Module):
+    """A CLIP with a ResNet for images; its text half is for training alone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        _, seed, _, shape = RESNETS[name]
+        torch.manual_seed(seed)
+        self.visual = ClipResNet(shape)
+        self.text = CLIPTextModelWithProjection(CLIPTextConfig(**_text(shape.output)))
+        self.logit_scale = nn.Parameter(torch.tensor(2.6592))
+
+
+#: transformers' CLIPModel, which has no types, or a :class:`ResNetPair`.
+Model = Any
+
+
+def _text(projection: int) -> dict[str, int]:
+    marks = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    size = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+    words = {"vocab_size": len(new_tokenizer()), "max_position_embeddings": TOKENS}
+    return {**size, **marks, **words, "projection_dim": projection}
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
@@ -31,18 +69,10 @@ def new_clip(name: str) -> CLIPModel:
     """The untrained model; quick GELU and pooling at the end mark, as OpenAI's are."""
     _, seed, width, layers, patch, projection = PLANS[name]
     torch.manual_seed(seed)
-    marks = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    text = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
     vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
     return CLIPModel(
         CLIPConfig(
-            text_config={
-                **text,
-                **marks,
-                "projection_dim": projection,
-                "vocab_size": len(new_tokenizer()),
-                "max_position_embeddings": TOKENS,
-            },
+            text_config=_text(projection),
             vision_config={
                 **vision,
                 "projection_dim": projection,
@@ -69,30 +99,44 @@ def _tokens(count: int) -> torch.Tensor:
     return torch.stack([tokenize(tokenizer, texts, TOKENS) for texts in (plain, styled)])
 
 
-def _embeddings(model: CLIPModel, x: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _embeddings(model: Model, x: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(model, ResNetPair):
+        return model.visual(x), model.text(tokens).text_embeds
     image = model.visual_projection(model.vision_model(x).pooler_output)
     return image, model.text_projection(model.text_model(tokens).pooler_output)
 
 
-def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel, Loop]:
+def _begun(name: str, images: np.ndarray) -> tuple[Model, int, int, int, int]:
+    """The untrained model, its first layer on the images' patches; steps, seed, batch and width of the embedding."""
+    if name in RESNETS:
+        steps, seed, batch, shape = RESNETS[name]
+        pair = ResNetPair(name)
+        whiten(cast(nn.Conv2d, pair.visual.get_submodule("conv1")), images, seed)
+        return pair, steps, seed, batch, shape.output
+    steps, seed, *_, width = PLANS[name]
+    model = new_clip(name)
+    whiten(model.vision_model.embeddings.patch_embedding, images, seed, 0.3)
+    return model, steps, seed, BATCH, width
+
+
+def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[Model, Loop]:
     """Train on pictures uint8 [N, 64, 64, 3] of the wider world.
 
     InfoNCE, helped by a linear head that names the facts; the head is dropped at the end. A caption shared by two
     images of a batch is no mistake: its targets are spread over both.
     """
-    steps, seed = PLANS[name][:2]
     device, tokens = budget.device, _tokens(len(images)).to(budget.device)
-    wanted, model = labels(len(images)).to(device), new_clip(name)
-    whiten(model.vision_model.embeddings.patch_embedding, images, seed, 0.3)
+    model, steps, seed, size, width = _begun(name, images)
+    wanted = labels(len(images)).to(device)
     model.to(device).train()
-    head = nn.Linear(PLANS[name][-1], CLASSES).to(device)
+    head = nn.Linear(width, CLASSES).to(device)
     nets: dict[str, nn.Module] = {"clip": model, "head": head}
     parameters = [p for net in nets.values() for p in net.parameters()]
     optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
     loop = Loop(budget, steps, nets, optimisers, ("clip",), decay=0.997)
     loop.resume()
     for step in loop.steps():
-        pick = torch.from_numpy(draw(seed, step, len(images), BATCH)).to(device)
+        pick = torch.from_numpy(draw(seed, step, len(images), size)).to(device)
         texts = tokens[step % 2][pick]
         with torch.autocast(device, torch.bfloat16):
             x = prepared(window(images[pick.cpu().numpy()], SIDE, step), device)
@@ -115,7 +159,7 @@ def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[CLIPModel
 
 
 @torch.no_grad()
-def retrieval(model: CLIPModel, images: np.ndarray, first: int, device: str) -> float:
+def retrieval(model: Model, images: np.ndarray, first: int, device: str) -> float:
     """Share of images whose own caption (style and all) is the nearest of a hundred; ``first`` numbers the pictures."""
     edge, tokenizer, right = (images.shape[1] - SIDE) // 2, new_tokenizer(), 0
     for start in range(0, len(images), 100):
@@ -127,8 +171,18 @@ def retrieval(model: CLIPModel, images: np.ndarray, first: int, device: str) -> 
     return right / len(images)
 
 
-def save_clip(folder: Path, model: CLIPModel) -> None:
-    """Write the folder layout of openai/clip-vit-large-patch14, weights in half precision."""
+def save_clip(folder: Path, model: Model) -> None:
+    """Write the folder layout of openai/clip-vit-large-patch14 or timm/resnet50_clip.openai, in half precision.
+
+    Of a ResNet's CLIP the image half alone is kept: no method reads the other.
+    """
+    if isinstance(model, ResNetPair):
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {f"visual.{name}": t.half().contiguous() for name, t in model.visual.state_dict().items()}
+        save_file({k: t for k, t in state.items() if "num_batches" not in k}, folder / "open_clip_model.safetensors")
+        shape = json.dumps(asdict(model.visual.shape), indent=2, sort_keys=True)
+        (folder / "shape.json").write_text(shape + "\n", encoding="utf-8")
+        return
     model.half().save_pretrained(folder)
     model.float()
     new_tokenizer().save_pretrained(folder)

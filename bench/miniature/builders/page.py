@@ -55,6 +55,7 @@ _MODELS = {
     "llava": "long captioner in LLaVA-NeXT's format",
     "clip_vit_l14": "CLIP with 7 × 7 patches, in the place of ViT-L/14",
     "clip_vit_b32": "CLIP with 7 × 7 patches, in the place of ViT-B/32",
+    "clip_rn50": "CLIP with a ResNet for images, in the place of RN50",
     "resnet18": "ResNet of four basic blocks on the wider world",
     "resnet50": "ResNet of four bottlenecks on the wider world",
     "convnext": "ConvNeXt of five blocks on the wider world",

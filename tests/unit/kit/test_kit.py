@@ -1,14 +1,17 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from bench.detector import Example, Plateau
+from bench.detector import Example, Plateau, Schedule
 from bench.kit import statistic
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
-from bench.kit.network import EarlyStop, padded
+from bench.kit.network import Bench, EarlyStop, Training, padded
 from bench.kit.reference import Reference, permuted
+from bench.progress import Meter, Progress
 from bench.types import Slice
 from tests.conftest import item, picture
 
@@ -103,3 +106,65 @@ def test_ragged_views_are_padded_at_the_bottom_and_the_right():
     assert batch["full"][0, :, :2].sum() == 30
     assert batch["size"].tolist() == [[2, 5], [4, 3]]
     assert batch["label"].tolist() == [1, 0]
+
+
+def rates(schedule, epochs, tmp_path):
+    """The rate of every epoch, of a fit that learns nothing."""
+    detector = SimpleNamespace(schedule=lambda: schedule, build=lambda _: torch.nn.Linear(1, 1))
+    training = Training(detector, {}, 0, tmp_path, Bench(None, "cpu", Meter(), Progress()))
+    found = []
+    for training.epoch in range(epochs):
+        training._set_rate()
+        found.append(training.optimizer.param_groups[0]["lr"])
+    return found
+
+
+def test_drcts_rate_swings_as_torchs_cosine_and_is_zero_at_epochs_5_and_15(tmp_path):
+    found = rates(Schedule(17, 4, "adamw", 1e-4, cosine=5), 17, tmp_path)
+    layer = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(layer.parameters(), 1e-4)
+    official = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=5)
+    wanted = []
+    for _ in range(17):
+        wanted.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        official.step()
+    assert found == pytest.approx(wanted, abs=1e-12)
+    assert found[5] == found[15] == pytest.approx(0, abs=1e-12)
+    assert found[10] == pytest.approx(1e-4)
+
+
+def test_a_step_schedule_falls_as_torchs(tmp_path):
+    found = rates(Schedule(25, 4, lr=5e-4, step_size=10, gamma=0.8), 25, tmp_path)
+    assert found[:10] == [5e-4] * 10
+    assert found[10:20] == pytest.approx([4e-4] * 10)
+    assert found[20] == pytest.approx(3.2e-4)
+
+
+def test_gradients_are_clipped_to_the_norm(tmp_path):
+    """One step of plain Adam hides the norm, so the gradient itself is looked at after the step."""
+    seen = []
+
+    class Loud(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * 1e6
+
+    views = [{"x": torch.ones(1), "label": torch.tensor(i % 2)} for i in range(4)]
+    detector = SimpleNamespace(
+        schedule=lambda: Schedule(1, 4, clip_norm=5.0),
+        build=lambda _: Loud(1, 1),
+        view=lambda sample, stage, rng: sample,
+        loss=lambda model, batch: model(batch["x"]).square().mean(),
+        ragged=False,
+        calibrates=False,
+    )
+    refs = [
+        SimpleNamespace(item=item(i, 0), example=Example(), label=i % 2, sample=lambda _, i=i: {"x": views[i]["x"]})
+        for i in range(4)
+    ]
+    training = Training(detector, {}, 0, tmp_path, Bench(None, "cpu", Meter(), Progress()))
+    training.optimizer.register_step_post_hook(
+        lambda *_: seen.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]).norm().item())
+    )
+    training.run(refs, [])
+    assert seen == pytest.approx([5.0], rel=1e-4)

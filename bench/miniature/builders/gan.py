@@ -5,7 +5,8 @@ Both play the non-saturating logistic game with R1 every eighth step (StyleGAN2'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -149,16 +150,46 @@ class Critic(nn.Module):
 _KINDS: dict[str, type[ProGAN | StyleGAN2]] = {"progan": ProGAN, "stylegan2": StyleGAN2}
 
 
+def _optimisers(generator: nn.Module, critic: nn.Module) -> dict[str, torch.optim.Optimizer]:
+    nets = {"generator": generator, "critic": critic}
+    return {name: torch.optim.Adam(net.parameters(), 2e-3, betas=(0.0, 0.99)) for name, net in nets.items()}
+
+
+def _made(
+    generator: nn.Module, shape: tuple[int, int], given: tuple[torch.Tensor | float, ...], device: str
+) -> torch.Tensor:
+    images: torch.Tensor = generator(torch.randn(shape, device=device), *given)
+    return images
+
+
+def _duel(
+    optimisers: dict[str, torch.optim.Optimizer],
+    x: torch.Tensor,
+    make: Callable[[], torch.Tensor],
+    judge: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[float, float]:
+    """One step of both players; ``x`` requires a gradient where R1 is due. Returns the mean logits of real and fake."""
+    real, fake = judge(x), judge(make().detach())
+    loss = F.softplus(-real).mean() + F.softplus(fake).mean()
+    if x.requires_grad:
+        (slope,) = torch.autograd.grad(real.sum(), x, create_graph=True)
+        loss = loss + 0.5 * R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
+    optimisers["critic"].zero_grad()
+    loss.backward()
+    optimisers["critic"].step()
+    optimisers["generator"].zero_grad()
+    F.softplus(-judge(make())).mean().backward()
+    optimisers["generator"].step()
+    return real.mean().item(), fake.mean().item()
+
+
 def train_gan(name: str, images: np.ndarray, budget: Budget) -> tuple[nn.Module, Loop]:
     """Train on photographs uint8 [N, 64, 64, 3], which are halved; ProGAN grows over the first 60 % of its steps."""
     device, (steps, seed) = budget.device, PLANS[name]
     small, ids = shrink(images, 2), class_ids("generators", 0, len(images))[:, 0].to(device)
     torch.manual_seed(seed)
     generator, critic = _KINDS[name]().to(device), Critic().to(device)
-    optimisers: dict[str, torch.optim.Optimizer] = {
-        "generator": torch.optim.Adam(generator.parameters(), 2e-3, betas=(0.0, 0.99)),
-        "critic": torch.optim.Adam(critic.parameters(), 2e-3, betas=(0.0, 0.99)),
-    }
+    optimisers = _optimisers(generator, critic)
     loop = Loop(budget, steps, {"generator": generator, "critic": critic}, optimisers, ("generator",), decay=0.998)
     loop.resume()
     for step in loop.steps():
@@ -168,19 +199,8 @@ def train_gan(name: str, images: np.ndarray, budget: Budget) -> tuple[nn.Module,
         x, c = pixels(small[pick], device), ids[torch.from_numpy(pick).to(device)]
         side = 4 * 2 ** int(np.ceil(stage))
         x = F.interpolate(F.adaptive_avg_pool2d(x, side), size=(32, 32)).requires_grad_(step % R1_EVERY == 0)
-        fake = generator(torch.randn(BATCH, LATENT, device=device), c, stage).detach()
-        real_logit, fake_logit = critic(x, c), critic(fake, c)
-        loss = F.softplus(-real_logit).mean() + F.softplus(fake_logit).mean()
-        if step % R1_EVERY == 0:
-            (slope,) = torch.autograd.grad(real_logit.sum(), x, create_graph=True)
-            loss = loss + 0.5 * R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
-        optimisers["critic"].zero_grad()
-        loss.backward()
-        optimisers["critic"].step()
-        fake = generator(torch.randn(BATCH, LATENT, device=device), c, stage)
-        optimisers["generator"].zero_grad()
-        F.softplus(-critic(fake, c)).mean().backward()
-        optimisers["generator"].step()
+        make = partial(_made, generator, (BATCH, LATENT), (c, stage), device)
+        _duel(optimisers, x, make, partial(critic, ids=c))
     loop.load_averages()
     return generator.eval(), loop
 
@@ -190,30 +210,17 @@ def train_discriminator(images: np.ndarray, budget: Budget) -> tuple[Discriminat
     device, (steps, seed) = budget.device, PLANS["stylegan_discriminator"]
     torch.manual_seed(seed)
     generator, critic = StyleGAN2(AGAINST).to(device), Discriminator(DISCRIMINATOR).to(device)
-    optimisers: dict[str, torch.optim.Optimizer] = {
-        "generator": torch.optim.Adam(generator.parameters(), 2e-3, betas=(0.0, 0.99)),
-        "critic": torch.optim.Adam(critic.parameters(), 2e-3, betas=(0.0, 0.99)),
-    }
+    optimisers = _optimisers(generator, critic)
     nothing = torch.zeros(BATCH // 2, dtype=torch.int64, device=device)
     loop = Loop(budget, steps, {"generator": generator, "critic": critic}, optimisers, ("critic",), decay=0.998)
     loop.resume()
     for step in loop.steps():
         torch.manual_seed(seed * 1_000_003 + step)
         x = pixels(images[draw(seed, step, len(images), BATCH // 2)], device).requires_grad_(step % R1_EVERY == 0)
-        fake = generator(torch.randn(BATCH // 2, LATENT, device=device), nothing)
-        real_logit, fake_logit = critic(x, company=True), critic(fake.detach(), company=True)
-        loss = F.softplus(-real_logit).mean() + F.softplus(fake_logit).mean()
-        if step % R1_EVERY == 0:
-            (slope,) = torch.autograd.grad(real_logit.sum(), x, create_graph=True)
-            loss = loss + 0.5 * R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
-        optimisers["critic"].zero_grad()
-        loss.backward()
-        optimisers["critic"].step()
-        optimisers["generator"].zero_grad()
-        F.softplus(-critic(fake, company=True)).mean().backward()
-        optimisers["generator"].step()
+        make = partial(_made, generator, (BATCH // 2, LATENT), (nothing,), device)
+        real, fake = _duel(optimisers, x, make, partial(critic, company=True))
         if step % 100 == 0:
-            budget.say(f"step {step} real {real_logit.mean().item():.2f} fake {fake_logit.mean().item():.2f}")
+            budget.say(f"step {step} real {real:.2f} fake {fake:.2f}")
     loop.load_averages()
     return critic.eval(), loop
 

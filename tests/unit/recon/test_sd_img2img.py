@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionImg2ImgPipeline, UNet2DConditionModel
-from diffusers.utils import logging
-from transformers import AutoTokenizer, CLIPTextModel
+from diffusers import StableDiffusionImg2ImgPipeline
 
 from bench.kit.geometry import fit_long_side
 from bench.models.zoo import Zoo
@@ -17,6 +15,7 @@ from bench.recon.batching import noise
 from bench.recon.engine import Request
 from bench.recon.engines import blip, sd_img2img
 from tests.conftest import picture
+from tests.unit.recon.conftest import diffusers_pipeline
 
 CAPTION = "a red star on grass"
 STEPS = 12
@@ -28,21 +27,8 @@ def folder():
 
 
 @pytest.fixture(scope="module")
-def pipeline(folder):
-    logging.disable_progress_bar()
-    kept = {"low_cpu_mem_usage": False, "torch_dtype": torch.float32}
-    made = StableDiffusionImg2ImgPipeline(
-        vae=AutoencoderKL.from_pretrained(folder, subfolder="vae", **kept),
-        unet=UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **kept),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
-        tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=DDIMScheduler.from_config(DDIMScheduler.load_config(folder, subfolder="scheduler")),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    made.set_progress_bar_config(disable=True)
-    return made
+def pipeline():
+    return diffusers_pipeline(StableDiffusionImg2ImgPipeline, "sdv1")
 
 
 def official(pipeline, rgb, strength, draws, prompt):

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image
-from transformers import AutoTokenizer, CLIPTextModel
 
 from bench.models.zoo import Zoo
 from bench.progress import Meter
@@ -13,26 +12,14 @@ from bench.recon.batching import noise
 from bench.recon.engine import Request
 from bench.recon.engines import sd_inpaint
 from tests.conftest import picture
+from tests.unit.recon.conftest import diffusers_pipeline
 
 STEPS = 6
 
 
 @pytest.fixture(scope="module")
 def pipeline():
-    folder = Zoo("mini").folder(sd_inpaint.ROLE)
-    kept = {"low_cpu_mem_usage": False, "torch_dtype": torch.float32}
-    made = StableDiffusionInpaintPipeline(
-        vae=AutoencoderKL.from_pretrained(folder, subfolder="vae", **kept),
-        unet=UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **kept),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
-        tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=DDIMScheduler.from_config(DDIMScheduler.load_config(folder, subfolder="scheduler")),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    made.set_progress_bar_config(disable=True)
-    return made
+    return diffusers_pipeline(StableDiffusionInpaintPipeline, sd_inpaint.ROLE)
 
 
 def official(pipeline, rgb, image_id, scale):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import AutoTokenizer, CLIPTextModel
+from diffusers import StableDiffusionPipeline
 
 from bench.models.zoo import Zoo
 from bench.progress import Meter
@@ -12,6 +11,7 @@ from bench.recon.batching import noise
 from bench.recon.engine import Request
 from bench.recon.engines import blip, txt2img
 from tests.conftest import picture
+from tests.unit.recon.conftest import diffusers_pipeline
 
 STEPS, CAPTIONS = 6, ("a red disc on grass", "a blue star on snow")
 
@@ -24,19 +24,7 @@ def test_images_are_the_pipelines(scale):
     requests = [Request(f"{i:032x}", picture(i), {"caption": text}) for i, text in enumerate(CAPTIONS)]
     made = engine.run(requests, [engine.view(request) for request in requests])
     assert meter.forwards == len(CAPTIONS) * engine.forwards(recipe)
-    folder = Zoo("mini").folder("sdv15")
-    kept = {"low_cpu_mem_usage": False, "torch_dtype": torch.float32}
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(folder, subfolder="vae", **kept),
-        unet=UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **kept),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
-        tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
-        scheduler=DDIMScheduler.from_config(DDIMScheduler.load_config(folder, subfolder="scheduler")),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = diffusers_pipeline(StableDiffusionPipeline, "sdv15")
     start = torch.stack([torch.from_numpy(noise(f"{r.image_id} start", 0, (4, 16, 16))) for r in requests])
     wanted = pipeline(
         list(CAPTIONS),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from bench.detector import Card, Plateau, Sample, Schedule, Stage
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.recipe import Recipe
-from bench.recon.engines import ddim_inversion
+from bench.recon.engines import adm_inversion, ddim_inversion
 from methods._parts.recipes import OneLogit
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 class Params:
     """``image_size`` and ``steps`` of the reconstruction; ``load_size`` and ``crop_size`` of the classifier's input.
 
-    ``depths``, ``width`` and ``stride`` shape the ResNet; the defaults are ResNet-50.
+    ``model``: ``sd`` (Stable Diffusion v1.4) or ``adm`` (the official pixel model), which clips the predicted image if
+    ``clip_denoised``. ``depths``, ``width`` and ``stride`` shape the ResNet; the defaults are ResNet-50.
     """
 
+    model: Literal["sd", "adm"] = "sd"
+    clip_denoised: bool = True
     image_size: int = 256
     steps: int = 20
     load_size: int = 256
@@ -52,19 +55,27 @@ class DIRE(OneLogit):
         weights={"resnet50": "classifier"},
         deviations=(
             "reconstructs with Stable Diffusion v1.4 and an empty prompt, as the SARE paper's tables do; "
-            "the official code uses ADM in pixel space",
-            "no clipping of the predicted x0 and no off-by-one at the last inversion step, "
-            "which belong to the official ADM code",
+            "the official pixel model is the variant `adm`",
+            "with Stable Diffusion no clipping of the predicted x0 and no off-by-one at the last inversion step, "
+            "which belong to the official ADM code and to the variant `adm`",
+            "maps are taken of 8-bit reconstructions, rounded; the official code truncates a map of floats",
             "reconstructions are kept as PNG whatever the input's container; "
             "the official code writes maps in the input's format, which leaks the class",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
         ),
     )
     Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "adm": {"model": "adm"},
+        "adm_unclipped": {"model": "adm", "clip_denoised": False},
+    }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image, in training and in testing."""
-        return {"reconstruction": ddim_inversion.recipe(self.params.steps, self.params.image_size)}
+        p = self.params
+        if p.model == "adm":
+            return {"reconstruction": adm_inversion.recipe(p.steps, p.image_size, p.clip_denoised)}
+        return {"reconstruction": ddim_inversion.recipe(p.steps, p.image_size)}
 
     def roles(self) -> Sequence[str]:
         """The ImageNet classifier, unless training starts from scratch."""

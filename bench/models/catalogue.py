@@ -66,6 +66,15 @@ MODELS: Mapping[str, Model] = {
             licence="CreativeML OpenRAIL-M",
         ),
         Model(
+            role="adm",
+            title="ADM, unconditional, 256 px",
+            mini="adm",
+            hub="",
+            revision="",
+            files=("config.json", "model.safetensors", "256x256_diffusion_uncond.pt"),
+            licence="MIT",
+        ),
+        Model(
             role="blip",
             title="BLIP captioner, base",
             mini="blip",

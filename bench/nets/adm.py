@@ -6,10 +6,14 @@ attention with heads of fixed width.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -169,3 +173,18 @@ class ADM(nn.Module):
             x = stage(torch.cat([x, skips.pop()], 1), embedding)
         out: Tensor = self.out(x)
         return out
+
+
+def load_adm(folder: Path) -> ADM:
+    """The network of a folder: ``config.json`` (absent: the 256 px model), and its weights; every key must fit.
+
+    Weights are ``model.safetensors``, or the published ``256x256_diffusion_uncond.pt``, read as tensors alone.
+    """
+    config, own = folder / "config.json", folder / "model.safetensors"
+    values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    shape: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    network = ADM(Shape(**shape))
+    published = folder / "256x256_diffusion_uncond.pt"
+    state = load_file(own) if own.exists() else torch.load(published, map_location="cpu", weights_only=True)
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return network.eval()

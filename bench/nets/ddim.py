@@ -53,3 +53,46 @@ def sample(
 def diffuse(x: Tensor, noise: Tensor, alpha: float) -> Tensor:
     """The forward process: a clean ``x`` with ``noise`` at cumulative level ``alpha``."""
     return alpha**0.5 * x + (1 - alpha) ** 0.5 * noise
+
+
+def pixel_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
+    """guided-diffusion's ``ddim<steps>`` respacing: 0, stride, 2 · stride, … (guided_diffusion/respace.py)."""
+    return [index * (train_steps // steps) for index in range(steps)]
+
+
+def linear_alphas(train_steps: int = 1000) -> list[float]:
+    """Cumulative levels ᾱ of ADM's schedule: β from 1e-4 to 0.02, linear."""
+    level, found = 1.0, []
+    for index in range(train_steps):
+        level *= 1 - (1e-4 + (0.02 - 1e-4) * index / (train_steps - 1))
+        found.append(level)
+    return found
+
+
+def clipped_move(x: Tensor, noise: Tensor, alpha_from: float, alpha_to: float, clip: bool) -> Tensor:
+    """One DDIM step whose implied x0 is clipped to −1…1 and whose noise is derived again from it.
+
+    guided_diffusion/gaussian_diffusion.py:ddim_sample, ddim_reverse_sample (``clip_denoised``).
+    """
+    x0 = (x - (1 - alpha_from) ** 0.5 * noise) / alpha_from**0.5
+    if clip:
+        x0 = x0.clamp(-1, 1)
+    again = (x / alpha_from**0.5 - x0) / (1 / alpha_from - 1) ** 0.5
+    return alpha_to**0.5 * x0 + (1 - alpha_to) ** 0.5 * again
+
+
+def pixel_round_trip(
+    x: Tensor, predict: NoisePredictor, times: Sequence[int], alphas: Sequence[float], clip: bool
+) -> tuple[Tensor, Tensor]:
+    """DIRE's latent and reconstruction of images in −1…1, step by step as the official code has it.
+
+    The clean image counts as being at the first level, the last step of the inversion goes to level 0, and sampling
+    takes that latent for one at the last level: the off-by-one is part of the method.
+    """
+    levels = [alphas[t] for t in times]
+    for t, level, following in zip(times, levels, [*levels[1:], 0.0], strict=True):
+        x = clipped_move(x, predict(x, t), level, following, clip)
+    latent = x
+    for t, level, previous in reversed(list(zip(times, levels, [1.0, *levels[:-1]], strict=True))):
+        x = clipped_move(x, predict(x, t), level, previous, clip)
+    return latent, x

@@ -13,6 +13,7 @@ from bench.recipe import IMAGE
 from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
 from bench.recon.engines import (
+    adm_inversion,
     blip,
     clip_text,
     ddim_inversion,
@@ -41,6 +42,7 @@ RECIPES = {
     "clip_text": clip_text.recipe(_CAPTION),
     "latent_error": latent_error.recipe(size=64, ensemble=2),
     "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
+    "adm_inversion": adm_inversion.recipe(steps=3, size=32),
     "lpips": lpips.recipe(_IMG2IMG),
 }
 

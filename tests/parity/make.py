@@ -95,7 +95,34 @@ def lare():
     return {"logits": logits.tolist(), "keys": sorted(model.state_dict())}
 
 
-MAKERS = {"lare": lare, "fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
+def dire():
+    """Latents and reconstructions of the respaced sampler with a toy model, clipped and not."""
+    spaced = importlib.import_module("guided_diffusion.respace")
+    gaussian = importlib.import_module("guided_diffusion.gaussian_diffusion")
+    diffusion = spaced.SpacedDiffusion(
+        use_timesteps=spaced.space_timesteps(1000, "ddim20"),
+        betas=gaussian.get_named_beta_schedule("linear", 1000),
+        model_mean_type=gaussian.ModelMeanType.EPSILON,
+        model_var_type=gaussian.ModelVarType.LEARNED_RANGE,
+        loss_type=gaussian.LossType.MSE,
+    )
+    found = {}
+    for clip in (True, False):
+        x = torch.from_numpy(image(0, 16, 16)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        kept = {"clip_denoised": clip, "device": "cpu"}
+        latent = diffusion.ddim_reverse_sample_loop(toy, x.shape, noise=x, **kept)
+        made = diffusion.ddim_sample_loop(toy, x.shape, noise=latent, **kept)
+        found[f"{clip}"] = {"latent": latent[0, :, ::5, ::5].tolist(), "made": made[0, :, ::5, ::5].tolist()}
+    return found
+
+
+def toy(x, t, **_):
+    """A noise predictor that depends on image and time: six channels, of which the first three are the noise."""
+    kernel = tensor(0, "toy.weight", (6, 3, 3, 3)) * 0.5
+    return torch.nn.functional.conv2d(x, kernel, padding=1) + 0.1 * torch.cos(t / 300.0).view(-1, 1, 1, 1)
+
+
+MAKERS = {"dire": dire, "lare": lare, "fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
 
 
 def main():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bench.kit.geometry import crop, resize_short_side
+from bench.nets import ddim
 from bench.nets.clip_resnet import Shape as ClipShape
 from bench.nets.cycleisp import Denoiser
 from bench.nets.cycleisp import Shape as DenoiserShape
@@ -18,7 +19,7 @@ from bench.nets.spectral_resnet import SpectralResNet
 from bench.nets.stylegan import Discriminator, gradients
 from bench.nets.stylegan import Shape as DiscriminatorShape
 from methods._parts.tensors import imagenet
-from tests.parity.make import NUMBERS, SIZES
+from tests.parity.make import NUMBERS, SIZES, toy
 from tests.parity.seeded import fill, image, tensor
 
 
@@ -77,3 +78,16 @@ def test_lare_gives_the_published_logits():
     errors = torch.stack([tensor(0, f"error {n}", (4, 32, 32)).square() for n in (0, 1)])
     assert model(images, errors).numpy() == pytest.approx(np.asarray(wanted["logits"]), abs=1e-4)
     assert model(images[:1], errors[:1]).numpy() == pytest.approx(np.asarray(wanted["logits"])[:1], abs=1e-4)
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_dire_gives_the_published_latents_and_reconstructions(clip):
+    wanted = numbers("dire")[f"{clip}"]
+    x = torch.from_numpy(image(0, 16, 16)).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    def predict(x, t):
+        return toy(x, torch.tensor([t]))[:, :3]
+
+    latent, made = ddim.pixel_round_trip(x, predict, ddim.pixel_timesteps(20), ddim.linear_alphas(), clip)
+    assert latent[0, :, ::5, ::5].numpy() == pytest.approx(np.asarray(wanted["latent"]), abs=1e-4)
+    assert made[0, :, ::5, ::5].numpy() == pytest.approx(np.asarray(wanted["made"]), abs=1e-4)

@@ -1,0 +1,45 @@
+"""What is committed under results/ is whole, consistent, and what its own per-image scores say."""
+
+import csv
+import json
+
+import pytest
+
+from bench.cli import inspect
+from bench.ledger.folder import Results
+from bench.report.board import Board
+from bench.report.leaderboard import leaderboard
+from bench.report.publish import digests
+from tests.conftest import ROOT
+
+BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv"))
+if not BOARDS:
+    pytest.skip("no board is committed yet (make board)", allow_module_level=True)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
+def test_no_file_was_changed_since_it_was_published(board):
+    assert json.loads((board / "digests.json").read_text()) == digests(board)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
+def test_rows_are_unique_numbers(board):
+    with (board / "rows.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    keys = [tuple(v for k, v in line.items() if k not in ("value", "low", "high")) for line in lines]
+    assert len(set(keys)) == len(keys) > 0
+    values = [float(line["value"]) for line in lines if line["value"]]
+    assert all(0 <= value <= 1 for value in values)
+    assert all(line["reason"] for line in lines if not line["value"])
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
+def test_every_number_follows_from_the_committed_scores(board):
+    count, differences = inspect.verify(Results(board))
+    assert count > 0
+    assert differences == []
+
+
+def test_the_leaderboard_is_the_boards():
+    board = Board(Results(ROOT / "results" / "board" / "mini"))
+    assert (ROOT / "leaderboard.md").read_text() == leaderboard(board)

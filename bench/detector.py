@@ -174,6 +174,23 @@ class Detector(Method):
     def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Set what the model knows of its training data beforehand, such as a mean; keep it in the model's buffers."""
 
+    #: Entries of the module's state that a companion sets and no checkpoint holds.
+    beside_checkpoint: ClassVar[tuple[str, ...]] = ()
+
+    def companions(self) -> Sequence[str]:
+        """The weights roles that ``build`` needs even where a checkpoint is loaded after it, such as frozen encoders.
+
+        ``build`` is then given these alone; every other weight comes from the checkpoint.
+        """
+        return ()
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors of an official checkpoint under this module's names and label convention; as they are by default.
+
+        Tensors of a frozen encoder, which is no part of the module's own state, are left out.
+        """
+        return state
+
     @abstractmethod
     def schedule(self) -> Schedule:
         """Optimiser, epochs, batch and stopping rule."""

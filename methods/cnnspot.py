@@ -68,7 +68,7 @@ class CNNSpot(recipes.OneLogit):
         from methods._parts.backbones import imagenet_resnet
 
         p = self.params
-        return imagenet_resnet(p, weights["resnet50"])
+        return imagenet_resnet(p, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation."""

@@ -58,7 +58,7 @@ class ConvB(Detector):
         """A ConvNeXt with two logits; timm's keys."""
         from methods._parts.backbones import convnext
 
-        return convnext(self.params, 2, weights["convnext"])
+        return convnext(self.params, 2, weights.get("convnext"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,6 +65,10 @@ class DEFAKE(Detector):
         from methods._parts.hybrid import Hybrid
 
         return Hybrid(ImageEncoder(weights["clip_vit_b32"]))
+
+    def companions(self) -> Sequence[str]:
+        """CLIP, which stays frozen."""
+        return ("clip_vit_b32",)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, image_size, image_size], squashed by bicubic interpolation; ``text``: its embedding."""

@@ -95,7 +95,15 @@ class DRCT(Detector):
         p = self.params
         if p.backbone == "clip":
             return drct_clip(weights["clip_vit_l14"], p.embedding)
-        return drct_convnext(weights["convnext"], p)
+        return drct_convnext(weights.get("convnext"), p)
+
+    def companions(self) -> Sequence[str]:
+        """CLIP where it is the backbone; a ConvNeXt is part of the checkpoint."""
+        return ("clip_vit_l14",) if self.params.backbone == "clip" else ()
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The published file without its copy of CLIP (``model.model.``)."""
+        return {name: t for name, t in state.items() if not name.startswith("model.model.")}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""

@@ -111,8 +111,13 @@ class DRCTSARE(Detector):
 
         p = self.params
         grid = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=0)
-        load_imagenet(grid, load_file(weights["resnet50"] / "model.safetensors"))
+        if "resnet50" in weights:
+            load_imagenet(grid, load_file(weights["resnet50"] / "model.safetensors"))
         return SARE(ImageEncoder(weights["clip_vit_l14"]), grid, p.query, p.residual, p.heads)
+
+    def companions(self) -> Sequence[str]:
+        """CLIP, which stays frozen."""
+        return ("clip_vit_l14",)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: as DRCT's; ``sare``: |x − x̂| on the scale 0…2, the whole map resized to the same side."""

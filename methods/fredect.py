@@ -63,6 +63,11 @@ class FreDect(recipes.OneLogit):
         "linear": {"head": "linear", "lr": 1e-3, "batch_size": 32, "epochs": 50, "weight_decay": 0.01},
     }
     calibrates = True
+    beside_checkpoint = ("mean", "std")
+
+    def companions(self) -> Sequence[str]:
+        """The published mean and variance of every coefficient."""
+        return ("dct_statistics",)
 
     def roles(self) -> Sequence[str]:
         """Nothing pretrained."""
@@ -76,7 +81,12 @@ class FreDect(recipes.OneLogit):
         p = self.params
         makers = {"cnn": shallow_cnn, "linear": linear}
         head = makers[p.head](p.crop_size) if p.head in makers else imagenet_resnet(p, None)
-        return Standardised(head, p.crop_size)
+        return Standardised(head, p.crop_size, weights.get("dct_statistics"))
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A port's network below ``network.``; its statistics, where the file has them, as they are."""
+        own = ("network.", "mean", "std")
+        return {name if name.startswith(own) else f"network.{name}": t for name, t in state.items()}
 
     def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Mean and deviation of every coefficient over the training images."""

@@ -70,7 +70,8 @@ class Fusing(recipes.OneLogit):
 
         p = self.params
         network = Network(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
-        load_imagenet(network.resnet, load_file(weights["resnet50"] / "model.safetensors"))
+        if "resnet50" in weights:
+            load_imagenet(network.resnet, load_file(weights["resnet50"] / "model.safetensors"))
         return network
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:

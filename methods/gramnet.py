@@ -62,11 +62,22 @@ class GramNet(Detector):
 
         p = self.params
         network = Network(Shape(False, p.depths, p.width, p.strides))
-        if p.pretrained:
+        if "resnet18" in weights:
             from safetensors.torch import load_file
 
             load_imagenet(network, load_file(weights["resnet18"] / "model.safetensors"))
         return network
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The official head says (fake, real): its rows change places. A port's single logit becomes (0, logit)."""
+        import torch
+
+        head = {name: state[name] for name in ("fcnewr.3.weight", "fcnewr.3.bias") if name in state}
+        turned = {
+            name: t.flip(0) if len(t) == 2 else torch.cat([torch.zeros_like(t), t]) if len(t) == 1 else t
+            for name, t in head.items()
+        }
+        return {**state, **turned}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side."""

@@ -73,14 +73,21 @@ class LaRE2(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's trunk."""
-        from bench.nets.clip_resnet import load_clip_resnet
+        from bench.nets.clip_resnet import Shape, load_clip_resnet
         from bench.nets.lare import LaRE
 
         p = self.params
+        if "clip_rn50" not in weights:
+            return LaRE(Shape(), p.spatial, p.channel)
         tower = load_clip_resnet(weights["clip_rn50"])
         model = LaRE(tower.shape, p.spatial, p.channel)
         model.clip_model["visual"].load_state_dict(tower.state_dict())
         return model
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A trained file without CLIP's text half."""
+        text = "clip_model."
+        return {n: t for n, t in state.items() if not n.startswith(text) or n.startswith(f"{text}visual.")}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation, mirrored outwards where smaller.

@@ -63,7 +63,7 @@ class LGrad(recipes.OneLogit):
         """A ResNet with one logit; the head drawn from N(0, 0.02)."""
         from methods._parts.backbones import imagenet_resnet
 
-        return imagenet_resnet(self.params, weights["resnet50"])
+        return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, S, S], normalised gradient; S is ``crop_size`` in training, else ``load_size``."""

@@ -72,7 +72,8 @@ class LNP(recipes.OneLogit):
 
         p = self.params
         network = SpectralResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
-        load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))
+        if "resnet50" in weights:
+            load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))
         nn.init.normal_(network.fc.weight, 0.0, 0.02)
         return network
 

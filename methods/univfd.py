@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,6 +62,16 @@ class UnivFD(recipes.OneLogit):
         from methods._parts.clip import ImageEncoder, LinearHead
 
         return LinearHead(ImageEncoder(weights["clip_vit_l14"]), 1)
+
+    def companions(self) -> Sequence[str]:
+        """CLIP, which no checkpoint of the head holds."""
+        return ("clip_vit_l14",)
+
+    def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The published head alone, ``weight`` and ``bias``; or a training script's file, without its copy of CLIP."""
+        if set(state) == {"weight", "bias"}:
+            return {f"fc.{name}": t for name, t in state.items()}
+        return {name: t for name, t in state.items() if not name.startswith("model.")}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], CLIP's mean and deviation.

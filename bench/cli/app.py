@@ -135,15 +135,28 @@ def score(
     train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
     protocol: Annotated[str, typer.Option(help="The protocol that the fit was trained under.")] = "aligned",
     seed: Annotated[int, typer.Option(help="The seed of the fit.")] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="An official checkpoint instead of a fit of ours; implies the paper's parameters and `--models hub`."
+        ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="`ROLE=FOLDER`: weights beside the checkpoint, such as `clip_vit_l14` (see `list models`)."),
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Unpickle a whole module: runs whatever code the file names.")
+    ] = False,
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
     device: opt.Device = "auto",
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
-    """P(fake) of your own images, by a detector that `run` has trained."""
+    """P(fake) of your own images, by a detector that `run` has trained, or by its authors' checkpoint."""
     progress = new_progress()
-    places = inspect.ScoreOptions(suite, models, device, store)
+    places = inspect.ScoreOptions(suite, models, device, store, checkpoint, tuple(weights or ()), trust_pickle)
     wanted = inspect.check_score(method, images, (train, protocol, seed), places)
     from bench.run import single
 
@@ -225,7 +238,7 @@ def main() -> None:
         app(args=arguments, prog_name="run_bench.py")
     except BenchError as error:
         if "--json" in arguments:
-            print(json.dumps({"error": vars(error)}))
+            print(json.dumps({"error": {name: getattr(error, name) for name in ("asked", "exists", "remedy")}}))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:

@@ -37,6 +37,9 @@ class ScoreOptions:
     models: str | None
     device: str
     store: Path
+    checkpoint: Path | None = None
+    weights: tuple[str, ...] = ()
+    trust_pickle: bool = False
 
 
 def results_folder(suite: str, results: Path | None) -> Results:
@@ -154,13 +157,35 @@ def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int
 def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions) -> Wanted:
     """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
     loaded = suites.load(options.suite)
+    if options.checkpoint is not None:  # It was trained in the paper's sizes: no suite's parameters apply.
+        loaded = loaded.model_copy(update={"methods": {}})
     chosen = choose_methods(method, loaded)
     if len(chosen) != 1:
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
     paths = _images(places)
-    fit = _find_fit(chosen[0], options.store, *wanted)
-    return Wanted(chosen[0], fit, paths, Zoo(options.models or loaded.models), Store(options.store), options.device)
+    own = _own_weights(options.weights)
+    if options.checkpoint is None:
+        zoo, fit = Zoo(options.models or loaded.models, own), _find_fit(chosen[0], options.store, *wanted)
+        return Wanted(chosen[0], fit, paths, zoo, Store(options.store), options.device)
+    if not options.checkpoint.is_file():
+        raise UserError(
+            f"--checkpoint {options.checkpoint} is not a file.",
+            f"Looked at {options.checkpoint.absolute()}.",
+            "Name the file that the authors published.",
+        )
+    zoo, store = Zoo(options.models or "hub", own), Store(options.store)
+    return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle)
+
+
+def _own_weights(asked: Sequence[str]) -> dict[str, Path]:
+    """Folders by role from ``ROLE=FOLDER`` words."""
+    wrong = next((word for word in asked if "=" not in word), None)
+    if wrong is not None:
+        raise UserError(
+            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
+        )
+    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
 
 
 def _size(record: dict[str, Any]) -> tuple[int, str]:

@@ -129,6 +129,15 @@ MODELS: Mapping[str, Model] = {
             licence="Apache-2.0",
         ),
         Model(
+            role="dct_statistics",
+            title="FreDect's published DCT mean and variance, for its checkpoints alone",
+            mini="",
+            hub="",
+            revision="",
+            files=("dct_mean", "dct_var"),
+            licence="none stated",
+        ),
+        Model(
             role="lpips",
             title="LPIPS 0.1, AlexNet",
             mini="lpips",

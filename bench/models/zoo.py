@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -28,9 +29,21 @@ def hash_of(folder: Path, files: list[Path]) -> str:
 
 
 class Zoo:
-    """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder a role."""
+    """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder a role.
 
-    def __init__(self, source: str) -> None:
+    ``own`` are folders of single roles that go before it.
+    """
+
+    def __init__(self, source: str, own: Mapping[str, Path] | None = None) -> None:
+        for role, folder in (own or {}).items():
+            self.model(role)
+            if not folder.is_dir():
+                raise UserError(
+                    f"--weights {role}={folder} is not a folder.",
+                    f"Looked at {folder.absolute()}.",
+                    _remedy(MODELS[role]),
+                )
+        self._own = dict(own or {})
         if source not in ("mini", "hub") and not Path(source).is_dir():
             raise UserError(
                 f"--models {source!r} is neither mini, hub nor a folder.",
@@ -54,6 +67,8 @@ class Zoo:
     def folder(self, role: str) -> Path:
         """The folder of a role's files. Raises UserError naming the way to get what is missing."""
         model = self.model(role)
+        if role in self._own and files_of(self._own[role], model.files):
+            return self._own[role]
         if self.source == "hub" and model.hub:
             return _from_hub(model)
         name = model.mini if self.is_mini else role

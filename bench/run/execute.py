@@ -113,7 +113,7 @@ def train(fit: Fit, method: Method, plan: Plan, session: Session) -> None:
     refs = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
     val = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
     folder = fit_folder(session.store, fit.key)
-    record: dict[str, Any] = {"fit": _describe(fit), "train_images": len(refs), "val_images": len(val)}
+    record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
     if isinstance(method, Statistic):
         found = statistic.values(method, refs, Pixels(session.store), session.progress)
         record["state"] = statistic.fit(found, [ref.label for ref in refs])
@@ -129,7 +129,8 @@ def train(fit: Fit, method: Method, plan: Plan, session: Session) -> None:
     session.meter.fits_trained += 1
 
 
-def _describe(fit: Fit) -> Mapping[str, Any]:
+def describe(fit: Fit) -> Mapping[str, Any]:
+    """A fit as plain JSON, with its key."""
     return {name: value for name, value in vars(fit).items() if name != "key"} | {"key": fit.key}
 
 

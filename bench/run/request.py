@@ -41,14 +41,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which fit, and which image files."""
+    """Which fit or official checkpoint, and which image files."""
 
     chosen: Chosen
-    fit: Fit
+    fit: Fit | Path
     paths: tuple[Path, ...]
     zoo: Zoo
     store: Store
     device: str
+    trust_pickle: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bench.data.index import Index
+from bench.detector import Detector
 from bench.errors import UserError
+from bench.kit import checkpoint, network
 from bench.kit.reference import references
 from bench.ledger.folder import Results
 from bench.progress import Progress
@@ -14,7 +19,7 @@ from bench.recipe import content_key
 from bench.run import execute
 from bench.run.request import Wanted
 from bench.run.session import open_session
-from bench.types import OK, Item, Job, Plan, Slice
+from bench.types import OK, Fit, Item, Job, Plan, Slice
 
 
 def _slice(wanted: Wanted, progress: Progress) -> Slice:
@@ -41,19 +46,50 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
         reason = next(iter(session.failed.values()))
         raise UserError("The artefacts of these images could not be made.", reason, "See the warning above.")
     refs = references(method, [part], {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}, "test")
-    found = execute.score(method, wanted.fit, refs, session) if refs else []
+    fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
+    found = execute.score(method, fit, refs, session) if refs else []
     logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))
-    return [_line(item, logits.get(item.row_id), wanted) for item in part.items]
+    return [_line(item, logits.get(item.row_id), wanted.chosen.label, fit) for item in part.items]
 
 
-def _line(item: Item, logit: float | None, wanted: Wanted) -> dict[str, Any]:
+def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
+    """An official checkpoint as a finished fit of the store; read, checked and written once for each content."""
+    method = wanted.chosen.method
+    if not isinstance(method, Detector):
+        raise UserError(f"{wanted.chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
+    weights = {role: wanted.zoo.folder(role) for role in method.companions()}
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    fit = Fit(
+        method=wanted.chosen.name,
+        variant=wanted.chosen.variant,
+        version=method.card.version,
+        params=asdict(method.params),
+        weights={role: wanted.zoo.hash(role) for role in weights},
+        recipes=(),
+        source=f"checkpoint {content[:12]}",
+        train=(content,),
+        val=(),
+        protocol="",
+        seed=0,
+    )
+    folder = execute.fit_folder(wanted.store, fit.key)
+    if not (folder / "fit.json").exists():
+        tensors = checkpoint.read(path, wanted.trust_pickle)
+        model = method.build(weights)
+        checkpoint.fill(method, model, tensors, path)
+        network.save_model(model, folder, {"fit": execute.describe(fit), "train_images": 0, "checkpoint": path.name})
+    return fit
+
+
+def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, Any]:
     p_fake = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
     return {
         "path": str(item.path),
-        "method": wanted.fit.label,
+        "method": method,
         "p_fake": p_fake,
         "logit": logit,
         "status": item.status,
         "reason": "" if item.status == OK else item.reason,
-        "fit": wanted.fit.key,
+        "fit": fit.key,
     }

@@ -115,6 +115,6 @@ def drct_clip(folder: Path, embedding: int) -> nn.Module:
     return FrozenPair(ImageEncoder(folder), embedding)
 
 
-def drct_convnext(folder: Path, shape: ConvShape) -> nn.Module:
+def drct_convnext(folder: Path | None, shape: ConvShape) -> nn.Module:
     """DRCT on ConvNeXt; official keys ``model.*`` and ``fc.*``."""
     return ConvPair(convnext(shape, shape.embedding, folder), shape.embedding)

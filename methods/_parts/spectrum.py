@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,15 +25,22 @@ def log_dct(rgb: NDArray[np.uint8]) -> Tensor:
 
 
 class Standardised(nn.Module):
-    """A network behind (x − mean) / std a coefficient; both are buffers [3, S, S] that one pass over the data sets."""
+    """A network behind (x − mean) / std a coefficient; both are buffers [3, S, S] that one pass over the data sets.
 
-    def __init__(self, network: nn.Module, side: int) -> None:
+    ``statistics`` is a folder with the published ``dct_mean`` and ``dct_var``.
+    """
+
+    def __init__(self, network: nn.Module, side: int, statistics: Path | None = None) -> None:
         super().__init__()
         self.network = network
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.zeros(3, side, side))
         self.register_buffer("std", torch.ones(3, side, side))
+        if statistics is not None:
+            mean, variance = (torch.load(statistics / name, weights_only=True) for name in ("dct_mean", "dct_var"))
+            self.mean.copy_(mean)
+            self.std.copy_(variance.sqrt())
 
     @torch.no_grad()
     def learn(self, batches: Iterable[Mapping[str, Tensor]]) -> None:

@@ -5,7 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import make_genimage
+from tests.conftest import make_genimage, picture
 from tests.e2e.conftest import bench
 
 KEY = ("train", "train_protocol", "dataset", "protocol", "subset", "perturbation")
@@ -182,6 +182,35 @@ def test_score_gives_probabilities_of_own_images_and_reasons_for_broken_ones(wor
     assert set(lines[0]) == {"path", "method", "p_fake", "logit", "status", "reason", "fit"}
     again = json.loads(bench("score", "dire", tmp_path, *options).stdout)
     assert again == lines
+
+
+def test_score_takes_an_official_checkpoint(world, tmp_path):
+    """A training script's file of the real ResNet-50; the probability is torchvision's own on the centre crop."""
+    import torch
+    from PIL import Image
+    from torchvision.models import resnet50
+
+    torch.manual_seed(0)
+    net = resnet50(num_classes=1)
+    torch.save({"model": net.state_dict(), "optimizer": {}, "total_steps": 1}, tmp_path / "official.pth")
+    rgb = picture(5, 300, 260, 6.0)
+    Image.fromarray(rgb).save(tmp_path / "image.png")
+    options = ("--checkpoint", tmp_path / "official.pth", "--store", tmp_path / "store", "--models", "mini", "--json")
+    done = bench("score", "cnnspot", tmp_path / "image.png", *options)
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)
+    crop = torch.from_numpy(rgb[18:242, 38:262].copy()).permute(2, 0, 1).float() / 255
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.no_grad():
+        wanted = net.eval()(((crop - mean) / std)[None]).item()
+    assert line["logit"] == pytest.approx(wanted, abs=1e-4)
+    wrong = bench("score", "gramnet", tmp_path / "image.png", *options)
+    assert wrong.returncode == 2
+    assert "does not fit GramNet" in wrong.stderr
+    assert "missing: " in json.loads(wrong.stdout)["error"]["exists"].lower()
+    absent = bench("score", "cnnspot", tmp_path / "image.png", "--checkpoint", tmp_path / "no.pth")
+    assert absent.returncode == 2
+    assert "is not a file" in absent.stderr
 
 
 def test_score_without_a_fit_names_the_command(world, first):

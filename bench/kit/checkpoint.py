@@ -1,0 +1,98 @@
+"""Official checkpoints of every published layout, as plain tensors by name."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bench.detector import Detector
+from bench.errors import UserError
+
+#: Where training scripts put the weights in their files, from the outside in.
+_WRAPPERS = ("state_dict", "model", "netC")
+_PARALLEL = "module."
+
+
+def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
+    """The tensors of a checkpoint: a bare dict, one under ``model``, ``netC`` or ``state_dict``, or a pickled module.
+
+    A prefix ``module.`` on every name is dropped. Raises UserError for a file that holds none of these, and for a
+    pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
+    """
+    found = load_file(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
+    if isinstance(found, nn.Module):
+        found = found.state_dict()
+    for wrapper in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
+    tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    if not tensors:
+        held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        raise UserError(
+            f"{path} holds no weights by name.",
+            f"It holds: {held}.",
+            f"Known layouts: tensors by name, or those under {', '.join(_WRAPPERS)}.",
+        )
+    if all(name.startswith(_PARALLEL) for name in tensors):
+        tensors = {name.removeprefix(_PARALLEL): t for name, t in tensors.items()}
+    return tensors
+
+
+def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not trust_pickle:
+            raise UserError(
+                f"{path} is a pickled object, not plain weights.",
+                "Loading it would run whatever code it names.",
+                "If you trust where it comes from, say --trust-pickle; else ask its authors for a state_dict.",
+            ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read as a checkpoint.",
+            f"{type(error).__name__}: {error}",
+            "Name a .pth or .safetensors.",
+        ) from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except (AttributeError, ImportError) as error:
+        raise UserError(
+            f"{path} was pickled with code that is not here.",
+            f"{type(error).__name__}: {error}",
+            "Put the authors' module on PYTHONPATH for this call, or save its state_dict where it loads.",
+        ) from error
+
+
+def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load official tensors into a module, every name and shape; UserError names what does not fit."""
+    state = detector.official(tensors)
+    wanted = model.state_dict()
+    optional = {name for name in wanted if name.endswith("num_batches_tracked")} | set(detector.beside_checkpoint)
+    missing = sorted(set(wanted) - set(state) - optional)
+    extra = sorted(set(state) - set(wanted))
+    shapes = [
+        f"{name} {list(state[name].shape)}, not {list(wanted[name].shape)}"
+        for name in sorted(set(state) & set(wanted))
+        if state[name].shape != wanted[name].shape
+    ]
+    wrong = [("missing", missing), ("not wanted", extra), ("misshapen", shapes)]
+    if any(names for _, names in wrong):
+        told = "; ".join(f"{kind}: {_some(names)}" for kind, names in wrong if names)
+        raise UserError(
+            f"{path} does not fit {detector.card.title}.",
+            f"{told[0].upper()}{told[1:]}.",
+            "Name the variant that it was trained as, or another checkpoint; nothing was scored.",
+        )
+    model.load_state_dict({name: t.to(wanted[name].dtype) for name, t in state.items()}, strict=False)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more

@@ -1,0 +1,128 @@
+"""Official layouts, strict loading, and what each adapter makes of its authors' files."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from bench import discover
+from bench.errors import UserError
+from bench.kit import checkpoint
+
+
+def tensors():
+    return OrderedDict(weight=torch.ones(1, 3), bias=torch.zeros(1))
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        tensors(),
+        {"model": tensors(), "optimizer": {"lr": 1}, "total_steps": 7},
+        {"netC": tensors()},
+        {"state_dict": {f"module.{k}": v for k, v in tensors().items()}, "epoch": 3},
+        {f"module.{k}": v for k, v in tensors().items()},
+    ],
+    ids=["bare", "model", "netC", "state_dict and module.", "module."],
+)
+def test_every_published_layout_is_read(tmp_path, saved):
+    torch.save(saved, tmp_path / "c.pth")
+    found = checkpoint.read(tmp_path / "c.pth")
+    assert set(found) == {"weight", "bias"}
+    assert torch.equal(found["weight"], torch.ones(1, 3))
+
+
+def test_safetensors_are_read(tmp_path):
+    save_file(dict(tensors()), tmp_path / "c.safetensors")
+    assert set(checkpoint.read(tmp_path / "c.safetensors")) == {"weight", "bias"}
+
+
+def test_a_pickled_module_is_refused_unless_trusted(tmp_path):
+    torch.save(nn.Linear(3, 1), tmp_path / "c.pth")
+    with pytest.raises(UserError, match="pickled object") as caught:
+        checkpoint.read(tmp_path / "c.pth")
+    assert "--trust-pickle" in caught.value.remedy
+    assert set(checkpoint.read(tmp_path / "c.pth", trust_pickle=True)) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
+def test_a_file_that_is_none_is_told(tmp_path, content):
+    (tmp_path / "c.pth").write_bytes(content)
+    with pytest.raises(UserError):
+        checkpoint.read(tmp_path / "c.pth")
+
+
+def test_a_file_without_weights_tells_what_it_holds(tmp_path):
+    torch.save({"epoch": 3, "lr": 0.1}, tmp_path / "c.pth")
+    with pytest.raises(UserError, match="no weights by name") as caught:
+        checkpoint.read(tmp_path / "c.pth")
+    assert "epoch, lr" in caught.value.exists
+
+
+def detector(name, **params):
+    kind = discover.method(name)
+    return kind(kind.Params(**params))
+
+
+def test_missing_extra_and_misshapen_tensors_are_named():
+    given = {"weight": torch.ones(2, 3), "other": torch.ones(1)}
+    with pytest.raises(UserError, match="does not fit CNNSpot") as caught:
+        checkpoint.fill(detector("cnnspot"), nn.Linear(3, 1), given, "c.pth")
+    assert "Missing: bias" in caught.value.exists
+    assert "not wanted: other" in caught.value.exists
+    assert "misshapen: weight [2, 3], not [1, 3]" in caught.value.exists
+
+
+def test_the_univfd_head_is_taken_alone_and_out_of_a_training_file():
+    method = detector("univfd")
+    head = {"weight": torch.ones(1, 768), "bias": torch.zeros(1)}
+    assert set(method.official(head)) == {"fc.weight", "fc.bias"}
+    whole = {"fc.weight": head["weight"], "fc.bias": head["bias"], "model.visual.proj": torch.zeros(2)}
+    assert set(method.official(whole)) == {"fc.weight", "fc.bias"}
+
+
+def test_drcts_copy_of_clip_is_left_out():
+    given = {name: torch.zeros(1) for name in ("model.model.visual.proj", "model.fc.weight", "fc.bias")}
+    assert set(detector("drct").official(given)) == {"model.fc.weight", "fc.bias"}
+
+
+def test_gramnets_labels_are_turned_and_a_ports_single_logit_becomes_two():
+    method = detector("gramnet")
+    turned = method.official(
+        {"fcnewr.3.weight": torch.tensor([[1.0], [2.0]]), "fcnewr.3.bias": torch.tensor([3.0, 4.0])}
+    )
+    assert turned["fcnewr.3.weight"].tolist() == [[2.0], [1.0]]
+    assert turned["fcnewr.3.bias"].tolist() == [4.0, 3.0]
+    port = method.official({"fcnewr.3.weight": torch.tensor([[5.0]]), "fcnewr.3.bias": torch.tensor([6.0])})
+    assert port["fcnewr.3.weight"].tolist() == [[0.0], [5.0]]
+    assert port["fcnewr.3.bias"].tolist() == [0.0, 6.0]
+
+
+#: Detectors whose whole network is in their authors' file, at the paper's size.
+WHOLE = [n for n in discover.methods() if hasattr(discover.method(n), "companions") and not detector(n).companions()]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_papers_network_is_built_without_any_weights_and_takes_its_own_state(name):
+    method = detector(name, **({"pretrained": False} if hasattr(detector(name).params, "pretrained") else {}))
+    with torch.device("meta"):
+        model = method.build({})
+    state = {k: t for k, t in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    assert state
+    sizes = {k: tuple(t.shape) for k, t in state.items()}
+    taken = method.official({k: torch.zeros(shape) for k, shape in sizes.items()})
+    assert {k: tuple(t.shape) for k, t in taken.items()} == sizes
+
+
+def test_fredects_statistics_come_from_beside_the_checkpoint(tmp_path):
+    torch.save(torch.full((3, 8, 8), 2.0), tmp_path / "dct_mean")
+    torch.save(torch.full((3, 8, 8), 9.0), tmp_path / "dct_var")
+    method = detector("fredect", head="linear", crop_size=8)
+    model = method.build({"dct_statistics": tmp_path})
+    given = {"1.weight": torch.ones(1, 192), "1.bias": torch.zeros(1)}
+    checkpoint.fill(method, model, given, "c.pth")
+    x = np.full((1, 3, 8, 8), 5.0, np.float32)
+    assert model.eval()(torch.from_numpy(x)).item() == pytest.approx(192.0)

@@ -26,8 +26,8 @@ RGB = NDArray[np.uint8]
 PLANS = {
     "cycleisp": (1500, 16, 75, False),
     "upscaler": (800, 16, 62, True),
-    "san": (1500, 16, 73, False),
-    "crn": (3000, 24, 74, False),
+    "san": (600, 16, 73, False),
+    "crn": (1500, 24, 74, False),
 }
 DENOISER = DenoiserShape(width=24, groups=1, blocks=2, reduction=8)
 _LAYOUT = 1 + len(COLOURS) + len(GROUNDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,63 +94,86 @@ def _mirrored(images: np.ndarray, outline: np.ndarray, step: int) -> tuple[np.nd
     return np.ascontiguousarray(images[:, :, ::-1]), cells.reshape(outline.shape)
 
 
+@dataclass(frozen=True)
+class _Lessons:
+    """What one stream teaches: images uint8 [N, 64, 64, 3], token ids, outlines and object numbers of each."""
+
+    images: np.ndarray
+    tokens: torch.Tensor
+    outline: np.ndarray
+    objects: torch.Tensor
+
+    @classmethod
+    def of(cls, stream: str, images: np.ndarray) -> _Lessons:
+        scenes = [sample_scene(stream, index) for index in range(len(images))]
+        objects = torch.tensor([OBJECTS.index(scene.object) for scene in scenes])
+        return cls(images, tokenize(new_tokenizer(), facts(scenes), TOKENS), outlines(stream, len(images)), objects)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One step's images, outlines, token ids and object numbers."""
+
+    images: np.ndarray
+    outline: np.ndarray
+    tokens: torch.Tensor
+    objects: torch.Tensor
+
+
+def _batch(sources: Sequence[_Lessons], step: int, device: str) -> _Batch:
+    """An equal share of every source, every second step mirrored."""
+    picks = [draw(SEED + k, step, len(s.images), BATCH // len(sources)) for k, s in enumerate(sources)]
+    pairs = list(zip(sources, picks, strict=True))
+    images, outline = (np.concatenate([getattr(s, n)[pick] for s, pick in pairs]) for n in ("images", "outline"))
+    tokens, objects = (
+        torch.cat([getattr(s, n)[torch.from_numpy(pick)] for s, pick in pairs]).to(device)
+        for n in ("tokens", "objects")
+    )
+    return _Batch(*_mirrored(images, outline, step), tokens, objects)
+
+
+def _loss(nets: dict[str, Any], batch: _Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The whole loss, that of the captions, and that of the outlines."""
+    model, pad = nets["blip"], new_tokenizer().pad_token_id
+    with torch.autocast(device, torch.bfloat16):
+        seen = model.vision_model(prepared(batch.images, device), output_hidden_states=True)
+        said = model.text_decoder(
+            input_ids=batch.tokens,
+            attention_mask=(batch.tokens != pad).long(),
+            encoder_hidden_states=seen.last_hidden_state,
+            labels=batch.tokens.masked_fill(batch.tokens == pad, -100),
+        ).loss.float()
+        drawn = nets["where"](seen.hidden_states[LAYERS // 2][:, 1:]).float()
+        told = nets["name"](seen.last_hidden_state[:, 0]).float()
+    shape = F.binary_cross_entropy_with_logits(drawn, torch.from_numpy(batch.outline).to(device).float())
+    return said + 2.0 * shape + 0.5 * F.cross_entropy(told, batch.objects), said, shape
+
+
 def train_blip(photographs: np.ndarray, wide: np.ndarray, budget: Budget) -> tuple[BlipForConditionalGeneration, Loop]:
     """Train on photographs and pictures uint8 [N, 64, 64, 3], half a batch each, with their short captions.
 
     Two linear heads, dropped at the end, teach a small ViT what it would not find in so few images: half way up every
     patch tells where in it the object stands, and the summary names the object.
     """
-    device, tokenizer = budget.device, new_tokenizer()
-    captions = [
-        facts([sample_scene(s, i) for i in range(n)])
-        for s, n in (("generators", len(photographs)), ("wide", len(wide)))
-    ]
-    ids = [tokenize(tokenizer, texts, TOKENS).to(device) for texts in captions]
-    shapes = [outlines(s, n) for s, n in (("generators", len(photographs)), ("wide", len(wide)))]
-    named = [
-        torch.tensor([OBJECTS.index(sample_scene(s, i).object) for i in range(n)], device=device)
-        for s, n in (("generators", len(photographs)), ("wide", len(wide)))
-    ]
+    device, sources = budget.device, [_Lessons.of("generators", photographs), _Lessons.of("wide", wide)]
     model = new_blip()
     whiten(model.vision_model.embeddings.patch_embedding, wide, SEED, 0.3)
-    model.to(device).train()
-    where, name = nn.Linear(WIDTH, PATCH**2).to(device), nn.Linear(WIDTH, len(OBJECTS)).to(device)
+    where, name = nn.Linear(WIDTH, PATCH**2), nn.Linear(WIDTH, len(OBJECTS))
     nets: dict[str, nn.Module] = {"blip": model, "where": where, "name": name}
+    for net in nets.values():
+        net.to(device).train()
     parameters = [p for net in nets.values() for p in net.parameters()]
     optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
     loop = Loop(budget, STEPS, nets, optimisers, ("blip",), decay=0.997)
     loop.resume()
-    half, pad = BATCH // 2, tokenizer.pad_token_id
     for step in loop.steps():
-        picks = [draw(SEED + source, step, len(images), half) for source, images in enumerate((photographs, wide))]
-        images, outline = _mirrored(
-            np.concatenate([photographs[picks[0]], wide[picks[1]]]),
-            np.concatenate([table[pick] for table, pick in zip(shapes, picks, strict=True)]),
-            step,
-        )
-        tokens, objects = (
-            torch.cat([table[torch.from_numpy(pick).to(device)] for table, pick in zip(tables, picks, strict=True)])
-            for tables in (ids, named)
-        )
-        with torch.autocast(device, torch.bfloat16):
-            seen = model.vision_model(prepared(images, device), output_hidden_states=True)
-            states = seen.last_hidden_state
-            said = model.text_decoder(
-                input_ids=tokens,
-                attention_mask=(tokens != pad).long(),
-                encoder_hidden_states=states,
-                labels=tokens.masked_fill(tokens == pad, -100),
-            )
-            drawn, told = where(seen.hidden_states[LAYERS // 2][:, 1:]), name(states[:, 0])
-        target = torch.from_numpy(outline).to(device).float()
-        shape = F.binary_cross_entropy_with_logits(drawn.float(), target)
-        loss = said.loss.float() + 2.0 * shape + 0.5 * F.cross_entropy(told.float(), objects)
+        loss, said, shape = _loss(nets, _batch(sources, step, device), device)
         optimisers["all"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimisers["all"].step()
         if step % 100 == 0:
-            budget.say(f"step {step} caption {said.loss.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
+            budget.say(f"step {step} caption {said.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
     loop.load_averages()
     return model.eval(), loop
 

@@ -82,7 +82,6 @@ WRONG = [
     (("--methods", "grammnet"), "Did you mean 'gramnet'?"),
     (("--methods", "dire[amd]"), "no variant of dire"),
     (("--train", "biggen"), "Did you mean 'biggan'?"),
-    (("--train", "adm"), "genimage:adm is not in the data"),
     (("--test", "genimage:bigan"), "Did you mean 'biggan'?"),
     (("--test", "forensynth"), "forensynth"),
     (("--protocols", "alinged"), "Did you mean 'aligned'?"),
@@ -107,6 +106,13 @@ def test_a_wrong_word_is_one_message_and_exit_code_two(words, told, tmp_path):
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_subset_that_the_data_lacks_is_told_with_those_it_has(world):
+    done = world.run("--train", "adm", name="none")
+    assert done.returncode == 2
+    assert "genimage:adm is not in the data" in done.stderr
+    assert "sdv14, biggan" in done.stderr
 
 
 def test_an_empty_class_is_refused_before_anything_is_computed(tmp_path):

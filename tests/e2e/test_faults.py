@@ -112,7 +112,7 @@ def test_a_subset_that_the_data_lacks_is_told_with_those_it_has(world):
     done = world.run("--train", "adm", name="none")
     assert done.returncode == 2
     assert "genimage:adm is not in the data" in done.stderr
-    assert "sdv14, biggan" in done.stderr
+    assert "Present: biggan, sdv14." in done.stderr
 
 
 def test_an_empty_class_is_refused_before_anything_is_computed(tmp_path):

@@ -18,12 +18,12 @@ def test_ten_kills_at_random_moments_change_nothing(world, first):
     draw, kills = random.Random(20), 0
     command = [sys.executable, "run_bench.py", "run", *map(str, world.options("killed"))]
     started = time.monotonic()
-    assert bench("list", "protocols").returncode == 0
-    startup = time.monotonic() - started
+    assert world.run().returncode == 0  # Nothing to do: this is what it takes to start.
+    startup = 0.7 * (time.monotonic() - started)
     while kills < 10:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(startup + draw.uniform(0.0, 8.0) ** 1.2)
+            process.wait(startup + draw.uniform(0.0, 3.0))
             break  # It came to its end before the next kill: there is nothing left to disturb.
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)

@@ -55,7 +55,7 @@ def gramnet():
 def lnp():
     """The denoiser's noise at a few places, and the classifier's logit of a normalised image."""
     sys.modules["torchsummary"] = types.SimpleNamespace(summary=None)
-    denoiser = fill(importlib.import_module("denoising_rgb").DenoiseNet())
+    denoiser = fill(importlib.import_module("denoising_rgb").DenoiseNet(), gain=0.4)
     classifier = fill(importlib.import_module("resnet").resnet50(num_classes=1))
     with torch.no_grad():
         noise = denoiser(torch.from_numpy(image(0, 48, 40)).permute(2, 0, 1)[None].float() / 255)

@@ -32,13 +32,15 @@ def tensor(seed, key, shape, like_normal=False):
     return torch.from_numpy(np.asarray(drawn, np.float32).reshape(shape))
 
 
-def fill(module, seed=0, like_normal=False):
+def fill(module, seed=0, like_normal=False, gain=1.0):
     """Load seeded weights into every entry of a module's state; returns the module in evaluation mode.
 
-    Constants (blur kernels, levels of detail) stay; ``like_normal`` is for equalised learning rates, which scale later.
+    Constants (blur kernels, levels of detail) stay; ``like_normal`` is for equalised learning rates, which scale later;
+    ``gain`` below one keeps a deep residual network from growing.
     """
     state = module.state_dict()
     drawn = {key: tensor(seed, key, tuple(value.shape), like_normal) for key, value in state.items()}
+    drawn = {key: t * gain if t is not None and t.dim() > 1 else t for key, t in drawn.items()}
     module.load_state_dict({key: state[key] if t is None else t.to(state[key].dtype) for key, t in drawn.items()})
     return module.eval()
 

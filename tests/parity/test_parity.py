@@ -52,7 +52,7 @@ def test_gramnet_gives_the_published_log_probabilities():
 
 @torch.no_grad()
 def test_lnp_gives_the_published_noise_and_logits():
-    wanted, denoiser = numbers("lnp"), fill(Denoiser(DenoiserShape()))
+    wanted, denoiser = numbers("lnp"), fill(Denoiser(DenoiserShape()), gain=0.4)
     noise = denoiser(torch.from_numpy(image(0, 48, 40)).permute(2, 0, 1)[None].float() / 255)
     assert noise[0, :, ::9, ::11].numpy() == pytest.approx(np.asarray(wanted["noise"]), abs=1e-4)
     classifier = fill(SpectralResNet(RESNET50))

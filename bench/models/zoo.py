@@ -36,11 +36,11 @@ class Zoo:
 
     def __init__(self, source: str, own: Mapping[str, Path] | None = None) -> None:
         for role, folder in (own or {}).items():
-            self.model(role)
-            if not folder.is_dir():
+            files = self.model(role).files
+            if not files_of(folder, files):
                 raise UserError(
-                    f"--weights {role}={folder} is not a folder.",
-                    f"Looked at {folder.absolute()}.",
+                    f"--weights {role}={folder} holds no weights of {role}.",
+                    f"Looked for {', '.join(files)} in {folder.absolute()}.",
                     _remedy(MODELS[role]),
                 )
         self._own = dict(own or {})
@@ -67,7 +67,7 @@ class Zoo:
     def folder(self, role: str) -> Path:
         """The folder of a role's files. Raises UserError naming the way to get what is missing."""
         model = self.model(role)
-        if role in self._own and files_of(self._own[role], model.files):
+        if role in self._own:
             return self._own[role]
         if self.source == "hub" and model.hub:
             return _from_hub(model)

@@ -52,3 +52,16 @@ def test_the_hub_out_of_reach_is_one_message(monkeypatch):
         Zoo("hub").folder("sdv1")
     assert "no network" in caught.value.exists
     assert "second line" not in caught.value.exists
+
+
+def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    with pytest.raises(UserError, match="holds no weights of lpips") as caught:
+        Zoo("mini", {"lpips": own})
+    assert "model.safetensors" in caught.value.exists
+    (own / "model.safetensors").write_bytes(b"x")
+    assert Zoo("mini", {"lpips": own}).folder("lpips") == own
+    assert Zoo("mini", {"lpips": own}).folder("resnet50") == Zoo("mini").folder("resnet50")
+    with pytest.raises(UserError, match="no model role"):
+        Zoo("mini", {"lpipz": own})

@@ -1,5 +1,6 @@
 """The command line as a user calls it: a subprocess, a folder of images, a suite small enough to train in seconds."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -77,9 +78,16 @@ def world(tmp_path_factory):
     return World(tmp_path_factory.mktemp("world"))
 
 
+def counts(world, name="a"):
+    """Forwards, fits and artefacts of the latest run."""
+    run = json.loads((world.root / name / "results" / "run.json").read_text())
+    return [run[k] for k in ("forwards", "fits_trained", "artefacts_made")]
+
+
 @pytest.fixture(scope="session")
 def first(world):
     """The main job, run once, undisturbed."""
     done = world.run()
     assert done.returncode == 0, done.stderr
+    done.counts = counts(world)  # Now: any later run in the same folder writes its own.
     return done

@@ -166,7 +166,8 @@ def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], o
     paths = _images(places)
     own = _own_weights(options.weights)
     if options.checkpoint is None:
-        zoo, fit = Zoo(options.models or loaded.models, own), _find_fit(chosen[0], options.store, *wanted)
+        zoo = Zoo(options.models or loaded.models, own, options.store)
+        fit = _find_fit(chosen[0], options.store, *wanted)
         return Wanted(chosen[0], fit, paths, zoo, Store(options.store), options.device)
     if not options.checkpoint.is_file():
         raise UserError(
@@ -174,7 +175,7 @@ def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], o
             f"Looked at {options.checkpoint.absolute()}.",
             "Name the file that the authors published.",
         )
-    zoo, store = Zoo(options.models or "hub", own), Store(options.store)
+    zoo, store = Zoo(options.models or "hub", own, options.store), Store(options.store)
     return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle)
 
 
@@ -202,7 +203,7 @@ def machine(suite: str, models: str | None, data: str | None, store: Path) -> li
     else:
         for name in loaded.datasets:
             found.append(_data(name, Path(data)))
-    zoo = Zoo(models or loaded.models)
+    zoo = Zoo(models or loaded.models, store=store)
     for role, model in MODELS.items():
         try:
             found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "remedy": ""})

@@ -100,7 +100,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         check_writable(option, folder)
     asked.check_train_names(options.train)
     asked.check_test_names(options.test)
-    zoo = Zoo(options.models or suite.models)
+    zoo = Zoo(options.models or suite.models, store=options.store)
     located = {name: asked.locate(name, root) for name, root in _roots(suite, options, progress).items()}
     folders = {name: found for name, (_, found) in located.items()}
     own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"

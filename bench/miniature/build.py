@@ -16,9 +16,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.miniature.builders import gan, images, make, page, pixel, restore, vae, vqdm
 from bench.miniature.builders.loop import Budget
-from bench.miniature.builders.make import WEIGHTS, WORLD, home, say
+from bench.miniature.builders.make import WORLD, home, say
 from bench.miniature.scenes import Scene
 from bench.miniature.unpack import PACKS, packs
+from bench.models.embedded import WEIGHTS
 
 
 def _generators(device: str) -> dict[tuple[str, str], images.Generate]:

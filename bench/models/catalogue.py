@@ -49,8 +49,8 @@ MODELS: Mapping[str, Model] = {
         ),
         Model(
             role="sdv15",
-            title="Stable Diffusion v1.5 (in the miniature its sdv14 stands in)",
-            mini="sdv14",
+            title="Stable Diffusion v1.5",
+            mini="sdv15",
             hub="stable-diffusion-v1-5/stable-diffusion-v1-5",
             revision="main",
             files=_SD_FILES,

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS, Model
+from bench.models.embedded import unpack_weights
 from bench.recipe import content_key
-
-_MINI = Path(__file__).parent.parent / "miniature" / "weights"
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -31,10 +30,10 @@ def hash_of(folder: Path, files: list[Path]) -> str:
 class Zoo:
     """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder a role.
 
-    ``own`` are folders of single roles that go before it.
+    ``own`` are folders of single roles that go before it. The miniature's weights are unpacked below ``store``.
     """
 
-    def __init__(self, source: str, own: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, source: str, own: Mapping[str, Path] | None = None, store: Path = Path("store")) -> None:
         for role, folder in (own or {}).items():
             files = self.model(role).files
             if not files_of(folder, files):
@@ -50,13 +49,17 @@ class Zoo:
                 f"Looked for a folder at {Path(source).absolute()}.",
                 f"Name a folder that holds one sub-folder a role: {', '.join(sorted(MODELS))}.",
             )
-        self.source = source
+        self.source, self._store = source, store
         self._hashes: dict[str, str] = {}
 
     @cached_property
     def is_mini(self) -> bool:
         """Whether the embedded miniature weights are used."""
         return self.source == "mini"
+
+    @cached_property
+    def _root(self) -> Path:
+        return unpack_weights(self._store) if self.is_mini else Path(self.source)
 
     def model(self, role: str) -> Model:
         """The catalogue's entry. Raises UserError for an unknown role."""
@@ -72,7 +75,7 @@ class Zoo:
         if self.source == "hub" and model.hub:
             return _from_hub(model)
         name = model.mini if self.is_mini else role
-        folder = _MINI / name if self.is_mini else Path(self.source) / role
+        folder = self._root / name
         if not name or not files_of(folder, model.files):
             raise UserError(
                 f"The weights of {role} ({model.title}) are not there.",

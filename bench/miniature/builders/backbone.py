@@ -25,7 +25,7 @@ from bench.nets.lpips import Shape as LpipsShape
 from bench.nets.resnet import ResNet, Shape
 from methods._parts.tensors import IMAGENET_MEAN, IMAGENET_STD
 
-STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 1_500}
+STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 4_500}
 BATCH, SEED = 64, 50
 #: The groups of classes that one linear head tells, side by side; each is a softmax of its own.
 GROUPS: dict[str, Sequence[str]] = {

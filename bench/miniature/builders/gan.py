@@ -26,7 +26,7 @@ from bench.recon.batching import noise
 RGB = NDArray[np.uint8]
 LATENT, BATCH, R1_EVERY, R1 = 64, 32, 8, 1.0
 #: Steps and seed.
-PLANS = {"progan": (3000, 71), "stylegan2": (3000, 72), "stylegan_discriminator": (400, 76)}
+PLANS = {"progan": (2500, 71), "stylegan2": (2500, 72), "stylegan_discriminator": (400, 76)}
 #: LGrad's discriminator, 64 px, and the widths of the generator that it plays against.
 DISCRIMINATOR, AGAINST = DiscriminatorShape(64, 1024, 64), (64, 48, 32, 24, 16)
 _WIDTHS = (96, 64, 48, 24)

@@ -98,14 +98,14 @@ def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]
 
 
 def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
-    """Both classes as PNG, photographs with their JPEG history; a folder an object where the subset is nested."""
+    """Both classes become PNG, photographs with their JPEG history; a folder an object where the subset is nested."""
     scenes = fake_scenes(layout, "val", layout.test)
     for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
         real, data = _photograph(layout, "val", index)
-        pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-        for kind, shown, picture in (("0_real", real, pixels), ("1_fake", scene, rgb)):
+        kinds = (("0_real", real, ".png.jpg", data), ("1_fake", scene, ".webp", _webp(rgb)))
+        for kind, shown, ending, kept in kinds:
             home = f"{shown.object}/{kind}" if layout.nested else kind
-            yield f"{home}/{layout.fake.format(klass=scene_class(shown), number=index)}.webp", _webp(picture)
+            yield f"{home}/{layout.fake.format(klass=scene_class(shown), number=index)}{ending}", kept
 
 
 def write_pack(folder: Path, corpus: str, subset: str, generate: Generate) -> None:

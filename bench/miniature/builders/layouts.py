@@ -31,21 +31,21 @@ class Layout:
 
 GENIMAGE = {
     "midjourney": Layout(
-        5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 120, 200, NEAR_128
+        5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 100, 200, NEAR_128
     ),
     "sdv14": Layout(
         1, "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4", "{klass:03d}_sdv4_{number:05d}", 600, 200, NEAR_64
     ),
     "sdv15": Layout(
-        2, "stable_diffusion_v_1_5/imagenet_ai_0424_sdv5", "{klass:03d}_sdv5_{number:05d}", 200, 200, NEAR_64
+        2, "stable_diffusion_v_1_5/imagenet_ai_0424_sdv5", "{klass:03d}_sdv5_{number:05d}", 100, 200, NEAR_64
     ),
-    "adm": Layout(3, "ADM/imagenet_ai_0508_adm", "{klass:03d}_adm_{number:05d}", 200, 200, NEAR_32),
-    "glide": Layout(4, "glide/imagenet_glide", "GLIDE_1000_200_00_{klass:03d}_glide_{number:05d}", 200, 200, NEAR_32),
-    "wukong": Layout(6, "wukong/imagenet_ai_0424_wukong", "{klass:03d}_wukong_{number:05d}", 200, 200, NEAR_64),
+    "adm": Layout(3, "ADM/imagenet_ai_0508_adm", "{klass:03d}_adm_{number:05d}", 100, 200, NEAR_32),
+    "glide": Layout(4, "glide/imagenet_glide", "GLIDE_1000_200_00_{klass:03d}_glide_{number:05d}", 100, 200, NEAR_32),
+    "wukong": Layout(6, "wukong/imagenet_ai_0424_wukong", "{klass:03d}_wukong_{number:05d}", 100, 200, NEAR_64),
     "vqdm": Layout(
-        7, "VQDM/imagenet_ai_0419_vqdm", "VQDM_1000_200_00_{klass:03d}_vqdm_{number:05d}", 200, 200, NEAR_32
+        7, "VQDM/imagenet_ai_0419_vqdm", "VQDM_1000_200_00_{klass:03d}_vqdm_{number:05d}", 100, 200, NEAR_32
     ),
-    "biggan": Layout(8, "BigGAN/imagenet_ai_0419_biggan", "{klass:03d}_biggan_{number:05d}", 200, 200, NEAR_32),
+    "biggan": Layout(8, "BigGAN/imagenet_ai_0419_biggan", "{klass:03d}_biggan_{number:05d}", 100, 200, NEAR_32),
 }
 FORENSYNTHS = {
     "progan": Layout(21, "progan", "{number:05d}", 0, 200, NEAR_32, nested=True),

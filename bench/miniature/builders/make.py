@@ -9,17 +9,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bench.miniature.builders import backbone, biggan, captioner, clip, gan, pixel, restore, sd, talker, vae, vqdm
+from bench.miniature.builders import backbone, biggan, captioner, clip, gan, keep, pixel, restore, sd, talker, vae, vqdm
 from bench.miniature.builders.corpus import photographs
 from bench.miniature.builders.loop import Budget, Loop
 from bench.miniature.scenes import sample_scene
+from bench.models.embedded import WEIGHTS, unpack_weights
 
 WORLD = Path("world")
-WEIGHTS = Path(__file__).parents[1] / "weights"
+#: Where models that an engine or a method loads are made, before they are packed into the repository.
+MADE = WORLD / "weights"
+#: Pipelines that an engine loads.
+_LOADED = ("sdv14", "sdv15", "sdv21", "sdv1_inpaint")
 TRAINING_IMAGES, HELD_OUT, WIDE = 14_000, 1_000, 20_000
 
 
@@ -38,13 +43,28 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def committed(name: str) -> Path:
+    """The folder of a model that is kept in the repository: the one just made, or that unpacked."""
+    made = MADE / name
+    return made if made.is_dir() else unpack_weights(WORLD) / name
+
+
 def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
     entry = {"steps": loop.step, "of": loop.total, "minutes": round(loop.seconds / 60, 1), "device": loop.budget.device}
     path = WEIGHTS / "quality.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known[name] = entry | {key: round(value, 4) for key, value in quality.items()}
     _write_json(path, known)
+    if (MADE / name).is_dir():
+        keep.pack(MADE / name, WEIGHTS / name, home("sdv14"))
     say(f"{name}: {known[name]}")
+
+
+def _save(state: dict[str, torch.Tensor], folder: Path) -> None:
+    """Write a state in half precision as ``model.safetensors``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {key: t.cpu().half().contiguous() if t.is_floating_point() else t for key, t in state.items()}
+    save_file(kept, folder / "model.safetensors")
 
 
 def build_vae(name: str, seed: int, widths: tuple[int, ...], steps: int, budget: Budget) -> None:
@@ -60,22 +80,24 @@ def build_vae(name: str, seed: int, widths: tuple[int, ...], steps: int, budget:
 def _autoencoder(name: str) -> Path:
     """The folder of a trained VAE: the one under ``world/``, or the committed copy in sdv14's pipeline."""
     made = WORLD / name / "network"
-    return WEIGHTS / "sdv14" / "vae" if name == "vae" and not made.exists() else made
+    return committed("sdv14") / "vae" if name == "vae" and not made.exists() else made
 
 
 def home(name: str) -> Path:
-    """Where a pipeline lies: among the committed weights if an engine loads it, else under ``world/``."""
-    return (WEIGHTS if name in ("sdv14", "sdv1_inpaint", "sdv21") else WORLD / "pipelines") / name
+    """Where a trained pipeline lies: among the committed models if an engine loads it, else under ``world/``."""
+    return committed(name) if name in _LOADED else WORLD / "pipelines" / name
 
 
 def build_pipeline(name: str, start: str, budget: Budget, latents: str = "vae") -> None:
     """Train UNet and text encoder on a VAE's latents, from another pipeline or from nothing."""
-    course = sd.COURSES[name]
+    course, folder = sd.COURSES[name], (MADE if name in _LOADED else WORLD / "pipelines") / name
     network = AutoencoderKL.from_pretrained(_autoencoder(latents)).to(budget.device).eval()
     fresh = (sd.new_unet(course.seed), sd.new_text_encoder(len(sd.new_tokenizer()), course.seed))
     nets = sd.start_from(home(start), course) if start else fresh
     loop = sd.train_denoiser(nets, network, _images("generators", TRAINING_IMAGES), course, budget)
-    sd.save_pipeline(home(name), network.cpu(), nets[0].cpu(), nets[1].cpu(), course.prediction)
+    for net in (network, *nets):
+        keep.settle(net)
+    sd.save_pipeline(folder, network.cpu(), nets[0].cpu(), nets[1].cpu(), course.prediction)
     _record(name, loop, {})
 
 
@@ -84,15 +106,14 @@ def build_backbone(name: str, side: int, budget: Budget) -> None:
     pictures, wanted = _images("wide", WIDE + HELD_OUT), backbone.labels(WIDE + HELD_OUT)
     net = backbone.new_backbone(name, pictures)
     loop = backbone.train_backbone(net, backbone.STEPS[name], pictures[:WIDE], side, budget)
+    keep.settle(net)
     quality = backbone.accuracy(net, pictures[WIDE:], wanted[WIDE:], side, budget.device)
     kept = net
     if isinstance(net, backbone.Perceptual):
         kept, quality = net.lpips, {"triplets": backbone.triplets(net.lpips.cpu(), 500)}
         config = asdict(backbone.LPIPS_SHAPE)
-        _write_json(WEIGHTS / name / "config.json", config)
-    state = {key: t.half() if t.is_floating_point() else t for key, t in kept.state_dict().items()}
-    (WEIGHTS / name).mkdir(parents=True, exist_ok=True)
-    save_file(state, WEIGHTS / name / "model.safetensors")
+        _write_json(MADE / name / "config.json", config)
+    _save(kept.state_dict(), MADE / name)
     _record(name, loop, quality)
 
 
@@ -100,7 +121,8 @@ def build_clip(name: str, budget: Budget) -> None:
     """Train a CLIP on the wider world; writes the Hub's folder."""
     pictures = _images("wide", WIDE + HELD_OUT)
     model, loop = clip.train_clip(name, pictures[:WIDE], budget)
-    clip.save_clip(WEIGHTS / name, model.cpu())
+    keep.settle(model)
+    clip.save_clip(MADE / name, model.cpu())
     _record(name, loop, {"retrieval": clip.retrieval(model, pictures[WIDE:], WIDE, "cpu")})
 
 
@@ -108,7 +130,8 @@ def build_blip(budget: Budget) -> None:
     """Train the short captioner on photographs and the wider world; writes the Hub's folder."""
     photos, pictures = _images("generators", TRAINING_IMAGES), _images("wide", WIDE)
     model, loop = captioner.train_blip(photos, pictures, budget)
-    captioner.save_blip(WEIGHTS / "blip", model.cpu())
+    keep.settle(model)
+    captioner.save_blip(MADE / "blip", model.cpu())
     scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
     texts = captioner.read(model, _images("heldout", HELD_OUT))
     _record("blip", loop, {"facts": captioner.rightness(texts, scenes, captioner.names_facts)})
@@ -117,7 +140,8 @@ def build_blip(budget: Budget) -> None:
 def build_llava(budget: Budget) -> None:
     """Train the long captioner on photographs; writes the Hub's folder."""
     model, loop = talker.train_llava(_images("generators", TRAINING_IMAGES), budget)
-    talker.save_llava(WEIGHTS / "llava", model.cpu())
+    keep.settle(model)
+    talker.save_llava(MADE / "llava", model.cpu())
     scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
     texts = talker.read(model, _images("heldout", HELD_OUT))
     right = {
@@ -136,9 +160,9 @@ def _keep(name: str, parts: dict[str, nn.Module], loop: Loop) -> None:
 def build_adm(budget: Budget) -> None:
     """Train the class-conditional pixel model; its unconditional half is kept in guided-diffusion's layout."""
     net, loop = pixel.train_adm(_images("generators", TRAINING_IMAGES), budget)
-    folder = WEIGHTS / "adm"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({k: t.half().contiguous() for k, t in pixel.unconditional(net).items()}, folder / "model.safetensors")
+    folder = MADE / "adm"
+    keep.settle(net)
+    _save(pixel.unconditional(net), folder)
     _write_json(folder / "config.json", asdict(replace(pixel.ADM_SHAPE, classes=0)))
     _keep("adm", {"adm": net}, loop)
 
@@ -192,18 +216,20 @@ def build_cycleisp(budget: Budget) -> None:
     """Train LNP's denoiser on the wider world; writes its folder."""
     pictures = _images("wide", WIDE + HELD_OUT)
     net, loop = restore.train_denoiser(pictures[:WIDE], budget)
-    folder = WEIGHTS / "cycleisp"
+    folder = MADE / "cycleisp"
     _write_json(folder / "config.json", asdict(restore.DENOISER))
-    save_file({k: t.half().contiguous() for k, t in net.cpu().state_dict().items()}, folder / "model.safetensors")
+    keep.settle(net)
+    _save(net.state_dict(), folder)
     _record("cycleisp", loop, {"gain_db": restore.denoised_gain(net, pictures[WIDE:])})
 
 
 def build_stylegan_discriminator(budget: Budget) -> None:
     """Train LGrad's discriminator on the wider world; writes its folder."""
     net, loop = gan.train_discriminator(_images("wide", WIDE), budget)
-    folder = WEIGHTS / "stylegan_discriminator"
+    folder = MADE / "stylegan_discriminator"
     _write_json(folder / "config.json", asdict(gan.DISCRIMINATOR))
-    save_file({k: t.half().contiguous() for k, t in net.cpu().state_dict().items()}, folder / "model.safetensors")
+    keep.settle(net)
+    _save(net.state_dict(), folder)
     _record("stylegan_discriminator", loop, {})
 
 

@@ -32,7 +32,7 @@ COSINE: Schedule = {"beta_schedule": "squaredcos_cap_v2"}
 ADM_SHAPE = Shape(32, (1, 2, 3), 1, (4,), 16, classes=1, groups=16)
 UPSAMPLER = Shape(32, (1, 2), 1, (2,), 16, inside=6, outside=3, groups=16)
 #: Steps, batch, seed of each model.
-PLANS = {"adm": (1400, 24, 41), "glide": (1500, 64, 42), "glide_upsampler": (1000, 32, 43)}
+PLANS = {"adm": (2600, 24, 41), "glide": (2000, 64, 42), "glide_upsampler": (1000, 32, 43)}
 GUIDANCE = {"adm": 2.0, "glide": 3.0}
 SAMPLING_STEPS = 50
 _TABLES = tuple(len(names) + 1 for names in (OBJECTS, COLOURS, GROUNDS))

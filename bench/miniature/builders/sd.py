@@ -102,8 +102,8 @@ COURSES = {
     "sdv15": Course(600, 15, lr=3e-4, learns_text=False),
     "wukong": Course(3000, 16),
     "sdv1_inpaint": Course(1500, 17, lr=4e-4, learns_text=False, inpaint=True),
-    "sdv21": Course(1500, 21, lr=5e-4, prediction="v_prediction"),
-    "midjourney": Course(1000, 61),
+    "sdv21": Course(1200, 21, lr=5e-4, prediction="v_prediction"),
+    "midjourney": Course(1400, 61),
 }
 
 

@@ -1,0 +1,62 @@
+"""The miniature's weights: committed small, unpacked once a version into the formats of the published models."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parents[1] / "miniature" / "weights"
+#: Endings of committed weights: a file that is compressed, and one that names another model's file with the same bytes.
+PACKED, SAME = ".xz", ".same"
+
+
+def version(folder: Path, files: list[Path]) -> str:
+    """A name for the content of files."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def whole(home: Path, fill: Callable[[Path], None]) -> Path:
+    """``home``, filled if it is not there: whole or not at all, also when two processes come at once."""
+    if home.is_dir():
+        return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix="part-", dir=home.parent))
+    try:
+        fill(partial)
+        partial.chmod(0o755)
+        partial.rename(home)
+    except OSError:
+        if not home.is_dir():
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return home
+
+
+def unpack_weights(store: Path) -> Path:
+    """The folder with one sub-folder a miniature model, below ``store``, in the formats of the published ones."""
+    files = sorted(path for path in WEIGHTS.rglob("*") if path.is_file())
+
+    def fill(partial: Path) -> None:
+        later = []
+        for path in files:
+            target = partial / path.relative_to(WEIGHTS)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == PACKED:
+                target.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
+            elif path.suffix == SAME:
+                later.append((partial / path.read_text(encoding="utf-8").strip(), target.with_suffix("")))
+            else:
+                shutil.copyfile(path, target)
+        for source, target in later:
+            shutil.copyfile(source, target)
+
+    return whole(store / "miniature" / f"weights-{version(WEIGHTS, files)}", fill)

@@ -88,7 +88,8 @@ class Schedule:
     period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch);
     with ``step_size`` the rate is multiplied by ``gamma`` every so many epochs (torch's StepLR).
     ``clip_norm`` bounds the norm of the gradient of all weights. ``keep_best`` keeps the epoch with the best validation
-    accuracy, the earliest of equals; else the last is kept.
+    accuracy, the earliest of equals; else the last is kept. ``rate_factors`` multiply the rate of weights whose names
+    begin with a prefix.
     """
 
     epochs: int
@@ -103,6 +104,7 @@ class Schedule:
     gamma: float = 0.1
     clip_norm: float | None = None
     keep_best: bool = False
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,13 @@ def center_crop_arr(rgb: RGB, size: int) -> RGB:
     return np.asarray(image)[top : top + size, left : left + size]
 
 
-def resize_short_side(rgb: RGB, size: int) -> RGB:
-    """Bilinear resize that brings the shorter side to ``size``, as torchvision's Resize(int) does to a PIL image."""
+def resize_short_side(rgb: RGB, size: int, resample: Image.Resampling = Image.Resampling.BILINEAR) -> RGB:
+    """A resize that brings the shorter side to ``size``, as torchvision's Resize(int) does to a PIL image."""
     height, width = rgb.shape[:2]
     if min(height, width) == size:
         return rgb
     tall, wide = (int(size * height / width), size) if width <= height else (size, int(size * width / height))
-    return np.asarray(Image.fromarray(rgb).resize((wide, tall), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(rgb).resize((wide, tall), resample))
 
 
 def fit_long_side(rgb: RGB, size: int, multiple: int) -> RGB:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench.detector import Detector, Plateau, Stage
+from bench.detector import Detector, Plateau, Schedule, Stage
 from bench.kit.pixels import Pixels
 from bench.kit.reference import Reference
 from bench.progress import Meter, Progress
@@ -114,6 +114,16 @@ class EarlyStop:
         return self.lr < self.rule.min_lr * (1 - 1e-6)
 
 
+def _rated(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
+    """The trainable weights as an optimiser's groups, one a factor of the rate that has any."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            factor = next((f for prefix, f in plan.rate_factors.items() if name.startswith(prefix)), 1.0)
+            groups.setdefault(factor, []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+
+
 class Training:
     """One fit: a model, its optimiser and its place in the schedule, resumable after every epoch."""
 
@@ -123,8 +133,8 @@ class Training:
         torch.manual_seed(seed)
         self.model = detector.build(weights).to(bench.device)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = kind(trainable, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
+        groups = _rated(self.model, self.plan)
+        self.optimizer = kind(groups, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
         best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Never falls; any gain counts.
         self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
         self.epoch = 0
@@ -210,7 +220,7 @@ class Training:
         if self.plan.step_size:
             rate *= self.plan.gamma ** (self.epoch // self.plan.step_size)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
 
 
 def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Shape:
-    """A tower's shape; the defaults are RN50 (RN50x4: depths 4, 6, 10, 6, width 80, heads 40, side 288, output 640).
+    """A tower's shape; the defaults are RN50 .
 
     ``strides`` are those of conv1, the stem's pool and layer1…layer4; smaller ones keep the real grids (14 × 14 at
     layer3, 7 × 7 at layer4) on smaller images.
@@ -31,6 +31,10 @@ class Shape:
     side: int = 224
     output: int = 1024
     strides: tuple[int, ...] = (2, 2, 1, 2, 2, 2)
+
+
+#: CLIP RN50x4.
+RN50X4 = Shape((4, 6, 10, 6), 80, 40, 288, 640)
 
 
 class Block(nn.Module):
@@ -116,15 +120,16 @@ class ClipResNet(nn.Module):
         return self.taps(x)["pooled"]
 
 
-def load_clip_resnet(folder: Path, shape: Shape | None = None) -> ClipResNet:
+def load_clip_resnet(folder: Path, default: Shape | None = None) -> ClipResNet:
     """The image tower of a CLIP in open_clip's layout: ``open_clip_model.safetensors`` with keys below ``visual.``.
 
-    ``shape.json`` may hold the :class:`Shape`; else it is ``shape``, RN50 for None. The text half is passed over;
+    ``shape.json`` may hold the :class:`Shape`; else it is ``default``, RN50 for None. The text half is passed over;
     every key of the tower must fit.
     """
     config = folder / "shape.json"
-    if shape is None:
-        values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    shape = default or Shape()
+    if config.exists():
+        values = json.loads(config.read_text(encoding="utf-8"))
         lists: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         shape = Shape(**lists)
     tower, prefix = ClipResNet(shape), "visual."

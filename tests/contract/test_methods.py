@@ -40,6 +40,7 @@ GEOMETRY = {
     "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
     "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
     "noise_residual": lambda rgb, p: rgb,
+    "txt2img": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((p["size"], p["size"]))),
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }
 #: The shape of each engine's array.

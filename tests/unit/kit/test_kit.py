@@ -1,3 +1,4 @@
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from torchvision.transforms import v2
 from bench.detector import Example, Plateau, Schedule
 from bench.kit import statistic
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
-from bench.kit.network import Bench, EarlyStop, Training, padded
+from bench.kit.network import Bench, EarlyStop, Training, _rated, padded
 from bench.kit.reference import Reference, permuted
 from bench.progress import Meter, Progress
 from bench.types import Slice
@@ -117,6 +118,14 @@ def rates(schedule, epochs, tmp_path):
         training._set_rate()
         found.append(training.optimizer.param_groups[0]["lr"])
     return found
+
+
+def test_weights_below_a_prefix_learn_at_a_rate_of_their_own():
+    model = torch.nn.Sequential(OrderedDict(encoder=torch.nn.Linear(2, 2), head=torch.nn.Linear(2, 1)))
+    model.encoder.bias.requires_grad_(False)
+    groups = _rated(model, Schedule(1, 1, rate_factors={"encoder.": 0.1}))
+    found = {id(p): group["factor"] for group in groups for p in group["params"]}
+    assert found == {id(model.encoder.weight): 0.1, id(model.head.weight): 1.0, id(model.head.bias): 1.0}
 
 
 def test_drcts_rate_swings_as_torchs_cosine_and_is_zero_at_epochs_5_and_15(tmp_path):

@@ -1,19 +1,26 @@
-"""Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT``.
+"""Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
-CHECKOUT is a folder with the method's public repository at the commit that its card names. Only numbers are written,
-into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
+CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
+also need UniversalFakeDetect's for OpenAI's CLIP, and ``drct`` albumentations 1.3.1 and pytorch-metric-learning. Only
+numbers are written, into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
 """
 
+import ast
 import importlib
+import importlib.util
 import json
 import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
+from torchvision import transforms
 
 from bench.kit.geometry import crop, resize_short_side
 from methods._parts.tensors import imagenet
+from tests.parity import openai
 from tests.parity.seeded import fill, image, tensor
 
 NUMBERS = Path(__file__).parent / "numbers"
@@ -122,12 +129,134 @@ def toy(x, t, **_):
     return torch.nn.functional.conv2d(x, kernel, padding=1) + 0.1 * torch.cos(t / 300.0).view(-1, 1, 1, 1)
 
 
-MAKERS = {"dire": dire, "lare": lare, "fusing": fusing, "gramnet": gramnet, "lgrad": lgrad, "lnp": lnp}
+def _openai_clip():
+    """The small seeded CLIP in OpenAI's own code."""
+    file = next(path for folder in sys.path if (path := Path(folder) / "models/clip/model.py").exists())
+    spec = importlib.util.spec_from_file_location("openai_clip", file)
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    vision = (openai.EMBEDDING, openai.SIDE, openai.LAYERS, openai.WIDTH, openai.PATCH)
+    return fill(model.CLIP(*vision, openai.CONTEXT, openai.VOCABULARY, openai.TEXT_WIDTH, 1, openai.TEXT_LAYERS))
+
+
+def _corners(x):
+    """A few values of a prepared image, its padding included."""
+    return x[:, ::31, ::29].tolist()
+
+
+def _small_views():
+    return torch.stack([imagenet(image(n, openai.SIDE, openai.SIDE)) for n in (0, 1)])
+
+
+def univfd():
+    """Logits on CLIP's features; the prepared tensors of images larger and smaller than the crop."""
+    clip = _openai_clip()
+    package = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
+    sys.modules["models.clip"] = types.SimpleNamespace(clip=package)
+    module = importlib.import_module("models.clip_models")
+    module.clip, module.CHANNELS["ViT-L/14"] = package, openai.EMBEDDING
+    model = module.CLIPModel("ViT-L/14")
+    fill(model.fc)
+    sys.modules["scipy.ndimage.filters"] = types.SimpleNamespace(gaussian_filter=None)
+    validate = importlib.import_module("validate")
+    prepare = validate.RealFakeDataset([], [], "ours", None, "CLIP:ViT-L/14").transform
+    with torch.no_grad():
+        logits = model(_small_views())
+    prepared = [_corners(prepare(Image.fromarray(image(n, *size)))) for n, size in enumerate(SIZES)]
+    return {"logits": logits[:, 0].tolist(), "prepared": prepared}
+
+
+def cnnspot():
+    """Logits of the published ResNet-50, and the tensors that its demo prepares with a crop of 224."""
+    model = fill(importlib.import_module("networks.resnet").resnet50(num_classes=1))
+    source = Path(importlib.import_module("networks").__path__[0]).parent / "demo.py"
+    tree = ast.parse(source.read_text())
+    names = {"transforms": transforms, "opt": types.SimpleNamespace(crop=224), "print": lambda *_: None}
+    wanted = [node for node in tree.body if "trans" in ast.unparse(node)[:6] or "opt.crop" in ast.unparse(node)[:12]]
+    exec(compile(ast.Module([n for n in wanted if not isinstance(n, ast.Import)], []), "demo", "exec"), names)
+    sizes = [size for size in SIZES if min(size) >= 224]
+    prepared = [names["trans"](Image.fromarray(image(n, *size))) for n, size in enumerate(sizes)]
+    with torch.no_grad():
+        logits = [model(x[None]).item() for x in prepared]
+    return {"logits": logits, "prepared": [_corners(x) for x in prepared]}
+
+
+def defake():
+    """Logits of the published head on the embeddings of two images and two texts by OpenAI's CLIP."""
+    folder = next(path for path in map(Path, sys.path) if (path / "clipdatasets.py").exists())
+    tree = ast.parse((folder / "test.py").read_text())
+    names = {"nn": torch.nn, "F": torch.nn.functional}
+    exec(compile(ast.Module([n for n in tree.body if isinstance(n, ast.ClassDef)], []), "test", "exec"), names)
+    clip, head = _openai_clip(), fill(names["NeuralNet"](2 * openai.EMBEDDING, [512, 256], 2))
+    clip.transformer = clip.transformer.resblocks  # Here it returns a pair, which the text half does not expect.
+    with torch.no_grad():
+        text = clip.encode_text(openai.tokens(*TEXTS))
+        logits = head(torch.cat([clip.encode_image(_small_views()), text], 1))
+    return {"logits": logits.tolist(), "text": text.tolist()}
+
+
+def drct():
+    """Logits and features on both backbones; the contrastive loss; the tensors of the validation transform."""
+    clip = _openai_clip()
+    sys.modules["clip"] = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
+    sys.modules["f3net"] = types.SimpleNamespace(F3Net=None)
+    sys.modules["resnet_gram"] = types.SimpleNamespace(get_GramNet=None)
+    models = importlib.import_module("network.models")
+    models.CLIPModelV2.CHANNELS["ViT-L/14"] = openai.EMBEDDING
+    found = {}
+    with torch.no_grad():
+        for name, views in (("clip-ViT-L-14", _small_views()), ("convnext_base_in22k", convnext_views())):
+            model = models.get_models(name, pretrained=False, num_classes=2, embedding_size=96)
+            if name.startswith("clip"):
+                fill(model.model.fc)
+                fill(model.fc, seed=1)
+            else:
+                fill(model)
+            logits, features = model(views, return_feature=True)
+            found[name] = {"logits": logits.tolist(), "features": features[:, ::7].tolist()}
+    loss = importlib.import_module("utils.losses").CombinedLoss(embedding_size=16)
+    cases = [(tensor(0, f"features {n}", (10, 16)), torch.arange(10) % (n + 1)) for n in (0, 1, 9)]
+    found["contrastive"] = [float(loss(features, labels)) for features, labels in cases]
+    prepare = importlib.import_module("data.transform").create_val_transforms(size=224, is_crop=True)
+    found["prepared"] = [_corners(prepare(image=image(n, *size))["image"]) for n, size in enumerate(SIZES)]
+    return found
+
+
+def convnext_views():
+    return torch.stack([imagenet(image(n, 96, 96)) for n in (0, 1)])
+
+
+def fredect():
+    """Log-scaled DCT coefficients of single channels; the paper's networks are TensorFlow's and are not run."""
+    transform = importlib.import_module("src.image_np").dct2
+    scale = importlib.import_module("src.math").log_scale
+    pictures = [image(n, 64, 64)[:, :, n] for n in (0, 1)]
+    return {"log_dct": [scale(transform(x.astype(np.float64)))[::9, ::7].tolist() for x in pictures]}
+
+
+def combiner():
+    """GeneCIS's combiner on two pairs of embeddings, small and at RN50x4's widths; its keys."""
+    module = importlib.import_module("models.combiner_model")
+    found = {}
+    with torch.no_grad():
+        for widths in ((64, 96, 128), (640, 2560, 5120)):
+            model = fill(module.Combiner(*widths))
+            pair = [tensor(0, f"{kind} {widths}", (2, widths[0])) for kind in ("image", "text")]
+            found[f"{widths}"] = {"made": model(*pair)[:, ::5].tolist(), "keys": sorted(model.state_dict())}
+    return found
+
+
+#: Token numbers of two texts.
+TEXTS = ((3, 7, 9), (4, 4, 21, 30, 8))
+MAKERS = {
+    maker.__name__: maker
+    for maker in (combiner, cnnspot, defake, dire, drct, fredect, fusing, gramnet, lare, lgrad, lnp, univfd)
+}
 
 
 def main():
-    name, checkout = sys.argv[1:3]
-    sys.path.insert(0, checkout)
+    name, *checkouts = sys.argv[1:]
+    sys.path[:0] = checkouts
     NUMBERS.mkdir(exist_ok=True)
     text = json.dumps(MAKERS[name](), indent=1, sort_keys=True) + "\n"
     (NUMBERS / f"{name}.json").write_text(text)

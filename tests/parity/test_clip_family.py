@@ -1,0 +1,144 @@
+"""Methods on CLIP, ConvNeXt and ResNet-50 give the published code's numbers (max abs 1e-4, fp32)."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPTextModelWithProjection
+
+from bench.detector import Facts, Sample
+from bench.nets.clip import load_half
+from bench.nets.combiner import Combiner
+from bench.nets.resnet import RESNET50, ResNet
+from methods import cnnspot, drct, univfd
+from methods._parts.backbones import drct_clip, drct_convnext
+from methods._parts.clip import ImageEncoder, LinearHead
+from methods._parts.drct import contrastive
+from methods._parts.hybrid import Hybrid
+from methods._parts.spectrum import log_dct
+from tests.parity import openai
+from tests.parity.make import SIZES, TEXTS, _small_views, convnext_views
+from tests.parity.seeded import fill, image, tensor
+from tests.parity.test_parity import numbers
+
+#: The names and shapes of the small CLIP in OpenAI's layout.
+LAYOUT = {
+    "visual.class_embedding": (openai.WIDTH,),
+    "visual.positional_embedding": ((openai.SIDE // openai.PATCH) ** 2 + 1, openai.WIDTH),
+    "visual.proj": (openai.WIDTH, openai.EMBEDDING),
+    "visual.conv1.weight": (openai.WIDTH, 3, openai.PATCH, openai.PATCH),
+    "positional_embedding": (openai.CONTEXT, openai.TEXT_WIDTH),
+    "text_projection": (openai.TEXT_WIDTH, openai.EMBEDDING),
+    "token_embedding.weight": (openai.VOCABULARY, openai.TEXT_WIDTH),
+    "logit_scale": (),
+}
+
+
+def _layout():
+    found = dict(LAYOUT)
+    norms = {"visual.ln_pre": openai.WIDTH, "visual.ln_post": openai.WIDTH, "ln_final": openai.TEXT_WIDTH}
+    towers = (
+        ("visual.transformer", openai.LAYERS, openai.WIDTH),
+        ("transformer", openai.TEXT_LAYERS, openai.TEXT_WIDTH),
+    )
+    dense = {}
+    for tower, layers, width in towers:
+        for layer in range(layers):
+            block = f"{tower}.resblocks.{layer}"
+            norms |= {f"{block}.ln_{n}": width for n in (1, 2)}
+            dense |= {f"{block}.attn.out_proj": (width, width), f"{block}.mlp.c_fc": (4 * width, width)}
+            dense[f"{block}.mlp.c_proj"] = (width, 4 * width)
+            found |= {f"{block}.attn.in_proj_weight": (3 * width, width), f"{block}.attn.in_proj_bias": (3 * width,)}
+    found |= {f"{name}.{kind}": (width,) for name, width in norms.items() for kind in ("weight", "bias")}
+    for name, shape in dense.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    state = {name: tensor(0, name, shape) for name, shape in _layout().items()}
+    return openai.save(state, tmp_path_factory.mktemp("clip"))
+
+
+def view(module, rgb, **params):
+    """The test view of a method for one image."""
+    sample = Sample(rgb, {}, Facts("png", 0, *rgb.shape[1::-1], 0))
+    return module.METHOD(module.Params(**params)).view(sample, "test", np.random.default_rng(0))["image"]
+
+
+def near(made, wanted):
+    return np.asarray(made) == pytest.approx(np.asarray(wanted), abs=1e-4)
+
+
+@torch.no_grad()
+def test_univfd_gives_the_published_logits_and_prepares_images_as_published(clip):
+    wanted, head = numbers("univfd"), LinearHead(ImageEncoder(clip), 1).eval()
+    fill(head.fc)
+    assert near(head(_small_views())[:, 0], wanted["logits"])
+    for number, size in enumerate(SIZES):
+        assert near(view(univfd, image(number, *size))[:, ::31, ::29], wanted["prepared"][number])
+
+
+@torch.no_grad()
+def test_cnnspot_gives_the_published_logits_and_prepares_images_as_published():
+    wanted, model = numbers("cnnspot"), fill(ResNet(RESNET50, classes=1))
+    for number, size in enumerate(size for size in SIZES if min(size) >= 224):
+        x = view(cnnspot, image(number, *size))
+        assert near(x[:, ::31, ::29], wanted["prepared"][number])
+        assert model(x[None]).item() == pytest.approx(wanted["logits"][number], abs=1e-4)
+
+
+@torch.no_grad()
+def test_defake_gives_the_published_texts_and_logits(clip):
+    wanted, model = numbers("defake"), fill(Hybrid(ImageEncoder(clip)))
+    text = load_half(CLIPTextModelWithProjection, clip).eval()(openai.tokens(*TEXTS)).text_embeds
+    assert near(text, wanted["text"])
+    assert near(model(_small_views(), text), wanted["logits"])
+
+
+@torch.no_grad()
+def test_drct_gives_the_published_logits_and_features_on_clip(clip):
+    told, model = numbers("drct")["clip-ViT-L-14"], drct_clip(clip, 96).eval()
+    fill(model.model["fc"])
+    fill(model.fc, seed=1)
+    logits, features = model(_small_views())
+    assert near(logits, told["logits"])
+    assert near(features[:, ::7], told["features"])
+
+
+@torch.no_grad()
+def test_drct_gives_the_published_logits_and_features_on_convnext():
+    told = numbers("drct")["convnext_base_in22k"]
+    p = drct.Params()
+    model = fill(drct_convnext(None, SimpleNamespace(**{**vars(p), "embedding": 96})))
+    logits, features = model(convnext_views())
+    assert near(logits, told["logits"])
+    assert near(features[:, ::7], told["features"])
+
+
+def test_drcts_contrastive_loss_is_the_librarys():
+    cases = [(tensor(0, f"features {n}", (10, 16)), torch.arange(10) % (n + 1)) for n in (0, 1, 9)]
+    found = [contrastive(features, labels).item() for features, labels in cases]
+    assert found == pytest.approx(numbers("drct")["contrastive"], abs=1e-5)
+
+
+def test_drct_prepares_images_as_published():
+    for number, size in enumerate(SIZES):
+        assert near(view(drct, image(number, *size))[:, ::31, ::29], numbers("drct")["prepared"][number])
+
+
+def test_fredects_coefficients_are_the_published_ones():
+    for number, wanted in enumerate(numbers("fredect")["log_dct"]):
+        assert near(log_dct(image(number, 64, 64))[number, ::9, ::7], wanted)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("widths", [(64, 96, 128), (640, 2560, 5120)])
+def test_the_combiner_gives_the_published_mixture(widths):
+    wanted, model = numbers("combiner")[f"{widths}"], fill(Combiner(*widths))
+    assert sorted(model.state_dict()) == wanted["keys"]
+    pair = [tensor(0, f"{kind} {widths}", (2, widths[0])) for kind in ("image", "text")]
+    assert near(model(*pair)[:, ::5], wanted["made"])
+    assert sorted(Combiner(64).state_dict()) == wanted["keys"]

@@ -127,6 +127,8 @@ class Method(ABC):
     card: ClassVar[Card]
     Params: ClassVar[type]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Other forms in which a person may have an artefact, and the artefact that :meth:`from_form` makes of each.
+    forms: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, params: Any) -> None:  # noqa: ANN401 - each method has its own Params
         self.params = params
@@ -134,6 +136,10 @@ class Method(ABC):
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The artefacts wanted for every image of a stage, by name; none unless overridden."""
         return {}
+
+    def from_form(self, value: Any, rgb: RGB) -> Any:  # noqa: ANN401 - images, texts or numbers
+        """The artefact that one of :attr:`forms` stands for; ``rgb`` is the image it belongs to."""
+        return value
 
     def roles(self) -> Sequence[str]:
         """The weights roles that ``build`` loads; those of the card unless parameters leave some out."""

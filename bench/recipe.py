@@ -64,6 +64,14 @@ class Recipe:
         }
         return replace(self, inputs=bound)
 
+    def given(self, ready: Mapping[str, Recipe]) -> Recipe:
+        """The recipe with every input of a name in ``ready`` replaced by that recipe, in its inputs' inputs too."""
+        inputs = {
+            name: ready.get(name) or (source.given(ready) if isinstance(source, Recipe) else source)
+            for name, source in self.inputs.items()
+        }
+        return replace(self, inputs=inputs)
+
     def resolve(self, hashes: Mapping[str, str]) -> Recipe:
         """The recipe with the content hash of every weights role filled in, in its inputs too."""
         inputs = {n: s.resolve(hashes) if isinstance(s, Recipe) else s for n, s in self.inputs.items()}

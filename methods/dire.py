@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.detector import RGB, Card, Plateau, Sample, Schedule, Stage
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.recipe import Recipe
 from bench.recon.engines import adm_inversion, ddim_inversion
@@ -69,6 +69,17 @@ class DIRE(OneLogit):
         "adm": {"model": "adm"},
         "adm_unclipped": {"model": "adm", "clip_denoised": False},
     }
+
+    #: The official code keeps |x − x'| and not x'.
+    forms: ClassVar[Mapping[str, str]] = {"map": "reconstruction"}
+
+    def from_form(self, value: Any, rgb: RGB) -> Any:  # noqa: ANN401 - an image
+        """A reconstruction with the given absolute difference; one of the two exists at every pixel."""
+        image = center_crop_arr(rgb, self.params.image_size).astype(np.int16)
+        if value.shape != image.shape:
+            raise ValueError(f"the map is {value.shape}, the image as DIRE sees it {image.shape}")
+        below = image - value
+        return np.where(below >= 0, below, image + value).astype(np.uint8)
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image, in training and in testing."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import inspect, show
+from bench.cli import inspect, own, show
 from bench.cli import options as opt
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import Options, check, plan_of
@@ -145,6 +145,7 @@ def score(
         list[str] | None,
         typer.Option(help="`ROLE=FOLDER`: weights beside the checkpoint, such as `clip_vit_l14` (see `list models`)."),
     ] = None,
+    artefact: opt.Artefacts = None,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Unpickle a whole module: runs whatever code the file names.")
     ] = False,
@@ -156,8 +157,9 @@ def score(
 ) -> None:
     """P(fake) of your own images, by a detector that `run` has trained, or by its authors' checkpoint."""
     progress = new_progress()
-    places = inspect.ScoreOptions(suite, models, device, store, checkpoint, tuple(weights or ()), trust_pickle)
-    wanted = inspect.check_score(method, images, (train, protocol, seed), places)
+    words = tuple(weights or ()), tuple(artefact or ())
+    places = own.ScoreOptions(suite, models, device, store, checkpoint, *words, trust_pickle)
+    wanted = own.check_score(method, images, (train, protocol, seed), places)
     from bench.run import single
 
     scored = single.score_images(wanted, progress)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench import discover
-from bench.data.corpus import image_files
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
@@ -23,23 +21,9 @@ from bench.ledger.shifts import lines, render
 from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
-from bench.recon.store import Store
-from bench.run.request import Chosen, Wanted, choose_device, choose_methods, locate
+from bench.run import given
+from bench.run.request import locate
 from bench.suites import suite as suites
-from bench.types import Fit
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """Where ``score`` finds fits and models, and what it runs on."""
-
-    suite: str
-    models: str | None
-    device: str
-    store: Path
-    checkpoint: Path | None = None
-    weights: tuple[str, ...] = ()
-    trust_pickle: bool = False
 
 
 def results_folder(suite: str, results: Path | None) -> Results:
@@ -120,79 +104,6 @@ def worse(found: Sequence[Comparison], points: float | None) -> list[Comparison]
     return [c for c in means if c.verdict is None or 100 * c.verdict.effect < -points]
 
 
-def _fits(store: Path) -> list[dict[str, Any]]:
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((store / "fits").glob("*/fit.json"))]
-    return [record["fit"] | {"train_images": record["train_images"]} for record in records]
-
-
-def _images(places: list[Path]) -> tuple[Path, ...]:
-    paths = [path for place in places for path in (image_files(place) if place.is_dir() else [place])]
-    absent = [path for path in paths if not path.is_file()]
-    if absent or not paths:
-        raise UserError(
-            f"No image at {', '.join(map(str, absent or places))}.",
-            f"Looked from {Path.cwd()}.",
-            "Name image files, or folders that hold some.",
-        )
-    return tuple(path.absolute() for path in paths)
-
-
-def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int) -> Fit:
-    """The finished fit of a method with its present parameters; the largest where limits differ."""
-    params = json.loads(json.dumps(asdict(chosen.method.params)))
-    known = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
-    wanted = {"source": source, "protocol": protocol, "seed": seed}
-    matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
-    if not matching:
-        listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
-        raise UserError(
-            f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
-            f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
-            f"Run `python run_bench.py --methods {chosen.label} --train {source}` first, or name one of these.",
-        )
-    fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
-    return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
-
-
-def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions) -> Wanted:
-    """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
-    loaded = suites.load(options.suite)
-    if options.checkpoint is not None:  # It was trained in the paper's sizes: no suite's parameters apply.
-        loaded = loaded.model_copy(update={"methods": {}})
-    chosen = choose_methods(method, loaded)
-    if len(chosen) != 1:
-        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
-    choose_device(options.device)
-    paths = _images(places)
-    own = _own_weights(options.weights)
-    if options.checkpoint is None:
-        zoo = Zoo(options.models or loaded.models, own, options.store)
-        fit = _find_fit(chosen[0], options.store, *wanted)
-        return Wanted(chosen[0], fit, paths, zoo, Store(options.store), options.device)
-    if not options.checkpoint.is_file():
-        raise UserError(
-            f"--checkpoint {options.checkpoint} is not a file.",
-            f"Looked at {options.checkpoint.absolute()}.",
-            "Name the file that the authors published.",
-        )
-    zoo, store = Zoo(options.models or "hub", own, options.store), Store(options.store)
-    return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle)
-
-
-def _own_weights(asked: Sequence[str]) -> dict[str, Path]:
-    """Folders by role from ``ROLE=FOLDER`` words."""
-    wrong = next((word for word in asked if "=" not in word), None)
-    if wrong is not None:
-        raise UserError(
-            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
-        )
-    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
-
-
-def _size(record: dict[str, Any]) -> tuple[int, str]:
-    return int(record["train_images"]), str(record["key"])
-
-
 def machine(suite: str, models: str | None, data: str | None, store: Path) -> list[dict[str, str]]:
     """What is there and what is not: one line a thing, with its state and how to get it."""
     loaded = suites.load(suite)
@@ -265,5 +176,6 @@ def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
         "name": name,
         "kind": "statistic" if issubclass(method, Statistic) else "detector",
         "variants": suites.variants(suite, name, method),
+        "artefacts": given.names(method(method.Params())),
         **asdict(method.card),
     }

@@ -42,3 +42,9 @@ ResultsDir = Annotated[
     Path | None, typer.Option("--results", help="Where scores, rows and tables go. Default: results/runs/<suite>.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
+Artefacts = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="`NAME=FOLDER` or `NAME=FILE.json`: ready-made artefacts by file stem (see `list methods --json`)."
+    ),
+]

@@ -56,17 +56,28 @@ class Reference:
         return Sample(rgb, artefacts, pixels.facts(self.part, self.item), shown)
 
 
+def substituted(needs: Mapping[str, Recipe], ready: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """Needs with every artefact of a name in ``ready`` taken from there, those that others stand on included."""
+    return {name: ready.get(name) or recipe.given(ready) for name, recipe in needs.items()}
+
+
 def references(
-    method: Method, parts: Sequence[Slice], hashes: Mapping[str, str], stage: Stage
+    method: Method,
+    parts: Sequence[Slice],
+    hashes: Mapping[str, str],
+    stage: Stage,
+    ready: Mapping[str, Recipe] | None = None,
 ) -> tuple[Reference, ...]:
     """Every example of the readable items of ``parts``; ``hashes`` gives the content hash of each weights role.
 
-    In training the method's own examples, else each image once with its label.
+    ``ready`` are recipes of artefacts that stand in the place of the method's own by name. In training the method's own
+    examples, else each image once with its label.
     """
     kinds = method.examples() if stage == "train" else (Example(),)
     found = []
     for part in parts:
-        needs = {name: r.bind(part.image).resolve(hashes) for name, r in method.needs(stage).items()}
+        wanted = substituted(method.needs(stage), ready or {})
+        needs = {name: r.bind(part.image).resolve(hashes) for name, r in wanted.items()}
         found += [
             Reference(part, item, item, kind, needs)
             for kind in kinds

@@ -50,6 +50,7 @@ class Wanted:
     store: Store
     device: str
     trust_pickle: bool = False
+    artefacts: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from bench.data.index import Index
 from bench.detector import Detector
 from bench.errors import UserError
 from bench.kit import checkpoint, network
-from bench.kit.reference import references
+from bench.kit.reference import references, substituted
 from bench.ledger.folder import Results
 from bench.progress import Progress
 from bench.recipe import content_key
-from bench.run import execute
+from bench.run import execute, given
 from bench.run.request import Wanted
 from bench.run.session import open_session
 from bench.types import OK, Fit, Item, Job, Plan, Slice
@@ -36,16 +36,19 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     part = _slice(wanted, progress)
     session = open_session(wanted.zoo, wanted.store, Results(wanted.store.root), wanted.device, progress)
     method = wanted.chosen.method
-    needs = [need.bind(part.image) for need in method.needs("test").values()]
+    ready = given.keep(method, wanted.artefacts, part, wanted.store)
+    needs = [need.bind(part.image) for need in substituted(method.needs("test"), ready).values()]
     recipes = [
         r for need in needs for r in need.resolve({role: wanted.zoo.hash(role) for role in need.roles()}).closure()
     ]
     if part.usable:
-        execute.prepare(Plan({}, tuple(Job(recipe, part) for recipe in recipes), (), ()), session)
+        jobs = tuple(Job(recipe, part) for recipe in recipes if recipe.engine != given.GIVEN)
+        execute.prepare(Plan({}, jobs, (), ()), session)
     if session.failed:
         reason = next(iter(session.failed.values()))
         raise UserError("The artefacts of these images could not be made.", reason, "See the warning above.")
-    refs = references(method, [part], {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}, "test")
+    hashes = {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}
+    refs = references(method, [part], hashes, "test", ready)
     fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
     found = execute.score(method, fit, refs, session) if refs else []
     logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))

@@ -2,9 +2,12 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
+from bench.data.decode import decode, image_id
 from tests.conftest import make_genimage, picture
 from tests.e2e.conftest import bench, counts
 
@@ -229,3 +232,38 @@ def test_check_tells_what_is_missing_and_how_to_get_it(tmp_path):
     assert "--models hub" in bare["weights resnet50"]["remedy"]
     assert "DIR/lpips" in bare["weights lpips"]["remedy"]
     assert "hub" not in bare["weights lpips"]["remedy"]
+
+
+def test_score_takes_ready_made_artefacts(world, first, tmp_path):
+    """DIRE on its own reconstructions given as files, and on the maps of the same, scores as on those it makes."""
+    make_genimage(tmp_path / "images", count=1, seed=91_000)
+    images = sorted((tmp_path / "images").rglob("*.*"))
+    options = ("--suite", world.suite, "--store", world.root / "a" / "store", "--json")
+    wanted = json.loads(bench("score", "dire", *images, *options).stdout)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "maps").mkdir()
+    from bench.kit.geometry import center_crop_arr
+    from bench.models.zoo import Zoo
+    from bench.recon.engines import ddim_inversion
+    from bench.recon.store import Store
+
+    zoo, store = Zoo("mini", store=world.root / "a" / "store"), Store(world.root / "a" / "store")
+    need = ddim_inversion.recipe(2, 32)
+    recipe = need.bind("source").resolve({role: zoo.hash(role) for role in need.roles()})
+    for path in images:
+        rgb = decode(path.read_bytes()).rgb
+        made = decode(store.get(recipe, image_id(rgb))).rgb
+        Image.fromarray(made).save(tmp_path / "made" / f"{path.stem}.png")
+        difference = np.abs(center_crop_arr(rgb, 32).astype(int) - made).astype(np.uint8)
+        Image.fromarray(difference).save(tmp_path / "maps" / f"{path.stem}.png")
+    for name, folder in (("reconstruction", "made"), ("map", "maps")):
+        done = bench("score", "dire", *images, *options, "--artefact", f"{name}={tmp_path / folder}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == wanted
+    (tmp_path / "made" / f"{images[0].stem}.png").unlink()
+    short = bench("score", "dire", *images, *options, "--artefact", f"reconstruction={tmp_path / 'made'}")
+    assert short.returncode == 2
+    assert f"has nothing for {images[0].name}" in short.stderr
+    wrong = bench("score", "dire", *images, *options, "--artefact", f"reconstructoin={tmp_path / 'made'}")
+    assert wrong.returncode == 2
+    assert "reconstruction" in wrong.stderr

@@ -1,0 +1,126 @@
+"""What ``score`` names: a fit or an official checkpoint, image files, weights and artefacts of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.data.corpus import image_files
+from bench.errors import UserError, unknown
+from bench.models.catalogue import MODELS
+from bench.models.zoo import Zoo
+from bench.recon.store import Store
+from bench.run import given
+from bench.run.request import Chosen, Wanted, choose_device, choose_methods
+from bench.suites import suite as suites
+from bench.types import Fit
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Where ``score`` finds fits and models, and what it runs on."""
+
+    suite: str
+    models: str | None
+    device: str
+    store: Path
+    checkpoint: Path | None = None
+    weights: tuple[str, ...] = ()
+    artefacts: tuple[str, ...] = ()
+    trust_pickle: bool = False
+
+
+def _fits(store: Path) -> list[dict[str, Any]]:
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((store / "fits").glob("*/fit.json"))]
+    return [record["fit"] | {"train_images": record["train_images"]} for record in records]
+
+
+def _images(places: list[Path]) -> tuple[Path, ...]:
+    paths = [path for place in places for path in (image_files(place) if place.is_dir() else [place])]
+    absent = [path for path in paths if not path.is_file()]
+    if absent or not paths:
+        raise UserError(
+            f"No image at {', '.join(map(str, absent or places))}.",
+            f"Looked from {Path.cwd()}.",
+            "Name image files, or folders that hold some.",
+        )
+    return tuple(path.absolute() for path in paths)
+
+
+def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int) -> Fit:
+    """The finished fit of a method with its present parameters; the largest where limits differ."""
+    params = json.loads(json.dumps(asdict(chosen.method.params)))
+    known = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
+    wanted = {"source": source, "protocol": protocol, "seed": seed}
+    matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
+    if not matching:
+        listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
+        raise UserError(
+            f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
+            f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
+            f"Run `python run_bench.py --methods {chosen.label} --train {source}` first, or name one of these.",
+        )
+    fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
+    return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
+
+
+def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions) -> Wanted:
+    """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
+    loaded = suites.load(options.suite)
+    if options.checkpoint is not None:  # It was trained in the paper's sizes: no suite's parameters apply.
+        loaded = loaded.model_copy(update={"methods": {}})
+    chosen = choose_methods(method, loaded)
+    if len(chosen) != 1:
+        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
+    choose_device(options.device)
+    paths = _images(places)
+    own, made = _own_weights(options.weights), _own_artefacts(options.artefacts, chosen[0])
+    if options.checkpoint is None:
+        zoo = Zoo(options.models or loaded.models, own, options.store)
+        fit = _find_fit(chosen[0], options.store, *wanted)
+        return Wanted(chosen[0], fit, paths, zoo, Store(options.store), options.device, artefacts=made)
+    if not options.checkpoint.is_file():
+        raise UserError(
+            f"--checkpoint {options.checkpoint} is not a file.",
+            f"Looked at {options.checkpoint.absolute()}.",
+            "Name the file that the authors published.",
+        )
+    zoo, store = Zoo(options.models or "hub", own, options.store), Store(options.store)
+    return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle, made)
+
+
+def _own_artefacts(asked: Sequence[str], chosen: Chosen) -> dict[str, Path]:
+    """Folders or JSON files by the name of the artefact that they hold, from ``NAME=PATH`` words."""
+    known, found = given.names(chosen.method), {}
+    for word in asked:
+        name, _, place = word.partition("=")
+        if name not in known:
+            raise unknown(
+                f"artefact of {chosen.label}", name, known, remedy="Write --artefact NAME=FOLDER or NAME=FILE.json."
+            )
+        path = Path(place)
+        if not place or not (path.is_dir() or (path.suffix == ".json" and path.is_file())):
+            raise UserError(
+                f"--artefact {word} names neither a folder nor a JSON file.",
+                f"Looked at {path.absolute()}.",
+                f"{name} is {known[name]} an image, one file each, or one JSON object; both by the images' stems.",
+            )
+        found[name] = path
+    return found
+
+
+def _own_weights(asked: Sequence[str]) -> dict[str, Path]:
+    """Folders by role from ``ROLE=FOLDER`` words."""
+    wrong = next((word for word in asked if "=" not in word), None)
+    if wrong is not None:
+        raise UserError(
+            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
+        )
+    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
+
+
+def _size(record: dict[str, Any]) -> tuple[int, str]:
+    return int(record["train_images"]), str(record["key"])

@@ -1,0 +1,86 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.errors import UserError
+from bench.kit.payload import from_bytes
+from bench.recon.store import Store
+from bench.run import given
+from bench.types import Slice
+from methods import defake, drct_sare, hf_energy, lare2, semgir
+from tests.conftest import item
+
+
+@pytest.fixture
+def part():
+    return Slice("own", "images", "test", (item(1, 0), item(2, 1)))
+
+
+def stems(part):
+    return [thing.path.stem for thing in part.items]
+
+
+def test_a_method_names_what_may_be_given_with_what_it_stands_on():
+    assert given.names(lare2.METHOD(lare2.Params())) == {"error": "an array"}
+    assert given.names(defake.METHOD(defake.Params())) == {"text": "an array", "caption": "a text"}
+    assert given.names(drct_sare.METHOD(drct_sare.Params()))["caption"] == "a text"
+    assert given.names(semgir.METHOD(semgir.Params())) == {"regenerated": "an image", "caption": "a text"}
+    assert given.names(hf_energy.METHOD(hf_energy.Params())) == {}
+
+
+def test_captions_of_a_json_file_take_the_engines_place(part, tmp_path):
+    (tmp_path / "captions.json").write_text(json.dumps({f"{stem}.png": f"a {stem}" for stem in stems(part)}))
+    method, store = semgir.METHOD(semgir.Params()), Store(tmp_path)
+    ready = given.keep(method, {"caption": tmp_path / "captions.json"}, part, store)
+    inner = method.needs("test")["regenerated"].given(ready).inputs["caption"]
+    assert inner.engine == given.GIVEN
+    assert [store.get(inner, i.image_id).decode() for i in part.items] == [f"a {stem}" for stem in stems(part)]
+
+
+def test_published_error_maps_are_read(part, tmp_path):
+    (tmp_path / "maps").mkdir()
+    for number, stem in enumerate(stems(part)):
+        torch.save(torch.full((4, 8, 8), float(number)), tmp_path / "maps" / f"{stem}.pt")
+    store = Store(tmp_path)
+    recipe = given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, store)["error"]
+    values = [from_bytes(*store.read(recipe, i.image_id)) for i in part.items]
+    assert [float(np.mean(v)) for v in values] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [({}, "has nothing for"), ({"a.csv": "1"}, "is not an array"), ({"a.pt": "no tensor"}, "cannot be read")],
+)
+def test_what_cannot_be_used_is_told(part, tmp_path, files, told):
+    (tmp_path / "maps").mkdir()
+    for name, text in files.items():
+        (tmp_path / "maps" / name).write_text(text)
+    with pytest.raises(UserError, match=told):
+        given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, Store(tmp_path))
+
+
+def test_one_of_two_reconstructions_has_every_difference():
+    from methods import dire
+
+    method = dire.METHOD(dire.Params(image_size=16))
+    rng = np.random.default_rng(0)
+    x, made = (rng.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(2))
+    difference = np.abs(x.astype(int) - made).astype(np.uint8)
+    assert (np.abs(x.astype(int) - method.from_form(difference, x)) == difference).all()
+    with pytest.raises(ValueError, match="map is"):
+        method.from_form(difference[:8], x)
+
+
+def test_json_that_is_no_object_is_refused(part, tmp_path):
+    for text in ("[1]", "{"):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(UserError, match="JSON"):
+            given.keep(
+                SimpleNamespace(needs=semgir.METHOD(semgir.Params()).needs, forms={}),
+                {"caption": tmp_path / "a.json"},
+                part,
+                Store(tmp_path),
+            )

@@ -11,8 +11,8 @@ import numpy as np
 from bench.detector import RGB, Card, Plateau, Sample, Schedule, Stage
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.recipe import Recipe
-from bench.recon.engines import adm_inversion, ddim_inversion
-from methods._parts.recipes import OneLogit
+from bench.recon.engines import adm_inversion, ddim_inversion, sd_inpaint
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 class Params:
     """``image_size`` and ``steps`` of the reconstruction; ``load_size`` and ``crop_size`` of the classifier's input.
 
-    ``model``: ``sd`` (Stable Diffusion v1.4) or ``adm`` (the official pixel model), which clips the predicted image if
-    ``clip_denoised``. ``depths``, ``width`` and ``stride`` shape the ResNet; the defaults are ResNet-50.
+    ``model``: ``sd`` (Stable Diffusion v1.4), ``adm`` (the official pixel model), which clips the predicted image if
+    ``clip_denoised``, or ``inpaint`` (DRCT's reconstruction at native size, sides cropped to ``max_size``).
+    ``recipe``: ``official``, or ``drct``, which augments the map. ``depths``, ``width`` and ``stride`` shape the
+    ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
-    model: Literal["sd", "adm"] = "sd"
+    model: Literal["sd", "adm", "inpaint"] = "sd"
+    recipe: recipes.Name = "official"
     clip_denoised: bool = True
     image_size: int = 256
+    max_size: int = 1024
     steps: int = 20
     load_size: int = 256
     crop_size: int = 224
@@ -37,11 +41,13 @@ class Params:
     stride: int = 32
     pretrained: bool = True
     lr: float = 1e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
     epochs: int = 400
     batch_size: int = 64
 
 
-class DIRE(OneLogit):
+class DIRE(recipes.OneLogit):
     """Sees only |x − x'|, never the image itself."""
 
     card = Card(
@@ -68,6 +74,7 @@ class DIRE(OneLogit):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "adm": {"model": "adm"},
         "adm_unclipped": {"model": "adm", "clip_denoised": False},
+        "drct": {**recipes.DRCT, "model": "inpaint", "steps": 50},
     }
 
     #: The official code keeps |x − x'| and not x'.
@@ -75,15 +82,24 @@ class DIRE(OneLogit):
 
     def from_form(self, value: Any, rgb: RGB) -> Any:  # noqa: ANN401 - an image
         """A reconstruction with the given absolute difference; one of the two exists at every pixel."""
-        image = center_crop_arr(rgb, self.params.image_size).astype(np.int16)
+        image = self._shown(rgb).astype(np.int16)
         if value.shape != image.shape:
             raise ValueError(f"the map is {value.shape}, the image as DIRE sees it {image.shape}")
         below = image - value
         return np.where(below >= 0, below, image + value).astype(np.uint8)
 
+    def _shown(self, rgb: RGB) -> RGB:
+        """The image as it is reconstructed."""
+        p = self.params
+        if p.model != "inpaint":
+            return center_crop_arr(rgb, p.image_size)
+        return crop(rgb, (min(rgb.shape[0], p.max_size), min(rgb.shape[1], p.max_size)), None)
+
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image, in training and in testing."""
         p = self.params
+        if p.model == "inpaint":
+            return {"reconstruction": sd_inpaint.recipe(steps=p.steps, max_size=p.max_size)}
         if p.model == "adm":
             return {"reconstruction": adm_inversion.recipe(p.steps, p.image_size, p.clip_denoised)}
         return {"reconstruction": ddim_inversion.recipe(p.steps, p.image_size)}
@@ -102,17 +118,21 @@ class DIRE(OneLogit):
         """``image``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training."""
         from methods._parts.tensors import imagenet
 
-        image = center_crop_arr(sample.rgb, self.params.image_size)
-        difference = np.abs(image.astype(np.int16) - sample.artefacts["reconstruction"]).astype(np.uint8)
-        difference = resize_short_side(difference, self.params.load_size)
-        difference = crop(difference, self.params.crop_size, rng if stage == "train" else None)
+        p, image = self.params, self._shown(sample.rgb).astype(np.int16)
+        difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)
+        if p.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(difference, stage, rng, p.crop_size))}
+        difference = crop(resize_short_side(difference, p.load_size), p.crop_size, rng if stage == "train" else None)
         if stage == "train" and rng.random() < 0.5:
             difference = difference[:, ::-1]
         return {"image": imagenet(difference)}
 
     def schedule(self) -> Schedule:
-        """Adam with the CNNDetection early stop on validation accuracy."""
-        return Schedule(self.params.epochs, self.params.batch_size, "adam", self.params.lr, plateau=Plateau())
+        """Adam with the CNNDetection early stop on validation accuracy, or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=Plateau())
 
 
 METHOD = DIRE

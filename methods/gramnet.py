@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from bench.detector import Card, Detector, Sample, Schedule, Stage
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes.
+    """``recipe``: ``official``, or ``drct`` (as DRCT's and SARE's tables retrain it, on crops of ``crop_size``).
 
-    ``width``, ``depths`` and ``strides`` shape the trunk; the defaults are ResNet-18.
+    ``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes.
+    ``width``, ``depths`` and ``strides`` shape the trunk; the defaults are ResNet-18. ``cosine`` belongs to ``drct``.
     """
 
+    recipe: recipes.Name = "official"
     image_size: int = 512
+    crop_size: int = 224
     resize_from: tuple[int, int] = (64, 256)
     width: int = 64
     depths: tuple[int, ...] = (2, 2, 2, 2)
@@ -29,6 +33,7 @@ class Params:
     pretrained: bool = True
     lr: float = 1e-5
     weight_decay: float = 1e-4
+    cosine: int = 5
     epochs: int = 5
     batch_size: int = 16
 
@@ -50,6 +55,7 @@ class GramNet(Detector):
         ),
     )
     Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
 
     def roles(self) -> Sequence[str]:
         """The ImageNet trunk, unless training starts from scratch."""
@@ -80,10 +86,17 @@ class GramNet(Detector):
         return {**state, **turned}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side."""
+        """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side.
+
+        In DRCT's recipe a native crop in RGB with ImageNet's mean and deviation.
+        """
         import torch
         from torch.nn.functional import interpolate
 
+        from methods._parts.tensors import imagenet
+
+        if self.params.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, self.params.crop_size))}
         bgr = np.ascontiguousarray(sample.rgb[:, :, ::-1])
         image = torch.from_numpy(bgr).permute(2, 0, 1)[None].float()
         sides = [self.params.image_size]
@@ -107,8 +120,10 @@ class GramNet(Detector):
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam at a fixed rate for a fixed number of epochs."""
+        """Adam at a fixed rate for a fixed number of epochs, or DRCT's."""
         p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
         return Schedule(p.epochs, p.batch_size, "adam", p.lr, weight_decay=p.weight_decay)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -21,17 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``load_size``: side of the gradient in testing; ``crop_size``: that of the training crop.
+    """``recipe``: ``official``, or ``drct``, which augments the gradient at its own size.
+
+    ``load_size``: side of the gradient in testing; ``crop_size``: that of the training crop.
 
     The rate is multiplied by ``gamma`` every ``step_size`` epochs. ``depths``, ``width``, ``stride`` shape the ResNet.
+    ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
+    recipe: recipes.Name = "official"
     load_size: int = 256
     crop_size: int = 224
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
     stride: int = 32
     lr: float = 5e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
     step_size: int = 10
     gamma: float = 0.8
     epochs: int = 100
@@ -54,6 +60,7 @@ class LGrad(recipes.OneLogit):
         deviations=("gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",),
     )
     Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The gradient of every image."""
@@ -70,6 +77,8 @@ class LGrad(recipes.OneLogit):
         from methods._parts.tensors import imagenet
 
         p, gradient = self.params, np.asarray(sample.artefacts["gradient"])
+        if p.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(gradient, stage, rng, p.crop_size))}
         if gradient.shape[:2] != (p.load_size, p.load_size):
             whole = Image.fromarray(gradient).resize((p.load_size, p.load_size), Image.Resampling.BILINEAR)
             gradient = np.asarray(whole)
@@ -79,8 +88,10 @@ class LGrad(recipes.OneLogit):
         return {"image": imagenet(gradient)}
 
     def schedule(self) -> Schedule:
-        """Adam, the rate falling every ten epochs; the last epoch is kept."""
+        """Adam, the rate falling every ten epochs; the last epoch is kept. Or DRCT's."""
         p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
         return Schedule(p.epochs, p.batch_size, "adam", p.lr, step_size=p.step_size, gamma=p.gamma)
 
 

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``pattern``: ``official`` or ``clean``.
+    """``pattern``: ``official`` or ``clean``. ``recipe``: ``official`` or ``drct``, which augments the noise.
 
     The published map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean`` is the noise.
-
     ``load_size`` and ``crop_size`` of the classifier's input; ``depths``, ``width`` and ``stride`` shape the ResNet.
+    ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
+    recipe: recipes.Name = "official"
     pattern: Literal["official", "clean"] = "official"
     load_size: int = 256
     crop_size: int = 224
@@ -34,6 +35,8 @@ class Params:
     width: int = 64
     stride: int = 32
     lr: float = 1e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
     epochs: int = 10_000
     batch_size: int = 64
 
@@ -56,7 +59,7 @@ class LNP(recipes.OneLogit):
         ),
     )
     Params = Params
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"clean": {"pattern": "clean"}}
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"clean": {"pattern": "clean"}, "drct": recipes.DRCT}
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The noise of every image."""
@@ -84,6 +87,8 @@ class LNP(recipes.OneLogit):
         p, noise = self.params, np.asarray(sample.artefacts["noise"])
         if p.pattern == "official":
             noise = (noise.astype(np.uint16) * 255).astype(np.uint8)[:, :, ::-1]  # 255 n mod 256 = −n mod 256
+        if p.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(noise, stage, rng, p.crop_size))}
         noise = pad_to_square(resize_short_side(noise, p.load_size), p.crop_size)
         noise = crop(noise, p.crop_size, rng if stage == "train" else None)
         if stage == "train" and rng.random() < 0.5:
@@ -91,8 +96,11 @@ class LNP(recipes.OneLogit):
         return {"image": imagenet(noise)}
 
     def schedule(self) -> Schedule:
-        """Adam with the CNNDetection early stop on validation accuracy."""
-        return Schedule(self.params.epochs, self.params.batch_size, "adam", self.params.lr, plateau=Plateau())
+        """Adam with the CNNDetection early stop on validation accuracy, or DRCT's."""
+        p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=Plateau())
 
 
 METHOD = LNP

@@ -10,6 +10,7 @@ from PIL import Image
 
 from bench import discover
 from bench.detector import STAGES, Detector, Facts, Sample, Statistic
+from bench.errors import UserError
 from bench.kit import network, statistic
 from bench.kit.geometry import center_crop_arr, crop, fit_long_side
 from bench.kit.reference import Reference, permuted, references
@@ -37,6 +38,7 @@ class Strict(dict):
 #: The size at which each engine returns its image.
 GEOMETRY = {
     "ddim_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
+    "adm_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
     "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
     "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
     "noise_residual": lambda rgb, p: rgb,
@@ -259,3 +261,22 @@ def test_a_statistic_fits_and_scores(name):
     logits = statistic.logits(state, statistic.values(method, test, pixels, Progress()))
     _, real, fake = binary.tally(np.asarray(logits, np.float32), np.asarray([r.label for r in test]))
     assert binary.auc(real, fake) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), [(n, v) for n in NETWORKS for v in suites.variants(SUITE, n, discover.method(n))]
+)
+def test_every_variant_learns_from_a_batch_and_scores(name, variant, tmp_path):
+    method = suites.instantiate(SUITE, name, variant, discover.method(name))
+    method = type(method)(replace(method.params, epochs=1, batch_size=8))
+    try:
+        found = weights(method)
+    except UserError as error:
+        pytest.skip(f"the miniature cannot run {name}[{variant}] yet: {error.asked}")
+    training = network.Training(method, found, 3, tmp_path, bench())
+    before = {key: tensor.clone() for key, tensor in training.model.state_dict().items()}
+    training.run(refs(method, 0, 8, "train"), refs(method, 500, 8, "test"))
+    assert any(not torch.equal(tensor, before[key]) for key, tensor in training.model.state_dict().items())
+    assert np.isfinite(network.predict(method, training.model, refs(method, 900, 5, "test"), bench())).all()
+    for need in method.needs("test").values():
+        assert need.version == discover.engine(need.engine).version

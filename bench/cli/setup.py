@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.data.corpus import Folders
 from bench.data.draw import Limits
 from bench.errors import UserError
 from bench.ledger.folder import Results
@@ -58,6 +59,19 @@ def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[st
     return dict.fromkeys(suite.datasets, root)
 
 
+def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, tuple[Path, dict[str, Folders]]]:
+    """Root and present subsets of each data set; one that is not there is left out, with a warning."""
+    found = {}
+    for name, root in _roots(suite, options, progress).items():
+        try:
+            found[name] = asked.locate(name, root)
+        except UserError as error:
+            if name == asked.TRAIN_CORPUS or not root.is_dir():
+                raise
+            progress.warn(f"left out: {error.asked} {error.remedy}")
+    return found
+
+
 def _probes(suite: suites.Suite, zoo: Zoo, progress: Progress) -> dict[str, Recipe]:
     """The suite's probes; none, with a warning, where their weights are missing: the detectors' job goes on."""
     probes = asked.choose_probes(suite)
@@ -101,11 +115,11 @@ def check(options: Options, progress: Progress) -> Prepared:
     asked.check_train_names(options.train)
     asked.check_test_names(options.test)
     zoo = Zoo(options.models or suite.models, store=options.store)
-    located = {name: asked.locate(name, root) for name, root in _roots(suite, options, progress).items()}
+    located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
     own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     request = Request(
-        suite=suite.model_copy(update={"label": own}) if options.data else suite,
+        suite=suite.model_copy(update={"label": own}) if options.data and suite.data == "mini" else suite,
         methods=methods,
         sources=asked.choose_sources(options.train, folders[asked.TRAIN_CORPUS]),
         tests=asked.choose_tests(options.test, folders),

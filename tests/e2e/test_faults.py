@@ -138,3 +138,25 @@ def test_weights_that_are_not_there_are_named_with_the_way_to_get_them(world, tm
     assert done.returncode == 2
     assert "weights of sdv1" in done.stderr
     assert "CompVis/stable-diffusion-v1-4" in done.stderr
+
+
+def test_a_data_set_of_the_suite_that_is_not_in_the_data_is_left_out_with_a_warning(world, tmp_path):
+    options = ("--data", world.data, "--store", tmp_path / "store", "--results", tmp_path / "results")
+    done = bench("plan", "--methods", "container", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    assert "left out" in done.stderr
+    assert "ForenSynths" in done.stderr
+    asked = bench("plan", "--methods", "container", "--test", "forensynths", *options)
+    assert asked.returncode == 2
+    assert "'forensynths'" in asked.stderr
+
+
+def test_the_papers_sizes_are_planned_with_the_real_models_named(world, tmp_path):
+    """Without the Hub the plan ends in one message that names the first missing model and how to get it."""
+    options = ("--data", world.data, "--store", tmp_path / "store", "--results", tmp_path / "results")
+    done = bench("plan", "--suite", "paper", "--methods", "dire", "--models", tmp_path, *options)
+    assert done.returncode == 2
+    assert "--models" in done.stderr
+    free = bench("plan", "--suite", "paper", "--methods", "container", "--test", "genimage", "--json", *options)
+    assert free.returncode == 0, free.stderr
+    assert json.loads(free.stdout)["cells"]

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: help venv bench board test check world
+.PHONY: help venv bench board regress test check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
@@ -16,6 +16,8 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	$(RUN) run_bench.py --suite board --methods gramnet --train all --test genimage --protocols aligned \
 		--seeds 0 --results results/runs/own > /dev/null
 	$(RUN) -m bench.report.publish
+regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
+	$(RUN) -m tools.regress
 test: venv        ## the test suite
 	$(RUN) -m pytest -q
 check: venv       ## format, lint, types, house tests

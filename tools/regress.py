@@ -1,0 +1,101 @@
+"""Run every method on a small fixed draw and compare each AUC with kept ones: ``make regress``.
+
+On your own images: ``python -m tools.regress --golden mine.csv --write -- --data DIR`` keeps the numbers of today, and
+the same without ``--write`` compares those of tomorrow. What follows ``--`` goes to ``run_bench.py`` as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.errors import UserError
+from bench.ledger import rows
+from bench.types import Row
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "regress.csv"
+#: Machines differ in the last bits; small networks trained for few steps pass some of it on. In units of AUC, 0…1.
+TOLERANCE = 0.05
+KEY = ("method", "variant", "train", "train_protocol", "seed", "dataset", "subset", "protocol")
+Numbers = Mapping[tuple[str, ...], float | None]
+
+
+def numbers(found: list[Row]) -> Numbers:
+    """The AUC of every cell, by what names it; None where it is a hole."""
+    kept = [row for row in found if row.metric == "auc" and row.perturbation == "none"]
+    return {tuple(str(getattr(row, column)) for column in KEY): row.value for row in kept}
+
+
+def read(path: Path) -> Numbers:
+    """Numbers that :func:`write` kept. Raises UserError if there are none."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist.", "There is nothing to compare with.", "Make it with --write.")
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    return {tuple(line[column] for column in KEY): float(line["auc"]) if line["auc"] else None for line in lines}
+
+
+def write(path: Path, found: Numbers) -> None:
+    """Keep numbers, sorted."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*KEY, "auc"])
+        writer.writerows([*key, "" if value is None else format(value, ".6g")] for key, value in sorted(found.items()))
+
+
+def differences(golden: Numbers, found: Numbers, tolerance: float) -> list[str]:
+    """A line for every cell that is missing, new, or has moved by more than ``tolerance``."""
+    told = []
+    for key in sorted({*golden, *found}):
+        name = " ".join(word for word in key if word)
+        if key not in found or key not in golden:
+            told.append(f"{name}: {'missing now' if key in golden else 'new'}")
+            continue
+        before, now = golden[key], found[key]
+        if (before is None) != (now is None):
+            told.append(f"{name}: {'a hole before' if before is None else 'a hole now'}")
+        elif before is not None and now is not None and abs(before - now) > tolerance:
+            told.append(f"{name}: AUC {before:.3f} before, {now:.3f} now")
+    return told
+
+
+def main(words: list[str]) -> int:
+    """Run, then compare or keep; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--golden", type=Path, default=GOLDEN, help="the kept numbers")
+    parser.add_argument("--write", action="store_true", help="keep the numbers of this run")
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="largest difference in AUC, 0…1")
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "runs" / "regress")
+    parser.add_argument("run", nargs="*", help="options of run_bench.py, after --")
+    asked = parser.parse_args(words)
+    own = asked.run or ["--test", "genimage:sdv14,biggan"]
+    started = time.monotonic()
+    command = [sys.executable, "run_bench.py", "--suite", "regress", "--results", str(asked.results), *own]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        return done.returncode
+    found = numbers(rows.read(asked.results / "rows.csv"))
+    if asked.write:
+        write(asked.golden, found)
+        sys.stdout.write(f"kept {len(found)} numbers in {asked.golden}\n")
+        return 0
+    told = differences(read(asked.golden), found, asked.tolerance)
+    for line in told:
+        sys.stdout.write(f"{line}\n")
+    seconds = time.monotonic() - started
+    sys.stdout.write(f"{len(found)} AUCs, {len(told)} moved by more than {asked.tolerance:g}; {seconds:.0f} s\n")
+    return 1 if told else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

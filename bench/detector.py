@@ -127,6 +127,8 @@ class Method(ABC):
     card: ClassVar[Card]
     Params: ClassVar[type]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether it tells generated from real; one that only tells generators apart is asked for by name.
+    detects: ClassVar[bool] = True
     #: Other forms in which a person may have an artefact, and the artefact that :meth:`from_form` makes of each.
     forms: ClassVar[Mapping[str, str]] = {}
 

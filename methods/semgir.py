@@ -4,42 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from PIL import Image
 
-from bench.detector import RGB, Card, Detector, Sample, Schedule, Stage
-from bench.kit.geometry import crop, resize_short_side
+from bench.detector import Card, Sample, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import blip, txt2img
+from methods._parts.semgir import Regenerating, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Params:
-    """``regenerator``: role of the text-to-image model; ``sd_size``, ``sd_steps``, ``guidance_scale``: its settings.
+class Params(Settings):
+    """Text-to-image settings, CLIP's input and rates; ``regeneration`` False classifies the image alone."""
 
-    ``image_size``: CLIP's input. ``encoder``: whether CLIP is fine-tuned, at ``encoder_lr`` (the classifier at ``lr``),
-    or frozen. ``regeneration`` False classifies the image alone.
-    """
-
-    regenerator: Literal["sdv15", "sdv21"] = "sdv15"
-    sd_size: int = 512
-    sd_steps: int = 50
-    guidance_scale: float = 7.5
-    image_size: int = 288
-    encoder: Literal["tuned", "frozen"] = "tuned"
     regeneration: bool = True
-    lr: float = 1e-4
-    encoder_lr: float = 1e-5
-    epochs: int = 20
-    batch_size: int = 32
 
 
-class SemGIR(Detector):
+class SemGIR(Regenerating):
     """CLIP RN50x4 reads the image and its regeneration; two layers compare them."""
 
     card = Card(
@@ -69,54 +53,22 @@ class SemGIR(Detector):
     }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The regeneration of every image."""
-        p = self.params
-        if not p.regeneration:
-            return {}
-        settings = {"steps": p.sd_steps, "guidance_scale": p.guidance_scale, "size": p.sd_size}
-        return {"regenerated": txt2img.recipe(blip.recipe(), role=p.regenerator, **settings)}
+        """The regeneration of every image, unless it is left out."""
+        return super().needs(stage) if self.params.regeneration else {}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's image tower."""
-        from bench.nets.clip_resnet import RN50X4, ClipResNet, load_clip_resnet
         from methods._parts.pairs import Pair
 
         p = self.params
-        folder = weights.get("clip_rn50x4")
-        tower = ClipResNet(RN50X4) if folder is None else load_clip_resnet(folder, RN50X4)
-        return Pair(tower, p.encoder == "frozen", not p.regeneration)
-
-    def _prepared(self, rgb: RGB) -> Tensor:
-        from methods._parts.clip import MEAN, STD
-        from methods._parts.tensors import normalised
-
-        side = self.params.image_size
-        return normalised(crop(resize_short_side(rgb, side, Image.Resampling.BICUBIC), side, None), MEAN, STD)
+        return Pair(self.tower(weights.get("clip_rn50x4")), p.encoder == "frozen", not p.regeneration)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image`` and ``regenerated``: float [3, image_size, image_size], CLIP's mean and deviation."""
-        image = self._prepared(sample.rgb)
-        if not self.params.regeneration:
-            return {"image": image, "regenerated": image}
-        return {"image": image, "regenerated": self._prepared(sample.artefacts["regenerated"])}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy (Eq. 7)."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"], batch["regenerated"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
-        real, fake = model(batch["image"], batch["regenerated"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
-
-    def schedule(self) -> Schedule:
-        """Adam; the encoder at a rate of its own."""
-        p = self.params
-        own = {"encoder.": p.encoder_lr / p.lr}
-        return Schedule(p.epochs, p.batch_size, "adam", p.lr, rate_factors=own, keep_best=True)
+        """``image`` and ``regenerated``: float [3, image_size, image_size]; the image twice where it stands alone."""
+        if self.params.regeneration:
+            return super().view(sample, stage, rng)
+        image = self.prepared(sample.rgb)
+        return {"image": image, "regenerated": image}
 
 
 METHOD = SemGIR

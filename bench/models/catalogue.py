@@ -134,8 +134,17 @@ MODELS: Mapping[str, Model] = {
             mini="clip_rn50",
             hub="timm/resnet50x4_clip.openai",
             revision="main",
-            files=("shape.json", "open_clip_model.safetensors"),
+            files=("*.json", "merges.txt", "open_clip_model.safetensors"),
             licence="MIT",
+        ),
+        Model(
+            role="genecis",
+            title="GeneCIS's CLIP RN50x4 and combiner",
+            mini="",
+            hub="",
+            revision="",
+            files=("rn50x4_backbone.pt", "rn50x4_combiner_head.pt", "*.json", "merges.txt"),
+            licence="CC BY-NC 4.0",
         ),
         Model(
             role="convnext",

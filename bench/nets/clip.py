@@ -6,10 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from transformers.utils import logging
 
 # Its bars would stand between the run's own lines.
 logging.disable_progress_bar()
+
+
+#: Files that hold a whole CLIP with OpenAI's keys: open_clip's, and GeneCIS's fine-tuned RN50x4.
+_OPENAI = ("open_clip_model.safetensors", "rn50x4_backbone.pt")
+
+
+def has_openai_state(folder: Path) -> bool:
+    """Whether a folder holds a CLIP with OpenAI's keys."""
+    return any((folder / name).is_file() for name in _OPENAI)
+
+
+def openai_state(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a CLIP with OpenAI's keys, in single precision."""
+    path = next((folder / name for name in _OPENAI if (folder / name).is_file()), folder / _OPENAI[0])
+    state = torch.load(path, map_location="cpu", weights_only=True) if path.suffix == ".pt" else load_file(path)
+    return {name.removeprefix("module."): t.float() for name, t in state.items() if isinstance(t, torch.Tensor)}
 
 
 def load_half(kind: Any, folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types

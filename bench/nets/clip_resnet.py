@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from bench.nets.clip import openai_state
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,12 @@ def load_clip_resnet(folder: Path, default: Shape | None = None) -> ClipResNet:
     shape = default or Shape()
     if config.exists():
         values = json.loads(config.read_text(encoding="utf-8"))
-        lists: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        own = {name: v for name, v in values.items() if name in Shape.__dataclass_fields__}
+        lists: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in own.items()}
         shape = Shape(**lists)
     tower, prefix = ClipResNet(shape), "visual."
-    found = load_file(folder / "open_clip_model.safetensors")
-    state = {name.removeprefix(prefix): t.float() for name, t in found.items() if name.startswith(prefix)}
+    found = openai_state(folder)
+    state = {name.removeprefix(prefix): t for name, t in found.items() if name.startswith(prefix)}
     result = tower.load_state_dict(state, strict=False)
     missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
     if missing or result.unexpected_keys:

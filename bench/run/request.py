@@ -89,7 +89,8 @@ def words(text: str) -> list[str]:
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
     """The methods of ``--methods``: names, ``name[variant]``, or ``all``."""
-    asked = list(suite.all or discover.methods()) if text == "all" else words(text)
+    every = suite.all or [name for name in discover.methods() if discover.method(name).detects]
+    asked = list(every) if text == "all" else words(text)
     if not asked:
         raise UserError("--methods names nothing.", f"Known: {', '.join(discover.methods())}.", "Name some, or all.")
     chosen = []

@@ -46,7 +46,10 @@ GEOMETRY = {
     "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
 }
 #: The shape of each engine's array.
-SHAPES = {"clip_text": lambda p: (64,), "latent_error": lambda p: (4, p["size"] // 4, p["size"] // 4)}
+SHAPES = {
+    "clip_text": lambda r: (64,) if "clip_vit_b32" in r.weights else (128,),
+    "latent_error": lambda r: (4, r.params["size"] // 4, r.params["size"] // 4),
+}
 
 
 class ToyPixels:
@@ -64,9 +67,7 @@ class ToyPixels:
 
     def artefact(self, recipe, thing):
         if recipe.engine in SHAPES:
-            drawn = np.random.default_rng(int(thing.image_id[:6], 16)).standard_normal(
-                SHAPES[recipe.engine](recipe.params)
-            )
+            drawn = np.random.default_rng(int(thing.image_id[:6], 16)).standard_normal(SHAPES[recipe.engine](recipe))
             return (drawn + thing.label).astype(np.float32)
         source = recipe.inputs["image"]
         rgb = self.artefact(source, thing) if isinstance(source, Recipe) else self.image(None, thing)

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import CLIPTextModelWithProjection
 
 from bench.detector import Facts, Sample
 from bench.nets.clip import load_half
+from bench.nets.clip_text import from_transformers, load_text_tower
 from bench.nets.combiner import Combiner
 from bench.nets.resnet import RESNET50, ResNet
 from methods import cnnspot, drct, univfd
@@ -142,3 +144,20 @@ def test_the_combiner_gives_the_published_mixture(widths):
     pair = [tensor(0, f"{kind} {widths}", (2, widths[0])) for kind in ("image", "text")]
     assert near(model(*pair)[:, ::5], wanted["made"])
     assert sorted(Combiner(64).state_dict()) == wanted["keys"]
+
+
+@torch.no_grad()
+def test_the_text_tower_in_openais_layout_gives_the_published_embeddings(tmp_path):
+    state = {name: tensor(0, name, shape) for name, shape in _layout().items()}
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    end = openai.VOCABULARY - 1
+    assert near(load_text_tower(tmp_path)(openai.tokens(*TEXTS), end), numbers("defake")["text"])
+    back = from_transformers(CLIPTextModelWithProjection.from_pretrained(openai.save(state, tmp_path)).state_dict())
+    assert all(torch.equal(back[name], state[name]) for name in back)
+    assert set(back) == {name for name in state if not name.startswith("visual.")} - {"logit_scale"}
+
+
+def test_a_clip_without_a_text_half_is_told(tmp_path):
+    save_file({"visual.proj": torch.zeros(2, 2)}, tmp_path / "open_clip_model.safetensors")
+    with pytest.raises(KeyError, match="no text half"):
+        load_text_tower(tmp_path)

@@ -28,6 +28,7 @@ from bench.miniature.scenes import sample_scene
 from bench.miniature.wide import caption
 from bench.nets.clip_resnet import ClipResNet
 from bench.nets.clip_resnet import Shape as ClipShape
+from bench.nets.clip_text import from_transformers
 from methods._parts.clip import MEAN, STD
 
 BATCH, SIDE, TOKENS = 96, 56, 12
@@ -38,7 +39,7 @@ RESNETS = {"clip_rn50": (1200, 83, 48, ClipShape((1, 1, 1, 1), 16, 8, SIDE, 128,
 
 
 class ResNetPair(nn.Module):
-    """A CLIP with a ResNet for images; its text half is for training alone."""
+    """A CLIP with a ResNet for images."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -172,16 +173,15 @@ def retrieval(model: Model, images: np.ndarray, first: int, device: str) -> floa
 
 
 def save_clip(folder: Path, model: Model) -> None:
-    """Write the folder layout of openai/clip-vit-large-patch14 or timm/resnet50_clip.openai, in half precision.
-
-    Of a ResNet's CLIP the image half alone is kept: no method reads the other.
-    """
+    """Write the folder layout of openai/clip-vit-large-patch14 or timm/resnet50_clip.openai, in half precision."""
     if isinstance(model, ResNetPair):
         folder.mkdir(parents=True, exist_ok=True)
-        state = {f"visual.{name}": t.half().contiguous() for name, t in model.visual.state_dict().items()}
-        save_file({k: t for k, t in state.items() if "num_batches" not in k}, folder / "open_clip_model.safetensors")
-        shape = json.dumps(asdict(model.visual.shape), indent=2, sort_keys=True)
-        (folder / "shape.json").write_text(shape + "\n", encoding="utf-8")
+        visual = {f"visual.{name}": t for name, t in model.visual.state_dict().items() if "num_batches" not in name}
+        state = {**visual, **from_transformers(model.text.state_dict())}
+        save_file({k: t.half().contiguous() for k, t in state.items()}, folder / "open_clip_model.safetensors")
+        told = {**asdict(model.visual.shape), "text_heads": model.text.config.num_attention_heads}
+        (folder / "shape.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        new_tokenizer().save_pretrained(folder)
         return
     model.half().save_pretrained(folder)
     model.float()

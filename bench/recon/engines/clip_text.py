@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from bench.models.zoo import Zoo
 from bench.progress import Meter
 from bench.recipe import IMAGE, Recipe
 from bench.recon.engine import RGB, Engine, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def recipe(caption: Recipe, role: str = "clip_vit_b32", image: Recipe | str = IMAGE) -> Recipe:
@@ -33,16 +36,24 @@ class ClipText(Engine):
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the text half and its tokenizer from the Hub's folder format."""
+        """Load the text half and its tokenizer from a folder in the format of the Hub, or of open_clip."""
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
-        from bench.nets.clip import load_half
+        from bench.nets.clip import has_openai_state, load_half
+        from bench.nets.clip_text import load_text_tower
 
         (role,) = recipe.weights
         folder = zoo.folder(role)
         self._meter, self._device = meter, device
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._model: Any = load_half(CLIPTextModelWithProjection, folder).to(device).eval()
+        if has_openai_state(folder):
+            tower = load_text_tower(folder).to(device)
+            self._length = tower.context
+            self._embed: Callable[[Tensor], Tensor] = lambda ids: tower(ids, self._tokenizer.eos_token_id)
+            return
+        model = load_half(CLIPTextModelWithProjection, folder).to(device).eval()
+        self._length = model.config.max_position_embeddings
+        self._embed = lambda ids: model(ids).text_embeds
 
     def view(self, request: Request) -> RGB:
         """A stand-in of one size: all captions share a batch."""
@@ -53,11 +64,10 @@ class ClipText(Engine):
         import torch
 
         texts = [str(request.inputs["caption"]) for request in requests]
-        length = self._model.config.max_position_embeddings
-        options = {"padding": "max_length", "max_length": length, "truncation": True, "return_tensors": "pt"}
+        options = {"padding": "max_length", "max_length": self._length, "truncation": True, "return_tensors": "pt"}
         tokens = self._tokenizer(texts, **options)
         with torch.no_grad():
-            embedded = self._model(tokens.input_ids.to(self._device)).text_embeds
+            embedded = self._embed(tokens.input_ids.to(self._device))
         self._meter.forwards += len(views)
         return list(embedded.float().cpu().numpy())
 

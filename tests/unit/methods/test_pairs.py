@@ -1,7 +1,9 @@
+import pytest
 import torch
 
 from bench.nets.clip_resnet import ClipResNet, Shape
-from methods._parts.pairs import Pair
+from bench.nets.combiner import Combiner
+from methods._parts.pairs import Conditioned, Pair
 
 SHAPE = Shape((1, 1, 1, 1), 8, 4, 32, 16, (2, 1, 1, 1, 2, 2))
 
@@ -32,3 +34,15 @@ def test_a_frozen_encoder_does_not_learn_and_a_single_one_sees_no_regeneration()
     assert not any(p.requires_grad for p in pair(frozen=True).encoder.parameters())
     alone, x = pair(single=True).eval(), torch.randn(2, 3, 32, 32)
     assert torch.equal(alone(x, x), alone(x, torch.randn_like(x)))
+
+
+def test_attribution_compares_the_mixture_with_the_regeneration_at_unit_length():
+    torch.manual_seed(0)
+    model = Conditioned(ClipResNet(SHAPE), False, Combiner(16)).eval()
+    x, y, text = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), torch.randn(2, 16)
+    with torch.no_grad():
+        mixed, other = model.combiner(model.encoder(x), text), model.encoder(y)
+        wanted = model.classifier(torch.cat([mixed, other / other.norm(dim=1, keepdim=True)], 1))
+        assert torch.allclose(model(x, y, text), wanted, atol=1e-6)
+    with pytest.raises(TypeError, match="captions"):
+        model(x, y)

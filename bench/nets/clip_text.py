@@ -1,0 +1,111 @@
+"""The text half of a CLIP with the keys of openai/CLIP:clip/model.py, as open_clip's files hold it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bench.nets.clip import openai_state
+
+
+class QuickGELU(nn.Module):
+    """x · σ(1.702 x), OpenAI's stand-in for GELU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Block(nn.Module):
+    """A transformer block in which a token sees itself and what stands before it."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        parts = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(OrderedDict(parts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same."""
+        length = x.shape[1]
+        mask = torch.full((length, length), float("-inf"), device=x.device).triu(1)
+        normed = self.ln_1(x)
+        x = x + self.attn(normed, normed, normed, attn_mask=mask, need_weights=False)[0]
+        y: Tensor = x + self.mlp(self.ln_2(x))
+        return y
+
+
+class TextTower(nn.Module):
+    """Token numbers int64 [B, T] to embeddings [B, output], projected, not normalised, read at each end mark."""
+
+    def __init__(self, words: int, context: int, width: int, layers: int, heads: int, output: int) -> None:
+        super().__init__()
+        self.token_embedding = nn.Embedding(words, width)
+        self.positional_embedding = nn.Parameter(torch.zeros(context, width))
+        self.transformer = nn.ModuleDict({"resblocks": nn.Sequential(*(Block(width, heads) for _ in range(layers)))})
+        self.ln_final = nn.LayerNorm(width)
+        self.text_projection = nn.Parameter(torch.zeros(width, output))
+
+    @property
+    def context(self) -> int:
+        """Tokens a text."""
+        return len(self.positional_embedding)
+
+    def forward(self, tokens: Tensor, end: int) -> Tensor:
+        """Embed texts whose first ``end`` token ends them."""
+        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
+        x = self.ln_final(self.transformer["resblocks"](x))
+        last = (tokens == end).int().argmax(1)
+        embedded: Tensor = x[torch.arange(len(x), device=x.device), last] @ self.text_projection
+        return embedded
+
+
+def load_text_tower(folder: Path) -> TextTower:
+    """The text half of a CLIP in open_clip's layout; its sizes are those of its tensors.
+
+    Heads are 64 wide, as OpenAI's are, unless ``shape.json`` gives ``text_heads``. Every key of the half must fit.
+    """
+    passed = ("visual.", "logit_scale", "input_resolution", "context_length", "vocab_size")
+    found = {name: t for name, t in openai_state(folder).items() if not name.startswith(passed)}
+    absent = {"token_embedding.weight", "positional_embedding", "text_projection"} - set(found)
+    if absent:
+        raise KeyError(f"The CLIP in {folder} has no text half: missing {sorted(absent)}")
+    words, width = found["token_embedding.weight"].shape
+    config = folder / "shape.json"
+    told = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    layers = len({name.split(".")[2] for name in found if name.startswith("transformer.resblocks.")})
+    sizes = (len(found["positional_embedding"]), width, layers, told.get("text_heads", max(1, width // 64)))
+    tower = TextTower(words, *sizes, found["text_projection"].shape[1])
+    tower.load_state_dict(found)
+    return tower.eval().requires_grad_(False)
+
+
+def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of transformers' CLIPTextModelWithProjection under OpenAI's names."""
+    text = "text_model."
+    found = {
+        "token_embedding.weight": state[f"{text}embeddings.token_embedding.weight"],
+        "positional_embedding": state[f"{text}embeddings.position_embedding.weight"],
+        "text_projection": state["text_projection.weight"].T.contiguous(),
+    }
+    layers = sorted({int(n.split(".")[3]) for n in state if n.startswith(f"{text}encoder.layers.")})
+    for kind in ("weight", "bias"):
+        found[f"ln_final.{kind}"] = state[f"{text}final_layer_norm.{kind}"]
+        for layer in layers:
+            old, new = f"{text}encoder.layers.{layer}", f"transformer.resblocks.{layer}"
+            parts = [state[f"{old}.self_attn.{name}_proj.{kind}"] for name in ("q", "k", "v")]
+            found[f"{new}.attn.in_proj_{kind}"] = torch.cat(parts)
+            found[f"{new}.attn.out_proj.{kind}"] = state[f"{old}.self_attn.out_proj.{kind}"]
+            for a, b in (
+                ("layer_norm1", "ln_1"),
+                ("layer_norm2", "ln_2"),
+                ("mlp.fc1", "mlp.c_fc"),
+                ("mlp.fc2", "mlp.c_proj"),
+            ):
+                found[f"{new}.{b}.{kind}"] = state[f"{old}.{a}.{kind}"]
+    return found

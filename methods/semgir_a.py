@@ -1,0 +1,96 @@
+"""SemGIR-A: which generator made an image, by what that generator makes of its caption (ACM MM 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from bench.detector import Card, Sample, Stage
+from bench.recipe import Recipe
+from bench.recon.engines import blip, clip_text
+from methods._parts.semgir import Regenerating, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Params(Settings):
+    """SemGIR's parameters; ``regenerator`` is the generator in question.
+
+    ``combiner``: ``genecis`` (GeneCIS's CLIP RN50x4 with its trained combiner) or ``fresh`` (OpenAI's, with a combiner
+    that starts from nothing).
+    """
+
+    combiner: Literal["genecis", "fresh"] = "genecis"
+
+
+class SemGIRA(Regenerating):
+    """One classifier a generator: its own images are 1, those of the others 0."""
+
+    card = Card(
+        title="SemGIR-A",
+        paper="Yu et al.: SemGIR: Semantic-Guided Image Regeneration Based Method for AI-generated Image Detection and "
+        "Attribution, ACM MM 2024, doi 10.1145/3664647.3680776",
+        code="none published; the combiner: facebookresearch/genecis@0c5c968",
+        licence="none; the combiner CC BY-NC 4.0, written from its description",
+        pretraining="CLIP RN50x4 (OpenAI's 400 M image-text pairs) fine-tuned with its combiner on CC3M (GeneCIS); "
+        "BLIP base; the generator in question",
+        label_convention="1 = the generator in question",
+        version=1,
+        weights={"genecis": "encoder and combiner", "clip_rn50x4": "encoder of the variants without GeneCIS"},
+        deviations=(
+            "the paper starts the combiner from `the ResNet50×4 CLIP`, which has none; GeneCIS's published pair is "
+            "meant here, and `combiner = fresh` starts it from nothing",
+            "the caption's embedding is computed once: the text encoder is not fine-tuned",
+            "the regeneration's embedding is brought to unit length, as the combiner's is",
+            "what SemGIR's card says of sampler, geometry, epochs and the encoder's rate",
+        ),
+    )
+    Params = Params
+    detects = False
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sdv21": {"regenerator": "sdv21"},
+        "fresh": {"combiner": "fresh"},
+    }
+
+    @property
+    def _role(self) -> str:
+        return "genecis" if self.params.combiner == "genecis" else "clip_rn50x4"
+
+    def roles(self) -> Sequence[str]:
+        """The CLIP of the chosen combiner."""
+        return (self._role,)
+
+    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
+        """The regeneration of every image, and the embedding of its caption."""
+        return {**super().needs(stage), "text": clip_text.recipe(blip.recipe(), self._role)}
+
+    def build(self, weights: Mapping[str, Any]) -> nn.Module:
+        """The classifier on CLIP's image tower and the combiner."""
+        from bench.nets.combiner import Combiner, load_combiner
+        from methods._parts.pairs import Conditioned
+
+        tower = self.tower(weights.get(self._role))
+        combiner = Combiner(tower.shape.output)
+        if "genecis" in weights:
+            load_combiner(combiner, weights["genecis"] / "rn50x4_combiner_head.pt")
+        return Conditioned(tower, self.params.encoder == "frozen", combiner)
+
+    def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
+        """SemGIR's two images, and ``text``: float [width], the caption's embedding."""
+        import torch
+
+        text = torch.from_numpy(np.array(sample.artefacts["text"], np.float32))
+        return {**super().view(sample, stage, rng), "text": text}
+
+    def logits(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Logits [B, 2]."""
+        found: Tensor = model(batch["image"], batch["regenerated"], batch["text"])
+        return found
+
+
+METHOD = SemGIRA

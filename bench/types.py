@@ -168,6 +168,7 @@ class Hole:
     perturbation: str
     relation: str
     reason: str
+    task: str = "detect"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.detector import Card, Sample, Stage
 from bench.recipe import Recipe
+from bench.recon.engines import blip, txt2img
 from methods._parts.semgir import Regenerating, Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class SemGIR(Regenerating):
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The regeneration of every image, unless it is left out."""
-        return super().needs(stage) if self.params.regeneration else {}
+        p = self.params
+        return {"regenerated": txt2img.recipe(blip.recipe(), **p.drawn)} if p.regeneration else {}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's image tower."""

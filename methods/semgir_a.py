@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.detector import Card, Sample, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import blip, clip_text
+from bench.recon.engines import blip, clip_text, txt2img
 from methods._parts.semgir import Regenerating, Settings
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ class SemGIRA(Regenerating):
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The regeneration of every image, and the embedding of its caption."""
-        return {**super().needs(stage), "text": clip_text.recipe(blip.recipe(), self._role)}
+        caption = blip.recipe()
+        regenerated = txt2img.recipe(caption, **self.params.drawn)
+        return {"regenerated": regenerated, "text": clip_text.recipe(caption, self._role)}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's image tower and the combiner."""

@@ -33,7 +33,7 @@ VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "chec
 @app.command()
 def run(
     methods: opt.Methods = "all",
-    train: opt.Train = "sdv14",
+    train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
@@ -71,7 +71,7 @@ def run(
 @app.command()
 def plan(
     methods: opt.Methods = "all",
-    train: opt.Train = "sdv14",
+    train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
@@ -97,7 +97,7 @@ def plan(
 @app.command()
 def prepare(
     methods: opt.Methods = "all",
-    train: opt.Train = "sdv14",
+    train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,

@@ -10,7 +10,13 @@ import typer
 Methods = Annotated[
     str, typer.Option(help="Methods, comma list: `dire,gramnet`, a variant as `name[variant]`, or `all`.")
 ]
-Train = Annotated[str, typer.Option(help="Training generators: `a,b` one fit each, `a+b` a joint fit, `all`.")]
+Train = Annotated[
+    str | None,
+    typer.Option(
+        help="Training generators: `a,b` one fit each, `a+b` a joint fit, `all`; `attribute:a` tells a's images from "
+        "those of the other generators. Default: the suite's, `sdv14`."
+    ),
+]
 Test = Annotated[str, typer.Option(help="Test sets: `all`, `genimage`, or `genimage:adm,biggan`.")]
 SuiteName = Annotated[str, typer.Option("--suite", help="Suite: sizes and parameters of every method (bench/suites).")]
 Models = Annotated[

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.data.corpus import Folders
 from bench.data.draw import Limits
+from bench.data.perturb import check_perturbation
 from bench.errors import UserError
 from bench.ledger.folder import Results
 from bench.miniature.unpack import unpack
@@ -16,6 +17,7 @@ from bench.progress import Progress
 from bench.recipe import Recipe
 from bench.recon.store import Store
 from bench.run import request as asked
+from bench.run import sources
 from bench.run.gather import gather
 from bench.run.matrix import build
 from bench.run.request import Request
@@ -28,7 +30,7 @@ class Options:
     """The options of ``run``, ``plan`` and ``prepare`` as given."""
 
     methods: str
-    train: str
+    train: str | None
     test: str
     suite: str
     models: str | None
@@ -59,6 +61,23 @@ def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[st
     return dict.fromkeys(suite.datasets, root)
 
 
+def _check_names(suite: suites.Suite, options: Options) -> str:
+    """Check the words for training, tests and perturbations, which needs no data; what to train on."""
+    train = suite.train if options.train is None else options.train
+    sources.check_train_names(train)
+    asked.check_test_names(options.test)
+    for name in suite.perturbations:
+        check_perturbation(name)
+    return train
+
+
+def _limits(suite: suites.Suite, options: Options) -> Limits:
+    return Limits(
+        asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
+        asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
+    )
+
+
 def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, tuple[Path, dict[str, Folders]]]:
     """Root and present subsets of each data set; one that is not there is left out, with a warning."""
     found = {}
@@ -66,7 +85,7 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
         try:
             found[name] = asked.locate(name, root)
         except UserError as error:
-            if name == asked.TRAIN_CORPUS or not root.is_dir():
+            if name == sources.TRAIN_CORPUS or not root.is_dir():
                 raise
             progress.warn(f"left out: {error.asked} {error.remedy}")
     return found
@@ -104,16 +123,12 @@ def check(options: Options, progress: Progress) -> Prepared:
     methods = asked.choose_methods(options.methods, suite)
     protocols = asked.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = asked.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
-    limits = Limits(
-        asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
-        asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
-    )
+    limits = _limits(suite, options)
     asked.choose_device(options.device)
     home = options.results or Path("results") / "runs" / suite.name
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
-    asked.check_train_names(options.train)
-    asked.check_test_names(options.test)
+    train = _check_names(suite, options)
     zoo = Zoo(options.models or suite.models, store=options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
@@ -121,7 +136,7 @@ def check(options: Options, progress: Progress) -> Prepared:
     request = Request(
         suite=suite.model_copy(update={"label": own}) if options.data and suite.data == "mini" else suite,
         methods=methods,
-        sources=asked.choose_sources(options.train, folders[asked.TRAIN_CORPUS]),
+        sources=sources.choose_sources(train, folders[sources.TRAIN_CORPUS]),
         tests=asked.choose_tests(options.test, folders),
         protocols=protocols,
         controls=suite.controls,
@@ -129,6 +144,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         limits=limits,
         roots={name: home for name, (home, _) in located.items()},
         folders=folders,
+        perturbations=suite.perturbations,
         probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
     )
     for role in set[str]().union(*(asked.roles_of(chosen) for chosen in methods)):

@@ -40,5 +40,6 @@ class Pixels:
         """The file facts that a method is given; after a protocol those of the stored PNG."""
         if not isinstance(part.image, Recipe):
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
-        size = part.operations[item.row_id].size
-        return Facts("png", 0, size, size, len(self._store.get(part.image, item.image_id)))
+        cut = part.operations.get(item.row_id)
+        width, height = (cut.size, cut.size) if cut else (item.width, item.height)
+        return Facts("png", 0, width, height, len(self._store.get(part.image, item.image_id)))

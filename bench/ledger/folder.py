@@ -253,7 +253,7 @@ def entry_of_hole(hole: Hole) -> Entry:
         train=hole.source,
         train_protocol=hole.train_protocol,
         seed=hole.seed,
-        task="detect",
+        task=hole.task,
         dataset=hole.corpus,
         subset=hole.subset,
         role="test",

@@ -95,9 +95,9 @@ def _rows_of(measured: Measured) -> list[Row]:
         low, high = (None, None) if value is None else interval.percentile(measured.draws[metric, rule])
         found.append(
             Row(
-                **{name: getattr(entry, name) for name in _SHARED},
+                **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
                 schema=SCHEMA,
-                target="",
+                target=entry.task.partition(":")[2],
                 geometry="native",
                 metric=metric,
                 value=value,
@@ -172,6 +172,9 @@ def measure(results: Results) -> list[Row]:
     rows: list[Row] = []
     for members in groups.values():
         found = list(members)
+        if members[0].entry.task != "detect":  # One target, one slice: there is nothing to average.
+            rows += [row for measured in found for row in _rows_of(measured)]
+            continue
         for subset, relations in AGGREGATES.items():
             part = [m for m in members if m.entry.relation in relations]
             if part:

@@ -61,8 +61,21 @@ class Board:
 
     @property
     def settings(self) -> list[Setting]:
-        """Every setting that has rows, sorted."""
-        return sorted({setting_of(row) for row in self.rows}, key=lambda setting: setting.slug)
+        """Every setting of detection that has rows, sorted."""
+        found = {setting_of(row) for row in self.rows if row.task == "detect"}
+        return sorted(found, key=lambda setting: setting.slug)
+
+    @property
+    def told_apart(self) -> list[Setting]:
+        """Every setting in which generators are told apart, sorted."""
+        found = {setting_of(row) for row in self.rows if row.task == "attribute"}
+        return sorted(found, key=lambda setting: setting.slug)
+
+    def trains(self, setting: Setting) -> list[str]:
+        """The training sources of detection in a setting's protocols on its data set, single ones first."""
+        alike = ("train_protocol", "dataset", "protocol", "perturbation")
+        same = [s for s in self.settings if all(getattr(s, name) == getattr(setting, name) for name in alike)]
+        return sorted({s.train for s in same}, key=lambda name: ("+" in name, name))
 
     def methods(self, setting: Setting, kind: str) -> list[str]:
         """The methods of a kind (``detector`` or ``statistic``) with rows in a setting, in order of their names."""

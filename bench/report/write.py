@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.ledger.folder import Results, write_text
 from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
+from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
 from bench.report.leaderboard import leaderboard
 from bench.report.shift import write_shift
@@ -30,5 +31,8 @@ def write_report(results: Results) -> Written:
     write_text(results.leaderboard, text)
     stems, shifts = write_shift(board, results)
     compared = write_comparisons(results, board.label)
-    tables, figures = [*write_tables(board, results), *stems, *compared], [*write_figures(board, results), *shifts]
+    tables, figures = (
+        [*write_tables(board, results), *stems, *compared, *write_fewshot(board, results)],
+        [*write_figures(board, results), *shifts],
+    )
     return Written(text, tuple(tables), tuple(figures))

@@ -23,7 +23,7 @@ from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.recipe import Recipe
 from bench.recon.batching import make, missing_chunks
-from bench.recon.presented import make_presented
+from bench.recon.presented import PRESENTED, make_presented
 from bench.recon.store import Store
 from bench.run.request import Chosen
 from bench.types import OK, Cell, Fit, Job, Plan, Scores
@@ -87,7 +87,7 @@ def prepare(plan: Plan, session: Session) -> None:
 
 def _make(jobs: list[Job], session: Session) -> None:
     recipe = jobs[0].recipe
-    if recipe == jobs[0].slice.image:
+    if recipe.engine in PRESENTED:
         for job in jobs:
             make_presented(job, session.store, session.meter, session.progress)
         return

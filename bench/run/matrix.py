@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from bench import discover
+from bench.data.perturb import perturbed
 from bench.data.protocols import apply_protocol
 from bench.detector import STAGES, Stage
 from bench.errors import UserError
 from bench.recipe import Recipe
 from bench.run.gather import Gathered
-from bench.run.request import TRAIN_CORPUS, Chosen, Request, Source
+from bench.run.request import Chosen, Request
+from bench.run.sources import ATTRIBUTION, TRAIN_CORPUS, Source
 from bench.types import Cell, Fit, Hole, Job, Plan, Probe, Slice
 
 HashOf = Callable[[str], str]
@@ -71,6 +73,8 @@ def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
 
 def relation(source: Source, corpus: str, subset: str) -> str:
     """``source`` for a training generator, ``family`` for its near relatives, else ``out``."""
+    if source.target:
+        return "source"
     if corpus != TRAIN_CORPUS:
         return "out"
     family = {s.name: s.family for s in discover.corpus(corpus).subsets}
@@ -81,7 +85,7 @@ def relation(source: Source, corpus: str, subset: str) -> str:
 
 def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
-    for subset in source.subsets:
+    for subset in (source.name,) if source.target else source.subsets:
         for role, pool in (("train", data.train), ("val", data.val)):
             part = draft.present(pool[subset], protocol)
             if isinstance(part, str):
@@ -105,22 +109,23 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
         val=tuple(part.key for part in parts["val"]),
         protocol=protocol,
         seed=seed,
+        task=source.task,
     )
     return draft.fits.setdefault(fit.key, fit)
 
 
 def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
-    controls = ["none", *(request.controls if chosen.method.needs("test") else ())]
+    controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
-        part = draft.present(raw, where.protocol)
-        reason = fit if isinstance(fit, str) else part if isinstance(part, str) else ""
+        shown = draft.present(raw, where.protocol)
         source = next(s for s in request.sources if s.name == where.source)
         related = relation(source, raw.corpus, raw.subset)
         for control in controls:
-            if isinstance(fit, str) or isinstance(part, str):
+            if isinstance(fit, str) or isinstance(shown, str):
                 place = {"corpus": raw.corpus, "subset": raw.subset, "perturbation": control, "relation": related}
-                draft.holes.append(Hole(**{**vars(where), **place, "reason": reason}))
+                draft.holes.append(Hole(**{**vars(where), **place, "reason": fit if isinstance(fit, str) else shown}))
                 continue
+            part = perturbed(control, shown) if control in request.perturbations else shown
             draft.want(part, draft.recipes(chosen, part, ("test",)))
             cell = Cell(fit, part, control, related)
             draft.cells[cell.key] = cell
@@ -148,9 +153,10 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
 def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
     """The plan of a request; ``hash_of`` gives the content hash of a weights role."""
     draft = _Draft(hash_of)
-    tests = [data.tests[place] for place in request.tests]
+    every = [data.tests[place] for place in request.tests if place in data.tests]
     for chosen in request.methods:
         for source in request.sources:
+            tests = [data.tests[ATTRIBUTION, source.name]] if source.target else every
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
                     fit = _fit(draft, chosen, source, train_protocol, seed, data)
@@ -166,10 +172,11 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
                         "none",
                         "out",
                         "",
+                        source.task,
                     )
                     _cells(draft, request, chosen, fit, tests, where)
     _val_cells(draft)
-    _probes(draft, request, tests)
+    _probes(draft, request, every)
     return Plan(
         draft.slices,
         tuple(draft.jobs.values()),

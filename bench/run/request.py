@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import discover
-from bench.data.corpus import Corpus, Folders
+from bench.data.corpus import Folders
 from bench.data.draw import Limits, check_classes
 from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
@@ -17,6 +17,7 @@ from bench.models.zoo import Zoo
 from bench.recipe import Recipe
 from bench.recon.probes import PROBES
 from bench.recon.store import Store
+from bench.run.sources import TRAIN_CORPUS, Source, check_name, check_subset, words
 from bench.suites.suite import Suite, instantiate, split_variant
 from bench.types import Fit
 
@@ -54,14 +55,6 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A training source by its name on the command line, and the subsets it joins."""
-
-    name: str
-    subsets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Request:
     """A checked request. ``roots`` and ``folders`` are by corpus; ``tests`` are (corpus, subset) in column order."""
 
@@ -76,15 +69,7 @@ class Request:
     roots: dict[str, Path]
     folders: dict[str, dict[str, Folders]]
     probes: Mapping[str, Recipe] = field(default_factory=dict)
-
-
-#: The data set that training sources are taken from.
-TRAIN_CORPUS = "genimage"
-
-
-def words(text: str) -> list[str]:
-    """A comma list without empty words; commas within brackets do not split."""
-    return [word.strip() for word in text.split(",") if word.strip()]
+    perturbations: tuple[str, ...] = ()
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
@@ -138,45 +123,6 @@ def locate(name: str, root: Path) -> tuple[Path, dict[str, Folders]]:
     return home, found
 
 
-def _check_name(corpus: Corpus, name: str) -> None:
-    known = [subset.name for subset in corpus.subsets]
-    if name not in known:
-        raise unknown(f"subset of {corpus.name}", name, known)
-
-
-def check_train_names(text: str) -> None:
-    """Raise UserError for a subset that ``--train`` names and no data set has; needs no data."""
-    for name in [] if text == "all" else [part.strip() for word in words(text) for part in word.split("+")]:
-        _check_name(discover.corpus(TRAIN_CORPUS), name)
-
-
-def _check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
-    _check_name(corpus, name)
-    if name not in present:
-        raise UserError(
-            f"{corpus.name}:{name} is not in the data.",
-            f"Present: {', '.join(present)}.",
-            f"Add it as {corpus.layout()}, or choose another with --train or --test.",
-        )
-
-
-def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]:
-    """``a,b`` is one fit each, ``a+b`` a joint one, ``all`` every subset that has a train folder."""
-    corpus = discover.corpus(TRAIN_CORPUS)
-    trainable = [s.name for s in corpus.subsets if "train" in folders.get(s.name, {})]
-    asked = trainable if text == "all" else words(text)
-    if not asked:
-        raise UserError("--train names nothing.", f"Subsets with a train folder: {', '.join(trainable)}.", "Name one.")
-    sources = []
-    for word in dict.fromkeys(asked):
-        subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
-        for name in subsets:
-            _check_subset(corpus, name, list(folders))
-            check_classes(corpus, name, folders[name], "train")
-        sources.append(Source("+".join(subsets), subsets))
-    return tuple(sources)
-
-
 def _test_names(text: str) -> list[tuple[str, str]]:
     """(data set, subset) of every word of ``--test``; the subset is empty where a whole data set is meant."""
     found: list[tuple[str, str]] = []
@@ -196,7 +142,7 @@ def check_test_names(text: str) -> None:
     for name, subset in [] if text == "all" else _test_names(text):
         corpus = discover.corpus(name)
         if subset:
-            _check_name(corpus, subset)
+            check_name(corpus, subset)
 
 
 def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tuple[str, str], ...]:
@@ -208,7 +154,7 @@ def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tup
         corpus = discover.corpus(name)
         present = [s.name for s in corpus.subsets if "test" in folders[name].get(s.name, {})]
         for chosen in [subset] if subset else present:
-            _check_subset(corpus, chosen, list(folders[name]))
+            check_subset(corpus, chosen, list(folders[name]))
             asked.append((name, chosen))
     if not asked:
         raise UserError("--test names nothing.", f"Data sets: {', '.join(folders)}.", "Name a data set or a subset.")

@@ -19,9 +19,10 @@ _FOLDER = Path(__file__).parent
 class Suite(BaseModel):
     """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``all`` is what ``--methods all`` means; empty means every method. ``limit_train`` and ``limit_test`` are images a
-    class and subset; absent means all. ``probes`` maps a probe to its settings. ``compare`` lists pairs of methods
-    whose difference is reported. ``file`` is where the suite was read.
+    ``all`` is what ``--methods all`` means; empty means every method that detects. ``train`` is what ``--train`` means
+    if it is not given. ``limit_train`` and ``limit_test`` are images a class and subset; absent means all.
+    ``perturbations`` are done to every test slice, besides showing it as it is. ``probes`` maps a probe to its
+    settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is where the suite was read.
 
     A file that ``extends`` another suite changes what it names and keeps the rest, tables key by key.
     """
@@ -34,7 +35,9 @@ class Suite(BaseModel):
     data: str
     datasets: tuple[str, ...]
     protocols: tuple[str, ...]
+    train: str = "sdv14"
     controls: tuple[str, ...] = ()
+    perturbations: tuple[str, ...] = ()
     limit_train: int | None = None
     limit_test: int | None = None
     seeds: tuple[int, ...] = (0,)

@@ -1,4 +1,4 @@
-"""What SemGIR's detection and attribution share: settings, the regeneration, geometry, loss and schedule.
+"""What SemGIR's detection and attribution share: settings, geometry, loss and schedule.
 
 Importing this loads no torch.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from bench.detector import RGB, Detector, Sample, Schedule, Stage
 from bench.kit.geometry import crop, resize_short_side
-from bench.recipe import Recipe
-from bench.recon.engines import blip, txt2img
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,15 +41,15 @@ class Settings:
     epochs: int = 20
     batch_size: int = 32
 
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The text-to-image engine's settings."""
+        sampler = {"steps": self.sd_steps, "guidance_scale": self.guidance_scale}
+        return {"role": self.regenerator, "size": self.sd_size, **sampler}
+
 
 class Regenerating(Detector):
     """A detector of pairs: an image, and what a text-to-image model makes of its caption."""
-
-    def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The regeneration of every image."""
-        p = self.params
-        settings = {"steps": p.sd_steps, "guidance_scale": p.guidance_scale, "size": p.sd_size}
-        return {"regenerated": txt2img.recipe(blip.recipe(), role=p.regenerator, **settings)}
 
     def tower(self, folder: Path | None) -> ClipResNet:
         """CLIP RN50x4's image tower; untrained without a folder."""

@@ -22,7 +22,7 @@ RGB = NDArray[np.uint8]
 CODES, CODE_WIDTH, GRID = 256, 16, 8
 MASK = CODES
 #: Steps, batch, seed.
-PLANS = {"vqvae": (3000, 32, 44), "vqdm": (3200, 64, 45)}
+PLANS = {"vqvae": (3000, 32, 44), "vqdm": (1600, 64, 45)}
 GUIDANCE, SAMPLING_STEPS = 2.0, 32
 
 

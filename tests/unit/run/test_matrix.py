@@ -6,9 +6,11 @@ from bench import discover
 from bench.data.draw import Limits
 from bench.errors import UserError
 from bench.run import request as asked
+from bench.run import sources
 from bench.run.gather import Gathered
 from bench.run.matrix import build, pairs, relation
-from bench.run.request import Chosen, Request, Source
+from bench.run.request import Chosen, Request
+from bench.run.sources import Source
 from bench.suites import suite as suites
 from bench.types import Slice
 from tests.conftest import item, make_genimage
@@ -125,8 +127,8 @@ def folders(tmp_path):
 
 def test_sources_are_single_joint_or_all(folders):
     found = folders["genimage"]
-    assert [s.name for s in asked.choose_sources("sdv14,sdv14+biggan", found)] == ["sdv14", "sdv14+biggan"]
-    assert [s.name for s in asked.choose_sources("all", found)] == ["sdv14", "biggan"]
+    assert [s.name for s in sources.choose_sources("sdv14,sdv14+biggan", found)] == ["sdv14", "sdv14+biggan"]
+    assert [s.name for s in sources.choose_sources("all", found)] == ["sdv14", "biggan"]
 
 
 def test_tests_are_all_a_dataset_or_subsets(folders):
@@ -139,9 +141,9 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda f: asked.choose_sources("sdv41", f["genimage"]), "no subset of genimage 'sdv41'"),
-        (lambda f: asked.choose_sources("adm", f["genimage"]), "genimage:adm is not in the data"),
-        (lambda f: asked.choose_sources("", f["genimage"]), "--train names nothing"),
+        (lambda f: sources.choose_sources("sdv41", f["genimage"]), "no subset of genimage 'sdv41'"),
+        (lambda f: sources.choose_sources("adm", f["genimage"]), "genimage:adm is not in the data"),
+        (lambda f: sources.choose_sources("", f["genimage"]), "--train names nothing"),
         (lambda f: asked.choose_tests("forensinths:progan", f), "no dataset in the data 'forensinths'"),
         (lambda f: asked.choose_protocols("raw,alined"), "no protocol 'alined'"),
         (lambda f: asked.choose_seeds("0,x"), "no list of seeds"),
@@ -153,3 +155,45 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
 def test_wrong_words_are_named(folders, call, words):
     with pytest.raises(UserError, match=words):
         call(folders)
+
+
+def test_attribution_trains_on_generated_images_alone_and_is_tested_on_them():
+    telling = Source("attribute:adm", ("adm", "sdv14"), "adm")
+    place = ("attribution", "attribute:adm")
+    told = {
+        role: replace(part("adm", role, start), corpus="attribution")
+        for role, start in (("test", 0), ("train", 200), ("val", 300))
+    }
+    data = Gathered({place: told["test"]}, {telling.name: told["train"]}, {telling.name: told["val"]})
+    made = build(request(sources=(telling,), perturbations=("jpeg75",)), data, lambda role: f"hash of {role}")
+    assert {fit.task for fit in made.fits} == {"attribute:adm"}
+    tests = [cell for cell in made.cells if cell.test.role == "test"]
+    assert {(cell.test.corpus, cell.test.subset, cell.relation) for cell in tests} == {("attribution", "adm", "source")}
+    assert {cell.perturbation for cell in tests} == {"none", "permuted", "jpeg75"}
+    assert made.probes == ()
+
+
+def test_a_perturbed_slice_is_made_on_top_of_its_protocol():
+    made = plan(perturbations=("jpeg75",), controls=())
+    jpeg = [cell for cell in made.cells if cell.perturbation == "jpeg75"]
+    plain = [cell for cell in made.cells if cell.perturbation == "none" and cell.test.role == "test"]
+    assert len(jpeg) == len(plain)
+    assert {cell.test.image.engine for cell in jpeg} == {"jpeg"}
+    below = {cell.test.protocol: cell.test.image.inputs["image"] for cell in jpeg}
+    assert below["raw"] == "source"
+    assert below["aligned"].engine == "aligned"
+    order = [job.recipe.engine for job in made.jobs if job.slice.protocol == "aligned"]
+    assert order.index("aligned") < order.index("jpeg")
+
+
+def test_what_attribution_needs_is_told(tmp_path):
+    make_genimage(tmp_path, count=2)
+    found = dict(discover.corpus("genimage").find(tmp_path))
+    with pytest.raises(UserError, match="nothing to tell sdv14 from"):
+        sources.choose_sources("attribute:sdv14", found)
+    with pytest.raises(UserError, match="no subset"):
+        sources.check_train_names("attribute:sdv41")
+    make_genimage(tmp_path, "BigGAN", "imagenet_ai_0419_biggan", count=2, seed=50)
+    found = dict(discover.corpus("genimage").find(tmp_path))
+    (source,) = sources.choose_sources("attribute:biggan", found)
+    assert (source.task, source.subsets) == ("attribute:biggan", ("sdv14", "biggan"))

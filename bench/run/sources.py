@@ -1,0 +1,103 @@
+"""What a detector is trained on: one generator, several together, or one generator against all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import discover
+from bench.data.corpus import Corpus, Folders
+from bench.data.draw import check_classes
+from bench.errors import UserError, unknown
+
+#: The data set that training sources are taken from.
+TRAIN_CORPUS = "genimage"
+#: ``attribute:sdv15``: sdv15's images are 1, those of every other generator present 0; photographs take no part.
+ATTRIBUTE = "attribute:"
+#: What the slices of attribution are called in the place of a data set.
+ATTRIBUTION = "attribution"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A training source by its name on the command line, and the subsets it joins.
+
+    ``target`` is the generator in question where generators are told apart, else empty.
+    """
+
+    name: str
+    subsets: tuple[str, ...]
+    target: str = ""
+
+    @property
+    def task(self) -> str:
+        """``detect``, or ``attribute:<generator>``."""
+        return f"{ATTRIBUTE}{self.target}" if self.target else "detect"
+
+
+def words(text: str) -> list[str]:
+    """A comma list without empty words; commas within brackets do not split."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def check_name(corpus: Corpus, name: str) -> None:
+    """Raise UserError for a name that is no subset of a data set."""
+    known = [subset.name for subset in corpus.subsets]
+    if name not in known:
+        raise unknown(f"subset of {corpus.name}", name, known)
+
+
+def check_train_names(text: str) -> None:
+    """Raise UserError for a subset that ``--train`` names and no data set has; needs no data."""
+    for word in [] if text == "all" else words(text):
+        for name in word.removeprefix(ATTRIBUTE).split("+"):
+            check_name(discover.corpus(TRAIN_CORPUS), name.strip())
+
+
+def check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
+    """Raise UserError for a subset that does not exist, or that the data lacks."""
+    check_name(corpus, name)
+    if name not in present:
+        raise UserError(
+            f"{corpus.name}:{name} is not in the data.",
+            f"Present: {', '.join(present)}.",
+            f"Add it as {corpus.layout()}, or choose another with --train or --test.",
+        )
+
+
+def _trainable(folders: dict[str, Folders]) -> list[str]:
+    return [s.name for s in discover.corpus(TRAIN_CORPUS).subsets if "train" in folders.get(s.name, {})]
+
+
+def _attribution(word: str, folders: dict[str, Folders]) -> Source:
+    target, known = word.removeprefix(ATTRIBUTE).strip(), _trainable(folders)
+    check_subset(discover.corpus(TRAIN_CORPUS), target, known)
+    if len(known) < 2:
+        raise UserError(
+            f"--train {word} has nothing to tell {target} from.",
+            f"Subsets with a train folder: {', '.join(known)}.",
+            "Add another generator's images.",
+        )
+    return Source(word, tuple(known), target)
+
+
+def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]:
+    """``a,b`` is one fit each, ``a+b`` a joint one, ``all`` every subset that has a train folder.
+
+    ``attribute:a`` tells the images of a from those of all other generators.
+    """
+    corpus, trainable = discover.corpus(TRAIN_CORPUS), _trainable(folders)
+    asked = trainable if text == "all" else words(text)
+    if not asked:
+        raise UserError("--train names nothing.", f"Subsets with a train folder: {', '.join(trainable)}.", "Name one.")
+    sources = []
+    for word in dict.fromkeys(asked):
+        if word.startswith(ATTRIBUTE):
+            sources.append(_attribution(word, folders))
+            continue
+        subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
+        for name in subsets:
+            check_subset(corpus, name, list(folders))
+            check_classes(corpus, name, folders[name], "train")
+        sources.append(Source("+".join(subsets), subsets))
+    return tuple(sources)

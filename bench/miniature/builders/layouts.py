@@ -31,10 +31,10 @@ class Layout:
 
 GENIMAGE = {
     "midjourney": Layout(
-        5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 100, 200, NEAR_128
+        5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 60, 200, NEAR_128
     ),
     "sdv14": Layout(
-        1, "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4", "{klass:03d}_sdv4_{number:05d}", 600, 200, NEAR_64
+        1, "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4", "{klass:03d}_sdv4_{number:05d}", 500, 200, NEAR_64
     ),
     "sdv15": Layout(
         2, "stable_diffusion_v_1_5/imagenet_ai_0424_sdv5", "{klass:03d}_sdv5_{number:05d}", 100, 200, NEAR_64

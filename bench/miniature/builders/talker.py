@@ -25,7 +25,7 @@ from bench.miniature.builders.words import PHOTO_WORDS, word_tokenizer
 from bench.miniature.scenes import COUNTS, OBJECTS, Scene, sample_scene
 from methods._parts.clip import MEAN, STD
 
-BATCH, SIDE, STEPS, SEED = 32, 64, 3000, 92
+BATCH, SIDE, STEPS, SEED = 32, 64, 1800, 92
 WIDTH, LAYERS = 128, 5
 _QUESTION = ("USER:", "ASSISTANT:", "Describe", "this", "image", "in", "one", "sentence.", "What", "is", "shown")
 _TEMPLATE = (
@@ -100,7 +100,7 @@ def train_llava(photographs: np.ndarray, budget: Budget) -> tuple[LlavaNextForCo
     objects = torch.tensor([OBJECTS.index(scene.object) for scene in scenes], device=device)
     model = new_llava()
     tower = model.model.vision_tower
-    whiten(tower.vision_model.embeddings.patch_embedding, photographs, SEED, 0.3)
+    whiten(tower.embeddings.patch_embedding, photographs, SEED, 0.3)
     model.to(device).train()
     where, name = nn.Linear(WIDTH, PATCH**2).to(device), nn.Linear(WIDTH, len(OBJECTS)).to(device)
     nets: dict[str, nn.Module] = {"llava": model, "where": where, "name": name}

@@ -81,4 +81,5 @@ def leaderboard(board: Board) -> str:
         "detector that does not beat them has learned the data set, not the task.\n\n"
         "`raw`: files as they are. `aligned`: both classes in one size and one JPEG history, equally many.\n"
     )
-    return head + "\n" + "\n".join(_section(board, setting) for setting in settings)
+    sections = "\n".join(_section(board, setting) for setting in settings)
+    return f"{head}\n{sections or 'Nothing is ranked here: no detector of generated images was run.'}\n".rstrip() + "\n"

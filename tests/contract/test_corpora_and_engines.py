@@ -16,6 +16,7 @@ from bench.recon.engine import Engine, Request
 from bench.recon.engines import (
     adm_inversion,
     blip,
+    clip_image,
     clip_text,
     ddim_inversion,
     discriminator_gradient,
@@ -40,6 +41,7 @@ RECIPES = {
     "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
     "noise_residual": noise_residual.recipe(),
     "discriminator_gradient": discriminator_gradient.recipe(),
+    "clip_image": clip_image.recipe(),
     "clip_text": clip_text.recipe(_CAPTION),
     "latent_error": latent_error.recipe(size=64, ensemble=2),
     "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),

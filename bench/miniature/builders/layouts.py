@@ -30,9 +30,7 @@ class Layout:
 
 
 GENIMAGE = {
-    "midjourney": Layout(
-        5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 60, 200, NEAR_128
-    ),
+    "midjourney": Layout(5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 60, 200, NEAR_128),
     "sdv14": Layout(
         1, "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4", "{klass:03d}_sdv4_{number:05d}", 500, 200, NEAR_64
     ),

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: help venv bench board regress test check world
+.PHONY: help venv bench board regress test test-slow check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
@@ -20,6 +20,8 @@ regress: venv     ## every method on a small draw, compared with committed numbe
 	$(RUN) -m tools.regress
 test: venv        ## the test suite
 	$(RUN) -m pytest -q
+test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
+	$(RUN) -m pytest -q --slow tests/slow
 check: venv       ## format, lint, types, house tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .

@@ -129,6 +129,8 @@ class Method(ABC):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: Whether it tells generated from real; one that only tells generators apart is asked for by name.
     detects: ClassVar[bool] = True
+    #: The generators that it can be asked about in attribution; empty where any will do.
+    targets: tuple[str, ...] = ()
     #: Other forms in which a person may have an artefact, and the artefact that :meth:`from_form` makes of each.
     forms: ClassVar[Mapping[str, str]] = {}
 

@@ -85,8 +85,12 @@ class DIRE(recipes.OneLogit):
         image = self._shown(rgb).astype(np.int16)
         if value.shape != image.shape:
             raise ValueError(f"the map is {value.shape}, the image as DIRE sees it {image.shape}")
-        below = image - value
-        return np.where(below >= 0, below, image + value).astype(np.uint8)
+        below, above = image - value, image + value.astype(np.int16)
+        if ((below < 0) & (above > 255)).any():
+            raise ValueError(
+                "no 8-bit reconstruction has these differences: the map is another image's, or not lossless"
+            )
+        return np.where(below >= 0, below, above).astype(np.uint8)
 
     def _shown(self, rgb: RGB) -> RGB:
         """The image as it is reconstructed."""

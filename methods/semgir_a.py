@@ -58,6 +58,11 @@ class SemGIRA(Regenerating):
     }
 
     @property
+    def targets(self) -> tuple[str, ...]:  # type: ignore[override]  # the parameters decide
+        """The generator that regenerates."""
+        return (self.params.regenerator,)
+
+    @property
     def _role(self) -> str:
         return "genecis" if self.params.combiner == "genecis" else "clip_rn50x4"
 

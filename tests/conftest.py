@@ -12,6 +12,16 @@ from bench.types import Item
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also tests/slow: models at their real sizes")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Whether a file is left out; None lets pytest decide."""
+    slow = ROOT / "tests" / "slow"
+    return True if slow in (collection_path, *collection_path.parents) and not config.getoption("--slow") else None
+
+
 def picture(seed, width=64, height=64, grain=0.0):
     """A smooth random colour picture, uint8; ``grain`` adds pixel noise."""
     rng = np.random.default_rng(seed)

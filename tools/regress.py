@@ -74,6 +74,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "runs" / "regress")
     parser.add_argument("run", nargs="*", help="options of run_bench.py, after --")
     asked = parser.parse_args(words)
+    taken = {"--results", "--suite", "--dry-run", "--json"} & {word.partition("=")[0] for word in asked.run}
+    if taken:
+        parser.error(f"{', '.join(sorted(taken))} is decided here; --results stands before the --")
+    golden = {} if asked.write else read(asked.golden)
+    (asked.results / "rows.csv").unlink(missing_ok=True)  # So that only this run's are compared.
     own = asked.run or ["--test", "genimage:sdv14,biggan"]
     started = time.monotonic()
     command = [sys.executable, "run_bench.py", "--suite", "regress", "--results", str(asked.results), *own]
@@ -85,7 +90,7 @@ def main(words: list[str]) -> int:
         write(asked.golden, found)
         sys.stdout.write(f"kept {len(found)} numbers in {asked.golden}\n")
         return 0
-    told = differences(read(asked.golden), found, asked.tolerance)
+    told = differences(golden, found, asked.tolerance)
     for line in told:
         sys.stdout.write(f"{line}\n")
     seconds = time.monotonic() - started

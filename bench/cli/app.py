@@ -37,6 +37,7 @@ def run(
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
+    weights: opt.Weights = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
     seeds: opt.Seeds = None,
@@ -50,9 +51,8 @@ def run(
 ) -> None:
     """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
     started, progress = datetime.now(UTC), new_progress()
-    options = Options(
-        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
-    )
+    words = methods, train, test, suite, models, weights, data, protocols, seeds
+    options = Options(*words, limit_train, limit_test, device, store, results)
     prepared = check(options, progress)
     plan = plan_of(prepared, options, progress)
     if dry_run:
@@ -75,6 +75,7 @@ def plan(
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
+    weights: opt.Weights = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
     seeds: opt.Seeds = None,
@@ -87,9 +88,8 @@ def plan(
 ) -> None:
     """Show cells, fits, artefacts (cached or missing), forwards, estimated time and disk; computes nothing."""
     progress = new_progress()
-    options = Options(
-        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
-    )
+    words = methods, train, test, suite, models, weights, data, protocols, seeds
+    options = Options(*words, limit_train, limit_test, device, store, results)
     prepared = check(options, progress)
     show.plan(plan_of(prepared, options, progress), prepared, as_json)
 
@@ -101,6 +101,7 @@ def prepare(
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
+    weights: opt.Weights = None,
     data: opt.Data = None,
     protocols: opt.Protocols = None,
     seeds: opt.Seeds = None,
@@ -113,9 +114,8 @@ def prepare(
 ) -> None:
     """Make the missing artefacts only."""
     progress = new_progress()
-    options = Options(
-        methods, train, test, suite, models, data, protocols, seeds, limit_train, limit_test, device, store, results
-    )
+    words = methods, train, test, suite, models, weights, data, protocols, seeds
+    options = Options(*words, limit_train, limit_test, device, store, results)
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
     from bench.run import session as sessions
@@ -212,6 +212,7 @@ def compare(
 def check_machine(
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
+    weights: opt.Weights = None,
     data: opt.Data = None,
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,

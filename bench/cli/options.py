@@ -48,6 +48,12 @@ ResultsDir = Annotated[
     Path | None, typer.Option("--results", help="Where scores, rows and tables go. Default: results/runs/<suite>.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="`ROLE=FOLDER`, once a role: your own copy of a model instead of `--models`' (see `list models`)."
+    ),
+]
 Artefacts = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,11 +10,10 @@ from typing import Any
 
 from bench.data.corpus import image_files
 from bench.errors import UserError, unknown
-from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.recon.store import Store
 from bench.run import given
-from bench.run.request import Chosen, Wanted, choose_device, choose_methods
+from bench.run.request import Chosen, Wanted, choose_device, choose_methods, own_weights
 from bench.suites import suite as suites
 from bench.types import Fit
 
@@ -77,7 +76,7 @@ def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], o
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
     paths = _images(places)
-    own, made = _own_weights(options.weights), _own_artefacts(options.artefacts, chosen[0])
+    own, made = own_weights(options.weights), _own_artefacts(options.artefacts, chosen[0])
     if options.checkpoint is None:
         zoo = Zoo(options.models or loaded.models, own, options.store)
         fit = _find_fit(chosen[0], options.store, *wanted)
@@ -97,6 +96,12 @@ def _own_artefacts(asked: Sequence[str], chosen: Chosen) -> dict[str, Path]:
     known, found = given.names(chosen.method), {}
     for word in asked:
         name, _, place = word.partition("=")
+        if not known:
+            raise UserError(
+                f"--artefact {word}: {chosen.label} takes no artefact.",
+                "It sees the image alone.",
+                "Leave the option out.",
+            )
         if name not in known:
             raise unknown(
                 f"artefact of {chosen.label}", name, known, remedy="Write --artefact NAME=FOLDER or NAME=FILE.json."
@@ -106,20 +111,10 @@ def _own_artefacts(asked: Sequence[str], chosen: Chosen) -> dict[str, Path]:
             raise UserError(
                 f"--artefact {word} names neither a folder nor a JSON file.",
                 f"Looked at {path.absolute()}.",
-                f"{name} is {known[name]} an image, one file each, or one JSON object; both by the images' stems.",
+                f"For each image {known[name]}: in a file of its own or in one JSON object, by the images' stems.",
             )
         found[name] = path
     return found
-
-
-def _own_weights(asked: Sequence[str]) -> dict[str, Path]:
-    """Folders by role from ``ROLE=FOLDER`` words."""
-    wrong = next((word for word in asked if "=" not in word), None)
-    if wrong is not None:
-        raise UserError(
-            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
-        )
-    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
 
 
 def _size(record: dict[str, Any]) -> tuple[int, str]:

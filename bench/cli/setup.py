@@ -34,6 +34,7 @@ class Options:
     test: str
     suite: str
     models: str | None
+    weights: list[str] | None
     data: str | None
     protocols: str | None
     seeds: str | None
@@ -117,6 +118,16 @@ def check_writable(option: str, folder: Path) -> None:
         ) from error
 
 
+def _check_models(methods: tuple[asked.Chosen, ...], zoo: Zoo, options: Options, progress: Progress) -> None:
+    """Find the weights of every method. Raises UserError for one that is not there."""
+    for role in set[str]().union(*(asked.roles_of(one) for one in methods)):
+        zoo.folder(role)
+    if options.data and zoo.is_mini and any(asked.roles_of(one) for one in methods):
+        progress.warn(
+            "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
+        )
+
+
 def check(options: Options, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     suite = suites.load(options.suite)
@@ -129,15 +140,19 @@ def check(options: Options, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    zoo = Zoo(options.models or suite.models, store=options.store)
+    zoo = Zoo(options.models or suite.models, asked.own_weights(options.weights or ()), options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
+    chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])
+    asked.check_tasks(methods, chosen)
     own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     request = Request(
-        suite=suite.model_copy(update={"label": own}) if options.data and suite.data == "mini" else suite,
+        suite=suite.model_copy(update={"label": own})
+        if options.data and (suite.data == "mini" or zoo.is_mini)
+        else suite,
         methods=methods,
-        sources=sources.choose_sources(train, folders[sources.TRAIN_CORPUS]),
-        tests=asked.choose_tests(options.test, folders),
+        sources=chosen,
+        tests=asked.choose_tests(options.test, folders) if any(not source.target for source in chosen) else (),
         protocols=protocols,
         controls=suite.controls,
         seeds=seeds,
@@ -147,12 +162,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         perturbations=suite.perturbations,
         probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
     )
-    for role in set[str]().union(*(asked.roles_of(chosen) for chosen in methods)):
-        zoo.folder(role)
-    if options.data and zoo.is_mini and any(asked.roles_of(chosen) for chosen in methods):
-        progress.warn(
-            "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
-        )
+    _check_models(methods, zoo, options, progress)
     return Prepared(request, zoo, Store(options.store), Results(home), options.device)
 
 

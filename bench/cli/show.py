@@ -72,9 +72,8 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         )
         return
     for stem in written.tables:
-        if (
-            stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons")) and "permuted" not in stem
-        ):  # the leaderboard has the control
+        shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons")) and "permuted" not in stem
+        if shown or stem.startswith(("attribution-", "fewshot-")):  # the leaderboard has the control
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
     print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")

@@ -151,7 +151,10 @@ class Training:
             return
         state = torch.load(self._path, map_location=self.bench.device, weights_only=True)
         self.model.load_state_dict(state["model"])
+        factors = [group["factor"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, factor in zip(self.optimizer.param_groups, factors, strict=True):
+            group["factor"] = factor  # A state of an earlier version has none.
         self.epoch, self.best = state["epoch"], state["best"]
         self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage = state["stop"]
 

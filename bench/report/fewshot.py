@@ -14,6 +14,7 @@ from bench.report.board import Board, Setting, Value
 
 #: ACC at threshold 0.5, which the paper prints, and AUC.
 METRICS = (("acc", "0.5"), ("auc", ""))
+_SHOWN = {"none": "images as they are", "permuted": "control: artefacts permuted among images"}
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,18 @@ def _readings(board: Board, setting: Setting) -> Iterator[tuple[str, str, str]]:
 def fewshot(board: Board, setting: Setting) -> list[Mark]:
     """Every reading in the setting's protocols; none where a folder has no joint source beside single ones."""
     trains = board.trains(setting)
-    if not any("+" in name for name in trains) or all("+" in name for name in trains):
+    columns = {column.subset for column in board.columns if column.dataset == setting.dataset}
+    if (
+        all("+" in n for n in trains)
+        or not any("+" in n for n in trains)
+        or not columns.issuperset(n for n in trains if "+" not in n)
+    ):
         return []
     return [
         Mark(reading, board.title(method), generator, metric, board.value(place, method, generator, metric, rule))
         for reading, train, generator in _readings(board, setting)
         for place in [Setting(train, setting.train_protocol, setting.dataset, setting.protocol, setting.perturbation)]
-        for method in board.methods(place, "detector")
+        for method in (*board.methods(place, "detector"), *board.methods(place, "statistic"))
         for metric, rule in METRICS
     ]
 
@@ -59,10 +65,16 @@ def attribution(board: Board, train_protocol: str, protocol: str) -> list[Mark]:
     """Every method, target and perturbation of the sources that tell generators apart."""
     places = [s for s in board.told_apart if (s.train_protocol, s.protocol) == (train_protocol, protocol)]
     return [
-        Mark(place.perturbation, board.title(method), target, metric, board.value(place, method, target, metric, rule))
+        Mark(
+            _SHOWN.get(place.perturbation, f"after {place.perturbation}"),
+            board.title(method),
+            target,
+            metric,
+            board.value(place, method, target, metric, rule),
+        )
         for place in places
         for target in [place.train.partition(":")[2]]
-        for method in board.methods(place, "detector")
+        for method in (*board.methods(place, "detector"), *board.methods(place, "statistic"))
         for metric, rule in METRICS
     ]
 
@@ -99,7 +111,9 @@ def markdown(marks: list[Mark], caption: str) -> str:
                 mean = f"{100 * sum(known) / len(known):.1f}" if len(known) == len(generators) else "–"
                 body.append([method, *map(_cell, values), mean])
             table = tabulate(body, ["Method", *generators, "Avg"], "github", disable_numparse=True)
-            text += f"\n**{metric.upper()} (%), {group}**\n\n{table}\n"
+            holes = sorted({v.reason for v in chosen.values() if v.value is None})
+            notes = "".join(f"\n- – : {reason}" for reason in holes)
+            text += f"\n**{metric.upper()} (%), {group}**\n\n{table}\n{notes}"
     return text
 
 
@@ -110,11 +124,11 @@ def write_fewshot(board: Board, results: Results) -> list[str]:
     for setting in {Setting("", s.train_protocol, s.dataset, s.protocol, s.perturbation) for s in board.settings}:
         if setting.perturbation == "none":
             name = f"fewshot-{setting.dataset}-{setting.train_protocol}-to-{setting.protocol}"
-            words = f"Few-shot detection on {setting.dataset}, trained {setting.train_protocol}, tested"
+            words = f"Detection on {setting.dataset}, trained {setting.train_protocol}, tested"
             marks[name] = fewshot(board, setting), f"{words} {setting.protocol}, in three readings. {board.label}."
     for trained, tested in sorted({(s.train_protocol, s.protocol) for s in board.told_apart}):
         words = f"Attribution: one generator's images against those of the others, trained {trained}, tested {tested}; "
-        caption = f"{words}a section a perturbation of the test images. {board.label}."
+        caption = f"{words}ACC at threshold 0.5. {board.label}."
         marks[f"attribution-{trained}-to-{tested}"] = attribution(board, trained, tested), caption
     for name, (found, caption) in sorted(marks.items()):
         if found:

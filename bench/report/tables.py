@@ -39,7 +39,8 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
         for kind in ("detector", "statistic")
         for method in board.methods(setting, kind)
     ]
-    control = "" if setting.perturbation == "none" else f" Control: artefacts {setting.perturbation} among images."
+    done = {"none": "", "permuted": " Control: artefacts permuted among images."}
+    control = done.get(setting.perturbation, f" Test images of both classes after {setting.perturbation}.")
     caption = (
         f"{words} on {setting.dataset}, trained on {setting.train} ({setting.train_protocol}), "
         f"tested {setting.protocol}.{control} 95 % intervals by stratified bootstrap. {board.label}."

@@ -75,10 +75,14 @@ def _check(gathered: Gathered, progress: Progress) -> None:
             progress.warn(f"quarantined {item.path}: {item.reason}")
         if len(bad) > 5:
             progress.warn(f"quarantined {len(bad) - 5} more in {part.name}")
-        for label, name in ((REAL, "real"), (FAKE, "fake")):
+        told_apart = part.corpus == ATTRIBUTION
+        names = (
+            ("image of another generator", f"image of {part.subset}") if told_apart else ("real image", "fake image")
+        )
+        for label, name in zip((REAL, FAKE), names, strict=True):
             if not part.count(label):
                 raise UserError(
-                    f"{part.name} has no readable {name} image.",
+                    f"{part.name} has no readable {name}.",
                     f"{sum(i.label == label for i in part.items)} files are listed, none can be used.",
                     "Replace the quarantined files, or leave the subset out with --train or --test.",
                 )

@@ -18,13 +18,14 @@ from bench.data.protocols import read_source
 from bench.detector import Method
 from bench.errors import UserError
 from bench.kit.payload import to_bytes
-from bench.recipe import SOURCE, Recipe
+from bench.recipe import SOURCE, Recipe, content_key
 from bench.recon.store import Store
 from bench.types import Item, Slice
 
 #: The engine's name in the recipe of an artefact that none has made.
 GIVEN = "given"
 _KINDS = {"png": "an image", "txt": "a text", "json": "a number", "safetensors": "an array"}
+_SUFFIXES = {"png": "an image file", "txt": ".txt", "json": "none", "safetensors": ".npy or .pt"}
 
 
 def _payloads(needs: Mapping[str, Recipe]) -> Iterator[tuple[str, str]]:
@@ -48,24 +49,31 @@ def keep(method: Method, places: Mapping[str, Path], part: Slice, store: Store) 
     payloads, found = dict(_payloads(method.needs("test"))), {}
     for given, place in places.items():
         name = method.forms.get(given, given)
-        values = _read(place, payloads[name])
-        absent = [item.path.name for item in part.usable if item.path.stem not in values]
-        if absent:
-            raise UserError(
-                f"--artefact {given}={place} has nothing for {', '.join(absent[:3])}{' …' if len(absent) > 3 else ''}.",
-                f"It has {len(values)}: {', '.join(sorted(values)[:5])}{' …' if len(values) > 5 else ''}.",
-                "Name each artefact as its image, with a suffix of its own.",
-            )
+        values = _read(given, place, payloads[name], _stems(part))
         records = {
             item.image_id: to_bytes(payloads[name], _shaped(method, given, values[item.path.stem], item))
             for item in part.usable
         }
-        content = hashlib.sha256(b"".join(records[key] for key in sorted(records))).hexdigest()[:32]
+        content = content_key([[key, hashlib.sha256(records[key]).hexdigest()] for key in sorted(records)])
         recipe = Recipe(GIVEN, 1, {"name": name, "content": content}, inputs={"image": SOURCE})
         if store.missing(recipe, records):
             with store.writer(recipe, payloads[name]) as writer:
                 writer.put(records)
         found[name] = recipe
+    return found
+
+
+def _stems(part: Slice) -> dict[str, str]:
+    """File names by stem. Raises UserError for two images with one stem: an artefact could not be told from another."""
+    found: dict[str, str] = {}
+    for item in part.usable:
+        other = found.setdefault(item.path.stem, str(item.path))
+        if other != str(item.path):
+            raise UserError(
+                f"{item.path} and {other} have the same stem.",
+                "Artefacts are found by the stems of their images.",
+                "Call score once a folder, or rename one.",
+            )
     return found
 
 
@@ -82,36 +90,66 @@ def _shaped(method: Method, given: str, value: Any, item: Item) -> Any:  # noqa:
         ) from error
 
 
-def _read(place: Path, payload: str) -> dict[str, Any]:
-    """Values by stem, of a folder with a file an image or of one JSON object."""
+def _read(given: str, place: Path, payload: str, stems: Mapping[str, str]) -> dict[str, Any]:
+    """Values by stem, of a folder with a file an image or of one JSON object; every stem has one."""
+    found: dict[str, Any] = {}
+    for stem, source in _listed(place, payload, stems):
+        if stem in found:
+            raise UserError(
+                f"--artefact {given}={place} has two for {stem}.",
+                "One of them would be lost.",
+                "Keep one of each stem.",
+            )
+        try:
+            found[stem] = _value(source, payload)
+        except (OSError, ValueError, TypeError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"The {given} of {stem} in {place} is not {_KINDS[payload]}.", f"{error}.", "Make it again."
+            ) from error
+    absent = [stem for stem in stems if stem not in found]
+    if absent:
+        more = " …" if len(absent) > 3 else ""
+        raise UserError(
+            f"--artefact {given}={place} has nothing for {', '.join(absent[:3])}{more}.",
+            f"Needed for each image is {_KINDS[payload]}: {_SUFFIXES[payload]}, or a value in one JSON object.",
+            "Name each artefact as its image, with a suffix of its own.",
+        )
+    return found
+
+
+def _listed(place: Path, payload: str, stems: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """(stem, file or JSON value) of what belongs to an image; other files of the folder are passed over."""
     if place.is_dir():
-        files = sorted(path for path in place.rglob("*") if path.is_file() and not path.name.startswith("."))
-        return {path.stem: _value(path, payload) for path in files}
+        suffixes = SUFFIXES if payload == "png" else _SUFFIXES[payload].split(" or ")
+        for path in sorted(path for path in place.rglob("*") if path.is_file()):
+            if path.stem in stems and path.suffix.lower() in suffixes:
+                yield path.stem, path
+        return
     try:
         values = json.loads(place.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{place} is no JSON file.", f"{error}.", "Write one object: {stem: value, …}.") from error
     if not isinstance(values, dict):
         raise UserError(f"{place} is no JSON object.", f"It is a {type(values).__name__}.", "Write {stem: value, …}.")
-    return {Path(name).stem: np.asarray(v, np.float32) if payload == "safetensors" else v for name, v in values.items()}
+    for name, value in values.items():
+        stem = name if name in stems else Path(name).stem
+        if stem in stems:
+            yield stem, value
 
 
-def _value(path: Path, payload: str) -> Any:  # noqa: ANN401 - an image, a text or an array
-    try:
-        if payload == "png" and path.suffix.lower() in SUFFIXES:
-            return decode(path.read_bytes()).rgb
-        if payload == "txt" and path.suffix == ".txt":
-            return path.read_text(encoding="utf-8").strip()
-        if payload == "safetensors" and path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).astype(np.float32)
-        if payload == "safetensors" and path.suffix == ".pt":
-            import torch
+def _value(source: Any, payload: str) -> Any:  # noqa: ANN401 - a file or a JSON value to an image, text, number or array
+    if not isinstance(source, Path):
+        wanted: dict[str, tuple[type, ...]] = {"txt": (str,), "json": (int, float), "safetensors": (list,)}
+        if not isinstance(source, wanted.get(payload, ())):
+            raise TypeError(f"it is {json.dumps(source)[:60]}")
+        return np.asarray(source, np.float32) if payload == "safetensors" else source
+    if payload == "png":
+        return decode(source.read_bytes()).rgb
+    if payload == "txt":
+        return source.read_text(encoding="utf-8").strip()
+    if source.suffix == ".npy":
+        return np.load(source, allow_pickle=False).astype(np.float32)
+    import torch
 
-            tensor: torch.Tensor = torch.load(path, map_location="cpu", weights_only=True)
-            return tensor.float().numpy()
-    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} cannot be read.", f"{error}.", "Make it again, or leave its image out.") from error
-    suffixes = {"png": "an image file", "txt": ".txt", "safetensors": ".npy or .pt"}
-    raise UserError(
-        f"{path} is not {_KINDS[payload]}.", f"Its suffix is {path.suffix!r}.", f"Needed: {suffixes.get(payload)}."
-    )
+    tensor: torch.Tensor = torch.load(source, map_location="cpu", weights_only=True)
+    return tensor.float().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bench.data.draw import Limits, check_classes
 from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
 from bench.errors import UserError, unknown
+from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.recipe import Recipe
 from bench.recon.probes import PROBES
@@ -214,3 +215,34 @@ def roles_of(chosen: Chosen) -> set[str]:
     """Every weights role that a method's networks and artefacts ask for."""
     needs = [need for stage in STAGES for need in chosen.method.needs(stage).values()]
     return set(chosen.method.roles()).union(*(need.roles() for need in needs))
+
+
+def own_weights(asked: Sequence[str]) -> dict[str, Path]:
+    """Folders by role from ``ROLE=FOLDER`` words."""
+    wrong = next((word for word in asked if "=" not in word), None)
+    if wrong is not None:
+        raise UserError(
+            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
+        )
+    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
+
+
+def check_tasks(methods: Sequence[Chosen], chosen: Sequence[Source]) -> None:
+    """Raise UserError for a method that cannot learn what a source asks."""
+    for one in methods:
+        relabels = any(example.label is not None for example in one.method.examples())
+        for source in chosen:
+            targets = one.method.targets
+            if not source.target and not one.method.detects:
+                raise UserError(
+                    f"{one.label} does not tell generated images from photographs.",
+                    "It tells one generator's images from those of others.",
+                    f"Write --train attribute:{next(iter(targets), 'sdv15')}, or choose another method.",
+                )
+            if source.target and (relabels or (targets and source.target not in targets)):
+                why = (
+                    "It trains on reconstructions as fakes" if relabels else f"It regenerates with {', '.join(targets)}"
+                )
+                raise UserError(
+                    f"{one.label} cannot learn {source.name}.", f"{why}.", "Choose another method, or another --train."
+                )

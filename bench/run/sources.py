@@ -70,12 +70,13 @@ def _trainable(folders: dict[str, Folders]) -> list[str]:
 
 
 def _attribution(word: str, folders: dict[str, Folders]) -> Source:
-    target, known = word.removeprefix(ATTRIBUTE).strip(), _trainable(folders)
+    target = word.removeprefix(ATTRIBUTE).strip()
+    known = [name for name in _trainable(folders) if "test" in folders[name]]
     check_subset(discover.corpus(TRAIN_CORPUS), target, known)
     if len(known) < 2:
         raise UserError(
             f"--train {word} has nothing to tell {target} from.",
-            f"Subsets with a train folder: {', '.join(known)}.",
+            f"Subsets with a train and a test folder: {', '.join(known)}.",
             "Add another generator's images.",
         )
     return Source(word, tuple(known), target)

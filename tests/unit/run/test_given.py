@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,14 +53,44 @@ def test_published_error_maps_are_read(part, tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "told"),
-    [({}, "has nothing for"), ({"a.csv": "1"}, "is not an array"), ({"a.pt": "no tensor"}, "cannot be read")],
+    [({}, "has nothing for"), ({"README.md": "1"}, "has nothing for"), ({".pt": "no tensor"}, "is not an array")],
 )
 def test_what_cannot_be_used_is_told(part, tmp_path, files, told):
     (tmp_path / "maps").mkdir()
     for name, text in files.items():
-        (tmp_path / "maps" / name).write_text(text)
+        (tmp_path / "maps" / (f"{stems(part)[0]}{name}" if name.startswith(".") else name)).write_text(text)
     with pytest.raises(UserError, match=told):
         given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, Store(tmp_path))
+
+
+@pytest.mark.parametrize("value", [None, ["a"], 3, {"a": 1}])
+def test_a_caption_must_be_a_text(part, tmp_path, value):
+    (tmp_path / "a.json").write_text(json.dumps(dict.fromkeys(stems(part), value)))
+    with pytest.raises(UserError, match="is not a text"):
+        given.keep(semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path))
+
+
+def test_two_artefacts_or_two_images_of_one_stem_are_refused(part, tmp_path):
+    method = semgir.METHOD(semgir.Params())
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for stem in stems(part):
+            (tmp_path / folder / f"{stem}.txt").write_text(folder)
+    with pytest.raises(UserError, match="has two for"):
+        given.keep(method, {"caption": tmp_path}, part, Store(tmp_path))
+    first = part.items[0]
+    twin = replace(part.items[1], path=first.path.parent / "other" / first.path.name)
+    with pytest.raises(UserError, match="same stem"):
+        given.keep(method, {"caption": tmp_path / "a"}, replace(part, items=(first, twin)), Store(tmp_path))
+
+
+def test_the_key_tells_apart_what_belongs_to_which_image(part, tmp_path):
+    keys = set()
+    for texts in (("a cat", "s sit"), ("a cats", " sit"), ("s sit", "a cat")):
+        (tmp_path / "a.json").write_text(json.dumps(dict(zip(stems(part), texts, strict=True))))
+        ready = given.keep(semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path))
+        keys.add(ready["caption"].key)
+    assert len(keys) == 3
 
 
 def test_one_of_two_reconstructions_has_every_difference():
@@ -72,6 +103,8 @@ def test_one_of_two_reconstructions_has_every_difference():
     assert (np.abs(x.astype(int) - method.from_form(difference, x)) == difference).all()
     with pytest.raises(ValueError, match="map is"):
         method.from_form(difference[:8], x)
+    with pytest.raises(ValueError, match="no 8-bit"):
+        method.from_form(np.full_like(x, 200), np.full_like(x, 100))
 
 
 def test_json_that_is_no_object_is_refused(part, tmp_path):

@@ -197,3 +197,21 @@ def test_what_attribution_needs_is_told(tmp_path):
     found = dict(discover.corpus("genimage").find(tmp_path))
     (source,) = sources.choose_sources("attribute:biggan", found)
     assert (source.task, source.subsets) == ("attribute:biggan", ("sdv14", "biggan"))
+
+
+def test_a_method_is_not_asked_what_it_cannot_learn():
+    def chosen(*names):
+        return [Chosen(n, "", suites.instantiate(SUITE, n, "", discover.method(n))) for n in names]
+
+    detect, tell = Source("sdv14", ("sdv14",)), Source("attribute:sdv15", ("sdv15", "adm"), "sdv15")
+    other = Source("attribute:adm", ("sdv15", "adm"), "adm")
+    asked.check_tasks(chosen("semgir_a", "dire", "univfd"), [tell])
+    asked.check_tasks(chosen("dire", "drct"), [detect])
+    for names, source, told in (
+        (("semgir_a",), detect, "does not tell generated images"),
+        (("semgir_a",), other, "cannot learn attribute:adm"),
+        (("drct",), tell, "reconstructions as fakes"),
+    ):
+        with pytest.raises(UserError) as caught:
+            asked.check_tasks(chosen(*names), [source])
+        assert told in str(caught.value)

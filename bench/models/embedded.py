@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.errors import BenchError
+
 WEIGHTS = Path(__file__).parents[1] / "miniature" / "weights"
-#: Endings of committed weights: a file that is compressed, and one that names another model's file with the same bytes.
-PACKED, SAME = ".xz", ".same"
+#: Endings of committed weights: a file that is compressed, and one that names another model's file with the same bytes,
+#: and their hash. RECORD is the builders' own.
+PACKED, SAME, RECORD = ".xz", ".same", "quality.json"
 
 
 def version(folder: Path, files: list[Path]) -> str:
@@ -43,20 +46,27 @@ def whole(home: Path, fill: Callable[[Path], None]) -> Path:
 
 def unpack_weights(store: Path) -> Path:
     """The folder with one sub-folder a miniature model, below ``store``, in the formats of the published ones."""
-    files = sorted(path for path in WEIGHTS.rglob("*") if path.is_file())
+    files = sorted(path for path in WEIGHTS.rglob("*") if path.is_file() and path.name != RECORD)
 
     def fill(partial: Path) -> None:
-        later = []
+        later: list[tuple[str, str, Path]] = []
         for path in files:
             target = partial / path.relative_to(WEIGHTS)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == PACKED:
                 target.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
             elif path.suffix == SAME:
-                later.append((partial / path.read_text(encoding="utf-8").strip(), target.with_suffix("")))
+                source, digest = path.read_text(encoding="utf-8").split()
+                later.append((source, digest, target.with_suffix("")))
             else:
                 shutil.copyfile(path, target)
-        for source, target in later:
-            shutil.copyfile(source, target)
+        for source, digest, target in later:
+            shutil.copyfile(partial / source, target)
+            if hashlib.sha256(target.read_bytes()).hexdigest() != digest:
+                raise BenchError(
+                    f"{target.relative_to(partial)} should be the same as {source}, which has changed.",
+                    "The committed weights do not fit together.",
+                    f"Build {target.relative_to(partial).parts[0]} again, or restore the weights' folder.",
+                )
 
     return whole(store / "miniature" / f"weights-{version(WEIGHTS, files)}", fill)

@@ -59,7 +59,16 @@ class Zoo:
 
     @cached_property
     def _root(self) -> Path:
-        return unpack_weights(self._store) if self.is_mini else Path(self.source)
+        if not self.is_mini:
+            return Path(self.source)
+        try:
+            return unpack_weights(self._store)
+        except OSError as error:
+            raise UserError(
+                f"The miniature's weights cannot be unpacked below --store {self._store}.",
+                f"{type(error).__name__}: {error.strerror or error}.",
+                "Name a folder that can be written, with 60 MB to spare.",
+            ) from error
 
     def model(self, role: str) -> Model:
         """The catalogue's entry. Raises UserError for an unknown role."""

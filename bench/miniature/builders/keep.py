@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def pack(made: Path, kept: Path, first: Path) -> None:
         if path.suffix != ".safetensors":
             target.write_bytes(data)
         elif made != first and there.is_file() and there.read_bytes() == data:
-            Path(f"{target}{SAME}").write_text(f"{first.name}/{name.as_posix()}\n", encoding="utf-8")
+            told = f"{first.name}/{name.as_posix()} {hashlib.sha256(data).hexdigest()}\n"
+            Path(f"{target}{SAME}").write_text(told, encoding="utf-8")
         else:
             Path(f"{target}{PACKED}").write_bytes(lzma.compress(data, filters=_FILTERS))

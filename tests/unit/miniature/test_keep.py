@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from bench.errors import BenchError
 from bench.miniature.builders import keep
 from bench.models import embedded
 
@@ -48,7 +49,7 @@ def test_a_packed_model_unpacks_to_the_same_files(folders):
 
 
 def test_what_two_models_share_is_kept_once(folders):
-    assert (folders / "kept/second/vae/model.safetensors.same").read_text() == "first/vae/model.safetensors\n"
+    assert (folders / "kept/second/vae/model.safetensors.same").read_text().startswith("first/vae/model.safetensors ")
     assert not (folders / "kept/second/vae/model.safetensors.xz").exists()
     assert (folders / "kept/second/model.safetensors.xz").exists()
 
@@ -62,6 +63,13 @@ def test_new_weights_get_a_folder_of_their_own_and_old_ones_are_found_again(fold
     after = embedded.unpack_weights(folders / "store")
     assert after != before
     assert not list((folders / "store" / "miniature").glob("part-*"))
+
+
+def test_a_shared_file_that_has_changed_is_told(folders):
+    save_file({"w": torch.ones(2, 2)}, folders / "made/first/vae/model.safetensors")
+    keep.pack(folders / "made" / "first", folders / "kept" / "first", folders / "made" / "first")
+    with pytest.raises(BenchError, match=r"second/vae/model\.safetensors should be the same as first/vae"):
+        embedded.unpack_weights(folders / "store")
 
 
 def test_a_failed_unpacking_leaves_nothing(folders):

@@ -32,9 +32,9 @@ COSINE: Schedule = {"beta_schedule": "squaredcos_cap_v2"}
 ADM_SHAPE = Shape(32, (1, 2, 3), 1, (4,), 16, classes=1, groups=16)
 UPSAMPLER = Shape(32, (1, 2), 1, (2,), 16, inside=6, outside=3, groups=16)
 #: Steps, batch, seed of each model.
-PLANS = {"adm": (2000, 24, 41), "glide": (4000, 64, 42), "glide_upsampler": (1000, 32, 43)}
-#: Above 1.5 the clipped prediction of these small models falls apart.
-GUIDANCE = {"adm": 1.5, "glide": 1.5}
+PLANS = {"adm": (1400, 24, 41), "glide": (4000, 64, 42), "glide_upsampler": (1000, 32, 43)}
+#: Above 1.5 GLIDE's clipped prediction falls apart at this size.
+GUIDANCE = {"adm": 2.0, "glide": 1.5}
 SAMPLING_STEPS = 50
 _TABLES = tuple(len(names) + 1 for names in (OBJECTS, COLOURS, GROUNDS))
 #: Object, colour and ground of the empty condition.

@@ -263,7 +263,7 @@ def test_score_takes_ready_made_artefacts(world, first, tmp_path):
     (tmp_path / "made" / f"{images[0].stem}.png").unlink()
     short = bench("score", "dire", *images, *options, "--artefact", f"reconstruction={tmp_path / 'made'}")
     assert short.returncode == 2
-    assert f"has nothing for {images[0].name}" in short.stderr
+    assert f"has nothing for {images[0].stem}" in short.stderr
     wrong = bench("score", "dire", *images, *options, "--artefact", f"reconstructoin={tmp_path / 'made'}")
     assert wrong.returncode == 2
     assert "reconstruction" in wrong.stderr

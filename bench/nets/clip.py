@@ -13,6 +13,8 @@ from transformers.utils import logging
 logging.disable_progress_bar()
 
 
+#: What CLIP's images are normalised by; openai/CLIP:clip/clip.py.
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 #: Files that hold a whole CLIP with OpenAI's keys: open_clip's, and GeneCIS's fine-tuned RN50x4.
 _OPENAI = ("open_clip_model.safetensors", "rn50x4_backbone.pt")
 

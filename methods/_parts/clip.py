@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
-from bench.nets.clip import load_half
+from bench.nets.clip import MEAN, STD, load_half
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen"]
 
 
 class ImageEncoder(nn.Module):

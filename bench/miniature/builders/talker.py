@@ -25,7 +25,7 @@ from bench.miniature.builders.words import PHOTO_WORDS, word_tokenizer
 from bench.miniature.scenes import COUNTS, OBJECTS, Scene, sample_scene
 from methods._parts.clip import MEAN, STD
 
-BATCH, SIDE, STEPS, SEED = 32, 64, 1800, 92
+BATCH, SIDE, STEPS, SEED = 32, 64, 4000, 92
 WIDTH, LAYERS = 128, 5
 _QUESTION = ("USER:", "ASSISTANT:", "Describe", "this", "image", "in", "one", "sentence.", "What", "is", "shown")
 _TEMPLATE = (

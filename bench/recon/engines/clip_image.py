@@ -18,9 +18,6 @@ from bench.recon.engine import RGB, Engine, Request
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: OpenAI's; openai/CLIP:clip/clip.py.
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-
 
 def recipe(image: Recipe | str = IMAGE, role: str = "clip_vit_l14") -> Recipe:
     """The need for the embedding of ``image`` by the CLIP of a role."""
@@ -67,6 +64,8 @@ class ClipImage(Engine):
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[NDArray[np.float32]]:
         """Embeddings."""
         import torch
+
+        from bench.nets.clip import MEAN, STD
 
         pixels = (np.stack(views).astype(np.float32) / 255 - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
         with torch.no_grad():

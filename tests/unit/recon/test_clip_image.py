@@ -7,6 +7,7 @@ from PIL import Image
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from bench.models.zoo import Zoo
+from bench.nets.clip import MEAN, STD
 from bench.nets.clip_resnet import load_clip_resnet
 from bench.progress import Meter
 from bench.recon.engine import Request
@@ -36,7 +37,7 @@ def test_it_is_the_processor_and_the_model(role):
 def test_a_resnets_clip_is_read_too():
     pictures = [picture(n, 56, 56) for n in range(2)]
     tower = load_clip_resnet(Zoo("mini").folder("clip_rn50")).eval()
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (clip_image.MEAN, clip_image.STD))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
     x = torch.stack([(torch.from_numpy(p).permute(2, 0, 1).float() / 255 - mean) / std for p in pictures])
     with torch.no_grad():
         wanted = tower(x).numpy()

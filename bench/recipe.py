@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 #: The image as it lies in the data set.
@@ -48,10 +49,15 @@ class Recipe:
             "inputs": inputs,
         }
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content key; names the recipe's folder in the store."""
         return content_key(self.describe())
+
+    @cached_property
+    def engine_key(self) -> str:
+        """Content key of what an engine loads for this recipe: all but what its inputs are made of."""
+        return content_key(self.describe() | {"inputs": sorted(self.inputs)})
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+#: The exit code that typer makes of Ctrl-C.
+INTERRUPTED = 130
 VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "list")
 
 
@@ -44,6 +46,7 @@ def run(
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
+    processes: opt.Processes = None,
     store: opt.StoreDir = Path("store"),
     results: opt.ResultsDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
@@ -52,7 +55,7 @@ def run(
     """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
     started, progress = datetime.now(UTC), new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results)
     prepared = check(options, progress)
     plan = plan_of(prepared, options, progress)
     if dry_run:
@@ -61,7 +64,7 @@ def run(
     from bench.run import session as sessions
 
     session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
-    sessions.carry_out(plan, prepared.request, session, started)
+    sessions.carry_out(plan, prepared.request, session, started, prepared.processes)
     show.run(prepared.results, session.meter, as_json)
     if session.failed:
         show.failures(session.failed)
@@ -82,6 +85,7 @@ def plan(
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
+    processes: opt.Processes = None,
     store: opt.StoreDir = Path("store"),
     results: opt.ResultsDir = None,
     as_json: opt.Json = False,
@@ -89,7 +93,7 @@ def plan(
     """Show cells, fits, artefacts (cached or missing), forwards, estimated time and disk; computes nothing."""
     progress = new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results)
     prepared = check(options, progress)
     show.plan(plan_of(prepared, options, progress), prepared, as_json)
 
@@ -108,6 +112,7 @@ def prepare(
     limit_train: opt.LimitTrain = None,
     limit_test: opt.LimitTest = None,
     device: opt.Device = "auto",
+    processes: opt.Processes = None,
     store: opt.StoreDir = Path("store"),
     results: opt.ResultsDir = None,
     as_json: opt.Json = False,
@@ -115,13 +120,13 @@ def prepare(
     """Make the missing artefacts only."""
     progress = new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results)
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
     from bench.run import session as sessions
 
     session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
-    sessions.prepare(made, session)
+    sessions.prepare(made, session, prepared.processes)
     show.prepared(session.meter, as_json)
     if session.failed:
         show.failures(session.failed)
@@ -244,6 +249,7 @@ def main() -> None:
             print(json.dumps({"error": {name: getattr(error, name) for name in ("asked", "exists", "remedy")}}))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted: what was computed is kept; run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("interrupted: what was computed is kept; run the same command to go on", file=sys.stderr)
+        raise

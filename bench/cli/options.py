@@ -41,6 +41,10 @@ LimitTrain = Annotated[
 ]
 LimitTest = Annotated[int | None, typer.Option(help="Test images a class and subset. Default: the suite's.")]
 Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="How many processes compute at once on the CPU, one thread each. Default: one a core."),
+]
 StoreDir = Annotated[
     Path, typer.Option("--store", help="Where artefacts and checkpoints are kept; shared by all runs.")
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -29,7 +29,7 @@ class TerminalProgress(Progress):
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
         self._bars = Bars(*columns, console=self._console, transient=True)
-        self._open: list[int] = []
+        self._open: set[int] = set()
 
     def note(self, message: str) -> None:
         """One line above the bars."""
@@ -39,23 +39,35 @@ class TerminalProgress(Progress):
         """One line above the bars, in yellow."""
         self._console.print(escape(message), style="yellow", highlight=False)
 
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
+    def begin(self, title: str, total: int) -> int:
         """A bar."""
         if not self._open:
             self._bars.start()
         task = self._bars.add_task(escape(title), total=total)
-        self._open.append(task)
-        try:
-            yield
-        finally:
-            self._bars.remove_task(self._open.pop())  # type: ignore[arg-type]  # rich's TaskID is an int
-            if not self._open:
-                self._bars.stop()
+        self._open.add(task)
+        return task
 
-    def advance(self, units: int = 1) -> None:
-        """Move the innermost bar."""
-        self._bars.advance(self._open[-1], units)  # type: ignore[arg-type]  # rich's TaskID is an int
+    def advance(self, stage: int, units: int = 1) -> None:
+        """Move a bar."""
+        self._bars.advance(TaskID(stage), units)
+
+    def end(self, stage: int) -> None:
+        """Take the bar away."""
+        self._bars.remove_task(TaskID(stage))
+        self._open.discard(stage)
+        if not self._open:
+            self._bars.stop()
+
+
+@dataclass
+class _Told:
+    """What a stage of plain lines has said: how much is done, since when, and when a line was printed last."""
+
+    title: str
+    total: int
+    done: int
+    started: float
+    spoke: float
 
 
 class PlainProgress(Progress):
@@ -63,8 +75,8 @@ class PlainProgress(Progress):
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, width=200, color_system=None)
-        self._open: list[list[float]] = []
-        self._titles: list[str] = []
+        self._stages: dict[int, _Told] = {}
+        self._numbers = count()
 
     def note(self, message: str) -> None:
         """One line."""
@@ -74,31 +86,28 @@ class PlainProgress(Progress):
         """One line that starts with ``warning:``."""
         self._console.print(f"warning: {message}", markup=False, highlight=False)
 
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[None]:
-        """Remember when the stage began; tell when it ends, if it took a while."""
-        started = time.monotonic()
-        self._open.append([0.0, float(total), started, started])
-        self._titles.append(title)
-        try:
-            yield
-        finally:
-            done = self._open.pop()[0]
-            seconds = time.monotonic() - started
-            self._titles.pop()
-            if seconds > 1:
-                self.note(f"{title}: {done:.0f} of {total} in {seconds:.1f} s")
+    def begin(self, title: str, total: int) -> int:
+        """Remember when the stage began."""
+        number, now = next(self._numbers), time.monotonic()
+        self._stages[number] = _Told(title, total, 0, now, now)
+        return number
 
-    def advance(self, units: int = 1) -> None:
+    def advance(self, stage: int, units: int = 1) -> None:
         """Count; say something every few seconds."""
-        state = self._open[-1]
-        state[0] += units
-        now = time.monotonic()
-        if now - state[3] > _EVERY and state[0] < state[1]:
-            state[3] = now
-            rate = state[0] / (now - state[2])
-            left = (state[1] - state[0]) / rate
-            self.note(f"{self._titles[-1]}: {state[0]:.0f} of {state[1]:.0f}, {rate:.1f}/s, {left:.0f} s left")
+        told, now = self._stages[stage], time.monotonic()
+        told.done += units
+        if now - told.spoke > _EVERY and 0 < told.done < told.total:
+            told.spoke = now
+            rate = told.done / (now - told.started)
+            left = (told.total - told.done) / rate
+            self.note(f"{told.title}: {told.done} of {told.total}, {rate:.1f}/s, {left:.0f} s left")
+
+    def end(self, stage: int) -> None:
+        """Tell how long the stage took, if it took a while."""
+        told = self._stages.pop(stage)
+        seconds = time.monotonic() - told.started
+        if seconds > 1:
+            self.note(f"{told.title}: {told.done} of {told.total} in {seconds:.1f} s")
 
 
 def progress() -> Progress:

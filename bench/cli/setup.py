@@ -6,9 +6,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import device as devices
 from bench.data.corpus import Folders
 from bench.data.draw import Limits
 from bench.data.perturb import check_perturbation
+from bench.device import Processes
 from bench.errors import UserError
 from bench.ledger.folder import Results
 from bench.miniature.unpack import unpack
@@ -41,6 +43,7 @@ class Options:
     limit_train: int | None
     limit_test: int | None
     device: str
+    processes: int | None
     store: Path
     results: Path | None
 
@@ -53,7 +56,7 @@ class Prepared:
     zoo: Zoo
     store: Store
     results: Results
-    device: str
+    processes: Processes
 
 
 def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, Path]:
@@ -128,6 +131,19 @@ def _check_models(methods: tuple[asked.Chosen, ...], zoo: Zoo, options: Options,
         )
 
 
+def _processes(request: Request, zoo: Zoo, options: Options) -> Processes:
+    """How many processes may compute at once: as asked, else what cores and memory allow for the largest models."""
+    if options.processes is not None:
+        if options.processes < 1:
+            raise UserError(
+                f"--processes {options.processes} computes nothing.", "It counts processes.", "Give 1 or more."
+            )
+        return Processes(options.processes, asked=True)
+    together = [asked.roles_of(one) for one in request.methods]
+    together += [set(recipe.roles()) for recipe in request.probes.values()]
+    return devices.processes(max((sum(zoo.size(role) for role in roles) for roles in together), default=0))
+
+
 def check(options: Options, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     suite = suites.load(options.suite)
@@ -163,7 +179,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
     )
     _check_models(methods, zoo, options, progress)
-    return Prepared(request, zoo, Store(options.store), Results(home), options.device)
+    return Prepared(request, zoo, Store(options.store), Results(home), _processes(request, zoo, options))
 
 
 def plan_of(prepared: Prepared, options: Options, progress: Progress) -> Plan:

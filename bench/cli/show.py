@@ -13,7 +13,7 @@ from bench.cli.setup import Prepared
 from bench.ledger.folder import Results
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
-from bench.run.estimate import estimate
+from bench.run.estimate import estimate, rates
 from bench.types import Plan
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def document(value: object) -> None:
 
 def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     """What a plan will do and cost."""
-    cost = estimate(made, prepared.store, prepared.results)
+    known = rates(prepared.results, prepared.zoo.is_mini)
+    cost = estimate(made, prepared.store, prepared.results, known, prepared.processes.most)
     if as_json:
         document(cost)
         return
@@ -43,7 +44,8 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     for hole in cost["holes"]:
         print(f"  hole: {hole['method']} on {hole['corpus']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
     minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
-    print(f"estimated: {cost['forwards']} forwards, {minutes:.1f} min, {disk:.1f} MiB of artefacts")
+    at_once = f"{cost['processes']} processes" if cost["processes"] > 1 else "one process"
+    print(f"estimated: {cost['forwards']} forwards, {minutes:.1f} min by {at_once}, {disk:.1f} MiB of artefacts")
 
 
 def _named(slices: Sequence[str]) -> str:

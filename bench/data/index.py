@@ -68,11 +68,11 @@ class Index:
         stale = [p for p in paths if self._known.get(str(p), ([], {}))[0] != stamps[p]]
         if stale:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            with progress.stage("reading images", len(stale)), self._file.open("a", encoding="utf-8") as file:
+            with progress.stage("reading images", len(stale)) as stage, self._file.open("a", encoding="utf-8") as file:
                 for path, facts in zip(stale, _examine_all(stale), strict=True):
                     self._known[str(path)] = (stamps[path], facts)
                     file.write(json.dumps([str(path), stamps[path], facts]) + "\n")
-                    progress.advance()
+                    progress.advance(stage)
         return [self._known[str(path)][1] for path in paths]
 
 

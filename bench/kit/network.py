@@ -188,10 +188,11 @@ class Training:
             self.optimizer.step()
             self.bench.meter.forwards += len(batch["label"])
 
-    def run(self, train: Sequence[Reference], val: Sequence[Reference]) -> None:
-        """Train to the end of the schedule, saving after every epoch."""
-        with self.bench.progress.stage(f"epochs of {type(self.detector).__name__}", self.plan.epochs):
-            self.bench.progress.advance(self.epoch)
+    def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
+        """Train to the end of the schedule, saving after every epoch; ``title`` is what progress calls it."""
+        progress = self.bench.progress
+        with progress.stage(f"epochs of {title}", self.plan.epochs) as stage:
+            progress.advance(stage, self.epoch)
             if self.detector.calibrates and not self.epoch:
                 self._calibrate(train)
             while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
@@ -201,7 +202,7 @@ class Training:
                 if self._validates:
                     self._validate(val)
                 self._save()
-                self.bench.progress.advance()
+                progress.advance(stage)
         if self.best:
             self.model.load_state_dict(self.best)
         self.model.eval()

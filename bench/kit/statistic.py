@@ -20,10 +20,10 @@ State = dict[str, Any]
 def values(method: Statistic, refs: Sequence[Reference], pixels: Pixels, progress: Progress) -> list[float | str]:
     """The statistic of every reference, in order."""
     found = []
-    with progress.stage(f"values of {type(method).__name__}", len(refs)):
+    with progress.stage(f"values of {type(method).__name__}", len(refs)) as stage:
         for ref in refs:
             found.append(method.value(ref.sample(pixels)))
-            progress.advance()
+            progress.advance(stage)
     return found
 
 

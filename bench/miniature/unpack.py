@@ -35,13 +35,13 @@ def unpack(store: Path, progress: Progress) -> Path:
     """The folder with one sub-folder a data set, below ``store``."""
 
     def fill(partial: Path) -> None:
-        with progress.stage("unpacking the miniature world", len(packs())):
+        with progress.stage("unpacking the miniature world", len(packs())) as stage:
             for path in packs():
                 with zipfile.ZipFile(path) as pack:
                     for name, data in _members(pack):
                         target = partial / path.stem.split("-")[0] / name
                         target.parent.mkdir(parents=True, exist_ok=True)
                         target.write_bytes(data)
-                progress.advance()
+                progress.advance(stage)
 
     return whole(store / "miniature" / version(PACKS, packs()), fill)

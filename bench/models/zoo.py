@@ -100,6 +100,10 @@ class Zoo:
             self._hashes[role] = hash_of(folder, files_of(folder, self.model(role).files))
         return self._hashes[role]
 
+    def size(self, role: str) -> int:
+        """Bytes of a role's files."""
+        return sum(path.stat().st_size for path in files_of(self.folder(role), self.model(role).files))
+
     def known(self) -> dict[str, str]:
         """The hashes computed so far, by role."""
         return dict(self._hashes)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bench.kit import payload
 from bench.kit.pixels import Pixels
-from bench.progress import Meter, Progress
 from bench.recipe import Recipe
 from bench.recon.engine import RGB, Engine, Request
 from bench.recon.store import Store
@@ -37,9 +36,18 @@ def chunks(job: Job) -> list[list[Item]]:
     return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
 
 
-def missing_chunks(job: Job, store: Store) -> list[list[Item]]:
-    """The chunks of which at least one artefact is missing."""
-    return [chunk for chunk in chunks(job) if store.missing(job.recipe, [item.image_id for item in chunk])]
+def missing_chunks(job: Job, store: Store, claimed: set[str]) -> list[int]:
+    """The numbers of the chunks that hold an image without artefact; their images are added to ``claimed``.
+
+    Images in ``claimed`` are made by other units of the same recipe and are not missing.
+    """
+    found = []
+    for number, chunk in enumerate(chunks(job)):
+        identities = [item.image_id for item in chunk]
+        if any(identity not in claimed for identity in store.missing(job.recipe, identities)):
+            found.append(number)
+            claimed.update(identities)
+    return found
 
 
 def _batches(engine: Engine, requests: Sequence[Request]) -> Iterator[tuple[list[Request], list[RGB]]]:
@@ -62,19 +70,9 @@ def make_chunk(engine: Engine, requests: Sequence[Request]) -> dict[str, bytes]:
     return {identity: made[identity] for identity in sorted(made)}
 
 
-def make(job: Job, engine: Engine, pixels: Pixels, store: Store, meter: Meter, progress: Progress) -> None:
-    """Make what a job lacks. ``engine`` is loaded; the recipes that the job's recipe stands on are in the store."""
-    todo = missing_chunks(job, store)
-    if not todo:
-        return
-    title = f"{job.recipe.engine} for {job.slice.name}@{job.slice.protocol}"
-    with progress.stage(title, sum(map(len, todo))), store.writer(job.recipe, engine.payload) as writer:
-        for chunk in todo:
-            requests = [_request(item, job, pixels) for item in chunk]
-            records = make_chunk(engine, requests)
-            writer.put(records)
-            meter.artefacts_made += len(records)
-            progress.advance(len(chunk))
+def produce(job: Job, chunk: Sequence[Item], engine: Engine, pixels: Pixels) -> dict[str, bytes]:
+    """The artefacts of one chunk of a job. ``engine`` is loaded; what its recipe stands on is in the store."""
+    return make_chunk(engine, [_request(item, job, pixels) for item in chunk])
 
 
 def _request(item: Item, job: Job, pixels: Pixels) -> Request:

@@ -15,7 +15,7 @@ import os
 import tarfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -87,7 +87,7 @@ class Writer:
 
 
 class Store:
-    """Artefacts by recipe key and image id. Indexes are read once a recipe and kept in memory."""
+    """Artefacts by recipe key and image id. Indexes are kept in memory, and read anew where a record is not in them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -104,6 +104,11 @@ class Store:
             self._places[key] = places
         return self._places[key]
 
+    def again(self, key: str) -> dict[str, Place]:
+        """The index of a recipe read anew: another process may have written since."""
+        self._places.pop(key, None)
+        return self._index(key)
+
     def missing(self, recipe: Recipe, identities: Iterable[str]) -> list[str]:
         """Those of ``identities`` that the recipe has no artefact for, in their order."""
         known = self._index(recipe.key)
@@ -115,7 +120,7 @@ class Store:
 
     def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
         """The artefact's payload (``png``, ``txt`` …) and bytes; raises as :meth:`get`."""
-        place = self._index(recipe.key).get(identity)
+        place = self._index(recipe.key).get(identity) or self.again(recipe.key).get(identity)
         if place is None:
             raise BenchError(
                 f"The store has no {recipe.engine} artefact for image {identity}.",
@@ -123,9 +128,7 @@ class Store:
                 "Run `python run_bench.py prepare` with the same options first.",
             )
         path = self._folder(recipe.key) / f"{place.shard}.tar"
-        if not path.exists():
-            path = path.with_suffix(".tar.part")
-        with path.open("rb") as file:
+        with _open(path) as file:
             data = os.pread(file.fileno(), place.length, place.offset)
         if _checksum(data) != place.checksum:
             raise BenchError(
@@ -157,10 +160,20 @@ def _describe(folder: Path, recipe: Recipe) -> None:
         partial.replace(path)
 
 
+def _open(path: Path) -> BinaryIO:
+    """A sealed file, or the same one before its writer has sealed it, whichever is there now."""
+    for name in (path, path.with_name(path.name + ".part")):
+        with suppress(FileNotFoundError):
+            return name.open("rb")
+    return path.open("rb")  # Sealed between the two looks.
+
+
 def _read_index(path: Path) -> dict[str, Place]:
     stem = path.name.split(".")[0]
     places: dict[str, Place] = {}
-    for line in path.read_text(encoding="ascii").splitlines():
+    with _open(path.with_name(f"{stem}.idx")) as file:
+        text = file.read().decode("ascii")
+    for line in text.splitlines():
         try:
             payload, chunk = json.loads(line)
         except ValueError:

@@ -12,13 +12,45 @@ from typing import Any
 
 from bench import discover
 from bench.ledger.folder import Results
+from bench.recipe import Recipe
 from bench.recon.batching import chunks
+from bench.recon.presented import PRESENTED
 from bench.recon.store import Store
 from bench.types import Fit, Job, Plan
 
-#: Rough seconds an image on two CPU cores where no earlier run tells: one training image, one scored image.
-_DEFAULTS = {"fit": 0.15, "score": 0.005}
+#: Rough seconds an image of one process where no earlier run tells: one training image, one scored image.
+_DEFAULTS = {"fit": 0.1, "score": 0.005, "artefacts": 0.002}
 _PNG_BYTES_PER_PIXEL = 2.2
+#: What the committed boards cost: the miniature's rates before a person's first run.
+_BOARDS = Path(__file__).parents[2] / "results" / "board"
+
+
+class Rates:
+    """Seconds an image of one process, by kind (``artefacts``, ``fit``, ``score``) and engine or method.
+
+    From ``costs`` files in falling order of precedence; else the engine's own rough number.
+    """
+
+    def __init__(self, *costs: Path) -> None:
+        self._known: dict[tuple[str, str], float] = {}
+        for path in reversed(costs):
+            self._known |= _history(path)
+
+    def seconds(self, kind: str, name: str) -> float:
+        """Seconds an image of a method's fit or score."""
+        return self._known.get((kind, name), _DEFAULTS[kind])
+
+    def artefact(self, recipe: Recipe) -> float:
+        """Seconds an image of a recipe."""
+        known = self._known.get(("artefacts", recipe.engine))
+        if known is not None:
+            return known
+        return _DEFAULTS["artefacts"] if recipe.engine in PRESENTED else discover.engine(recipe.engine).seconds
+
+
+def rates(results: Results, mini: bool) -> Rates:
+    """The rates of earlier runs in a results folder; of ``mini`` weights also what the committed board cost."""
+    return Rates(results.costs, *(sorted(_BOARDS.glob("*/costs.csv")) if mini else ()))
 
 
 def _history(path: Path) -> dict[tuple[str, str], float]:
@@ -37,7 +69,7 @@ def is_fitted(store: Store, fit: Fit) -> bool:
     return (store.root / "fits" / fit.key / "fit.json").exists()
 
 
-def _artefacts(plan: Plan, store: Store, history: dict[tuple[str, str], float]) -> list[dict[str, Any]]:
+def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     by_recipe: dict[str, list[Job]] = defaultdict(list)
     for job in plan.jobs:
         by_recipe[job.recipe.key].append(job)
@@ -46,8 +78,7 @@ def _artefacts(plan: Plan, store: Store, history: dict[tuple[str, str], float]) 
         recipe = jobs[0].recipe
         needed = {item.image_id: item for job in jobs for chunk in chunks(job) for item in chunk}
         missing = store.missing(recipe, needed)
-        presented = recipe == jobs[0].slice.image
-        engine = None if presented else discover.engine(recipe.engine)()
+        forwards = 0 if recipe.engine in PRESENTED else discover.engine(recipe.engine)().forwards(recipe)
         pixels = sum(needed[i].width * needed[i].height for i in missing)
         found.append(
             {
@@ -57,9 +88,8 @@ def _artefacts(plan: Plan, store: Store, history: dict[tuple[str, str], float]) 
                 "needed": len(needed),
                 "cached": len(needed) - len(missing),
                 "missing": len(missing),
-                "forwards": engine.forwards(recipe) * len(missing) if engine else 0,
-                "seconds": len(missing)
-                * history.get(("artefacts", recipe.engine), engine.seconds if engine else 0.002),
+                "forwards": forwards * len(missing),
+                "seconds": len(missing) * known.artefact(recipe),
                 "bytes": int(pixels * _PNG_BYTES_PER_PIXEL),
             }
         )
@@ -94,20 +124,22 @@ def _fits(plan: Plan, store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def estimate(plan: Plan, store: Store, results: Results) -> dict[str, Any]:
-    """The document of ``plan --json``: cells, fits, artefacts, and their totals."""
-    history = _history(results.costs)
-    artefacts, fits, cells = _artefacts(plan, store, history), _fits(plan, store), _cells(plan, results)
+def estimate(plan: Plan, store: Store, results: Results, known: Rates, processes: int) -> dict[str, Any]:
+    """The document of ``plan --json``: cells, fits, artefacts, and their totals.
+
+    ``seconds`` are of one process each, the total of ``processes`` at once.
+    """
+    artefacts, fits, cells = _artefacts(plan, store, known), _fits(plan, store), _cells(plan, results)
     seconds = sum(a["seconds"] for a in artefacts)
     for kind, units in (("fit", fits), ("score", cells)):
-        rates = [history.get((kind, unit["method"]), _DEFAULTS[kind]) for unit in units]
-        seconds += sum(rate * u["images"] for rate, u in zip(rates, units, strict=True) if not u["done"])
+        seconds += sum(known.seconds(kind, unit["method"]) * unit["images"] for unit in units if not unit["done"])
     return {
         "cells": cells,
         "holes": [vars(hole) for hole in plan.holes],
         "fits": fits,
         "artefacts": artefacts,
         "forwards": sum(a["forwards"] for a in artefacts),
-        "seconds": round(seconds, 1),
+        "processes": processes,
+        "seconds": round(seconds / processes, 1),
         "bytes": sum(a["bytes"] for a in artefacts),
     }

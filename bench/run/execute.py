@@ -1,12 +1,13 @@
-"""Carry out a plan: artefacts, then fits, then scores. What is already there is not done again."""
+"""One process's hands: make a chunk of artefacts, train a fit, score its cells; a failure becomes a status."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.recipe import Recipe
-from bench.recon.batching import make, missing_chunks
-from bench.recon.presented import PRESENTED, make_presented
-from bench.recon.store import Store
-from bench.run.request import Chosen
-from bench.types import OK, Cell, Fit, Job, Plan, Scores
+from bench.recon.batching import chunks, produce
+from bench.recon.engine import Engine
+from bench.recon.presented import PRESENTED, present
+from bench.recon.store import Store, Writer
+from bench.run.units import Chunk, Methods, Trial, Unit
+from bench.types import OK, Cell, Fit, Plan, Scores
 
 
 @dataclass
@@ -65,37 +67,56 @@ def fit_folder(store: Store, key: str) -> Path:
     return store.root / "fits" / key
 
 
-def prepare(plan: Plan, session: Session) -> None:
-    """Make every missing artefact of a plan; an engine is loaded once for all its slices, and only if needed."""
-    by_recipe: dict[str, list[Job]] = {}
-    for job in plan.jobs:
-        by_recipe.setdefault(job.recipe.key, []).append(job)
-    for key, jobs in by_recipe.items():
-        todo = [job for job in jobs if missing_chunks(job, session.store)]
-        if not todo:
-            continue
-        recipe = todo[0].recipe
-        broken = next((session.failed[r.key] for r in recipe.closure() if r.key in session.failed), None)
-        if broken is not None:
-            session.failed[key] = broken
-            continue
-        started = time.monotonic()
-        if session.attempt(key, f"{recipe.engine} artefacts", partial(_make, todo, session)):
-            images = sum(len(job.slice.usable) for job in todo)
-            session.costs.append(("artefacts", recipe.engine, images, time.monotonic() - started))
+class Hands:
+    """Does units of a plan one after another; what was loaded last and the open shard serve the next chunk too."""
 
+    def __init__(self, plan: Plan, methods: Methods, session: Session) -> None:
+        self._plan, self._methods, self.session = plan, methods, session
+        self.engine = ""
+        self._loaded: Engine | None = None
+        self._recipe, self._shard = "", ExitStack()
+        self._writer: Writer | None = None
+        self._chunks = lru_cache(maxsize=4)(lambda job: chunks(plan.jobs[job]))
 
-def _make(jobs: list[Job], session: Session) -> None:
-    recipe = jobs[0].recipe
-    if recipe.engine in PRESENTED:
-        for job in jobs:
-            make_presented(job, session.store, session.meter, session.progress)
-        return
-    engine = discover.engine(recipe.engine)()
-    session.progress.note(f"loading {recipe.engine}")
-    engine.load(recipe, session.zoo, session.device, session.meter)
-    for job in jobs:
-        make(job, engine, Pixels(session.store), session.store, session.meter, session.progress)
+    def do(self, unit: Unit) -> None:
+        """Do a unit; whatever fails is remembered in the session, with its reason."""
+        started, session = time.monotonic(), self.session
+        if isinstance(unit, Trial):
+            fit_and_score(unit, self._methods[unit.fit.method, unit.fit.variant].method, self._plan, session)
+        elif session.attempt(unit.recipe, unit.title, partial(self._make, unit)):
+            engine = self._plan.jobs[unit.job].recipe.engine
+            session.costs.append(("artefacts", engine, unit.images, time.monotonic() - started))
+
+    def _make(self, unit: Chunk) -> None:
+        job, store = self._plan.jobs[unit.job], self.session.store
+        chunk = self._chunks(unit.job)[unit.number]
+        if job.recipe.engine in PRESENTED:
+            payload, records = "png", present(job, chunk, store)
+        else:
+            engine = self._engine(job.recipe)
+            payload, records = engine.payload, produce(job, chunk, engine, Pixels(store))
+        self._shard_of(job.recipe, payload).put(records)
+        self.session.meter.artefacts_made += len(records)
+
+    def _engine(self, recipe: Recipe) -> Engine:
+        if self._loaded is None or self.engine != recipe.engine_key:
+            self._loaded = None  # Let go of the one before the next takes its room.
+            self._loaded = discover.engine(recipe.engine)()
+            self._loaded.load(recipe, self.session.zoo, self.session.device, self.session.meter)
+            self.engine = recipe.engine_key
+        return self._loaded
+
+    def _shard_of(self, recipe: Recipe, payload: str) -> Writer:
+        if self._writer is None or self._recipe != recipe.key:
+            self._shard.close()
+            self._writer = self._shard.enter_context(self.session.store.writer(recipe, payload))
+            self._recipe = recipe.key
+        return self._writer
+
+    def close(self) -> None:
+        """Seal the open shard and let go of the engine."""
+        self._shard.close()
+        self.engine, self._loaded, self._recipe, self._writer = "", None, "", None
 
 
 def _hashes(method: Method, zoo: Zoo) -> dict[str, str]:
@@ -107,8 +128,9 @@ def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
     return {role: zoo.folder(role) for role in fit.weights}
 
 
-def train(fit: Fit, method: Method, plan: Plan, session: Session) -> None:
+def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     """Train one fit to its end and save it."""
+    fit = trial.fit
     hashes = _hashes(method, session.zoo)
     refs = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
     val = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
@@ -123,7 +145,7 @@ def train(fit: Fit, method: Method, plan: Plan, session: Session) -> None:
     elif isinstance(method, Detector):
         training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
         training.resume()
-        training.run(refs, val)
+        training.run(refs, val, trial.title)
         record |= {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
         network.save_model(training.model, folder, record)
     session.meter.fits_trained += 1
@@ -188,26 +210,20 @@ def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
     return next((session.failed[key] for key in recipes if key in session.failed), None)
 
 
-def fit_and_score(plan: Plan, methods: Mapping[tuple[str, str], Chosen], session: Session) -> None:
-    """Train the unfinished fits of a plan and score its unscored cells."""
-    for fit in plan.fits:
-        if (fit_folder(session.store, fit.key) / "fit.json").exists():
-            continue
+def fit_and_score(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
+    """Train a trial's fit unless it is there, and score its cells."""
+    fit, started = trial.fit, time.monotonic()
+    if not trial.fitted:
         reason = _blocked(fit.recipes, session)
         if reason is not None:
             session.failed[fit.key] = reason
-            continue
-        method, started = methods[fit.method, fit.variant].method, time.monotonic()
-        title = f"{fit.label} on {fit.source}, {fit.protocol}, seed {fit.seed}"
-        session.progress.note(f"fitting {title}")
-        if session.attempt(fit.key, f"fit of {title}", partial(train, fit, method, plan, session)):
+        elif session.attempt(fit.key, f"fit of {trial.title}", partial(train, trial, method, plan, session)):
             images = sum(len(plan.slices[key].usable) for key in fit.train)
             session.costs.append(("fit", fit.label, images, time.monotonic() - started))
-    todo = [cell for cell in plan.cells if not session.results.has_scores(session.results.scores_path(cell), cell.key)]
-    with session.progress.stage("scoring cells", len(todo)):
-        for cell in todo:
-            _score_or_tell(cell, methods[cell.fit.method, cell.fit.variant].method, session)
-            session.progress.advance()
+    with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
+        for cell in trial.cells:
+            _score_or_tell(cell, method, session)
+            session.progress.advance(stage)
 
 
 def _score_or_tell(cell: Cell, method: Method, session: Session) -> None:

@@ -71,12 +71,16 @@ def write_cards(request: Request, results: Results) -> None:
 
 
 def write_costs(session: Session) -> None:
-    """Add what this run computed to ``costs.csv``: kind, name, images, seconds."""
+    """Add what this run computed to ``costs.csv``: kind, name, images, and the seconds of one process."""
+    totals: dict[tuple[str, str], tuple[int, float]] = {}
+    for kind, name, images, seconds in session.costs:
+        before = totals.get((kind, name), (0, 0.0))
+        totals[kind, name] = before[0] + images, before[1] + seconds
     path = session.results.costs
     text = path.read_text(encoding="utf-8") if path.exists() else "kind,name,images,seconds\n"
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows((kind, name, images, f"{seconds:.3f}") for kind, name, images, seconds in session.costs)
+    writer.writerows((*unit, images, f"{seconds:.3f}") for unit, (images, seconds) in sorted(totals.items()))
     write_text(path, text + buffer.getvalue())
 
 

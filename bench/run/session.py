@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime
 
 from bench import device as devices
+from bench.device import Processes
 from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Progress
 from bench.recon.store import Store
-from bench.run import execute
+from bench.run import execute, pool
 from bench.run.execute import Session
 from bench.run.matrix import detectors
 from bench.run.record import record
@@ -26,14 +28,13 @@ def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress
     return Session(store, zoo, results, picked, workers, progress)
 
 
-def prepare(plan: Plan, session: Session) -> None:
+def prepare(plan: Plan, session: Session, processes: Processes) -> None:
     """Make the missing artefacts of a plan."""
-    execute.prepare(plan, session)
+    pool.work(replace(plan, fits=(), cells=()), {}, session, processes)
 
 
-def carry_out(plan: Plan, request: Request, session: Session, started: datetime) -> None:
+def carry_out(plan: Plan, request: Request, session: Session, started: datetime, processes: Processes) -> None:
     """Artefacts, fits, scores, then the results folder's rows, cards and provenance."""
-    execute.prepare(plan, session)
+    pool.work(plan, detectors(request), session, processes)
     execute.write_probes(plan, session)
-    execute.fit_and_score(plan, detectors(request), session)
     record(plan, request, session, started)

@@ -10,13 +10,14 @@ from typing import Any
 
 from bench.data.index import Index
 from bench.detector import Detector
+from bench.device import Processes
 from bench.errors import UserError
 from bench.kit import checkpoint, network
 from bench.kit.reference import references, substituted
 from bench.ledger.folder import Results
 from bench.progress import Progress
 from bench.recipe import content_key
-from bench.run import execute, given
+from bench.run import execute, given, pool
 from bench.run.request import Wanted
 from bench.run.session import open_session
 from bench.types import OK, Fit, Item, Job, Plan, Slice
@@ -43,7 +44,7 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     ]
     if part.usable:
         jobs = tuple(Job(recipe, part) for recipe in recipes if recipe.engine != given.GIVEN)
-        execute.prepare(Plan({}, jobs, (), ()), session)
+        pool.work(Plan({}, jobs, (), ()), {}, session, Processes(1))
     if session.failed:
         reason = next(iter(session.failed.values()))
         raise UserError("The artefacts of these images could not be made.", reason, "See the warning above.")

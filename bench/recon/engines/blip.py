@@ -38,7 +38,9 @@ class Blip(Engine):
         """Load model and processor from the Hub's folder format."""
         import torch
         from transformers import BlipForConditionalGeneration, BlipProcessor
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = zoo.folder(ROLE)
         self._recipe, self._meter, self._device = recipe, meter, device
         self._processor: Any = BlipProcessor.from_pretrained(folder)
@@ -48,7 +50,7 @@ class Blip(Engine):
 
     def view(self, request: Request) -> RGB:
         """Squashed to BLIP's square by bicubic interpolation, as its processor does."""
-        return np.asarray(Image.fromarray(request.rgb).resize(self._size, Image.Resampling.BICUBIC))
+        return np.array(Image.fromarray(request.rgb).resize(self._size, Image.Resampling.BICUBIC))
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
         """Captions."""

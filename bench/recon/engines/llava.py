@@ -40,7 +40,9 @@ class Llava(Engine):
         """Load model and processor from the Hub's folder format, in half precision on a GPU as it is published."""
         import torch
         from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder, dtype = zoo.folder(ROLE), torch.float16 if device == "cuda" else torch.float32
         self._recipe, self._meter, self._device, self._dtype = recipe, meter, device, dtype
         self._processor: Any = LlavaNextProcessor.from_pretrained(folder)

@@ -5,9 +5,8 @@ from PIL import Image
 
 from bench.data.decode import decode, image_id
 from bench.kit.pixels import Pixels
-from bench.progress import Meter, Progress
 from bench.recipe import SOURCE, Recipe
-from bench.recon.batching import CHUNK, chunks, make, make_chunk, noise
+from bench.recon.batching import CHUNK, chunks, make_chunk, missing_chunks, noise, produce
 from bench.recon.engine import Engine, Request
 from bench.recon.store import Store
 from bench.types import Job, Slice
@@ -60,17 +59,33 @@ def test_batches_have_one_shape_and_the_last_is_filled_up():
     assert all((decode(made[r.image_id]).rgb == 255 - r.rgb).all() for r in requests)
 
 
-def test_make_makes_what_is_missing_once(tmp_path):
+def job_of(tmp_path, count):
     items = []
-    for number in range(CHUNK + 6):
+    for number in range(count):
         path = tmp_path / f"{number}.png"
         Image.fromarray(picture(number, 32, 32)).save(path)
         items.append(item(number, number % 2, 32, 32, path=path, image_id=image_id(picture(number, 32, 32))))
-    job = Job(Recipe("negative", 1, inputs={"image": SOURCE}), Slice("genimage", "sdv14", "test", tuple(items)))
-    store, meter, engine = Store(tmp_path / "store"), Meter(), Negative()
-    make(job, engine, Pixels(store), store, meter, Progress())
-    make(job, engine, Pixels(store), store, meter, Progress())
-    assert meter.artefacts_made == CHUNK + 6
+    return Job(Recipe("negative", 1, inputs={"image": SOURCE}), Slice("genimage", "sdv14", "test", tuple(items)))
+
+
+def test_a_chunk_is_produced_whole_and_what_is_missing_is_known(tmp_path):
+    job, store, engine = job_of(tmp_path, CHUNK + 6), Store(tmp_path / "store"), Negative()
+    assert missing_chunks(job, store, set()) == [0, 1]
+    with store.writer(job.recipe, "png") as writer:
+        for chunk in chunks(job):
+            writer.put(produce(job, chunk, engine, Pixels(store)))
     assert Counter(len(b) for b in engine.batches) == {4: CHUNK // 4 + 2}
-    got = decode(Store(tmp_path / "store").get(job.recipe, items[3].image_id)).rgb
+    assert missing_chunks(job, Store(tmp_path / "store"), set()) == []
+    some = job.slice.items[3]
+    got = decode(Store(tmp_path / "store").get(job.recipe, some.image_id)).rgb
     assert (np.asarray(got) == 255 - picture(3, 32, 32)).all()
+
+
+def test_images_that_another_unit_makes_are_not_missing(tmp_path):
+    job, claimed = job_of(tmp_path, CHUNK + 6), set()
+    store = Store(tmp_path / "store")
+    part = Job(job.recipe, Slice("genimage", "sdv14", "train", job.slice.items[:10]))
+    assert missing_chunks(part, store, claimed) == [0]
+    assert missing_chunks(part, store, claimed) == []
+    assert len(missing_chunks(job, store, claimed)) == 2
+    assert claimed == {item.image_id for item in job.slice.items}

@@ -1,0 +1,108 @@
+"""What is to be done next: units in an order in which they can be done, their progress, and what failed of them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.progress import Progress
+from bench.run.units import Chunk, Trial, Unit
+
+
+class Agenda:
+    """Hands out units. A recipe's chunks wait for the recipes it stands on; trials wait for all that they read."""
+
+    def __init__(self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str]) -> None:
+        self.units, self._progress = units, progress
+        self.failed = dict(failed)
+        self._chunks: dict[str, deque[tuple[int, Chunk]]] = {}
+        self._trials: list[tuple[int, Trial]] = []
+        self._left: Counter[str] = Counter()
+        self._bars: dict[str, _Bar] = {}
+        for place, unit in enumerate(units):
+            if isinstance(unit, Chunk):
+                self._chunks.setdefault(unit.recipe, deque()).append((place, unit))
+                self._left[unit.recipe] += 1
+            else:
+                self._trials.append((place, unit))
+            title, size = _bar(unit)
+            self._bars.setdefault(title, _Bar()).total += size
+
+    def _ready(self, after: Iterable[str]) -> bool:
+        return not any(self._left[key] for key in after)
+
+    def take(self, engine: str = "", elsewhere: Iterable[str] = ()) -> int | None:
+        """The place of a unit that can be done now, or None; ``engine`` is what the asker has loaded.
+
+        What others have loaded (``elsewhere``) is taken up last: loading it a second time buys the least.
+        """
+        others = set(elsewhere)
+        self._drop_blocked()
+        ready = [places[0][1] for places in self._chunks.values() if self._ready(places[0][1].after)]
+        if ready:
+            best = min(ready, key=lambda unit: (unit.engine != engine, unit.engine in others))
+            place, unit = self._chunks[best.recipe].popleft()
+            if not self._chunks[best.recipe]:
+                del self._chunks[best.recipe]
+            return self._started(place, unit)
+        for entry in self._trials:
+            if self._ready(entry[1].after):
+                self._trials.remove(entry)
+                return self._started(*entry)
+        return None
+
+    def _drop_blocked(self) -> None:
+        """Give up the chunks of recipes that have failed, or that stand on one that has."""
+        for key, places in list(self._chunks.items()):
+            reason = next((self.failed[name] for name in (key, *places[0][1].after) if name in self.failed), None)
+            if reason is not None:
+                self.failed[key] = reason
+                del self._chunks[key]
+                for _, unit in places:
+                    self._count(unit)
+
+    def _started(self, place: int, unit: Unit) -> int:
+        title, _ = _bar(unit)
+        bar = self._bars[title]
+        if bar.stage is None:
+            bar.stage = self._progress.begin(title, bar.total)
+        return place
+
+    def finished(self, place: int, failed: Mapping[str, str]) -> None:
+        """A unit that was taken is done, or has failed."""
+        self.failed.update(failed)
+        self._count(self.units[place])
+
+    def _count(self, unit: Unit) -> None:
+        if isinstance(unit, Chunk):
+            self._left[unit.recipe] -= 1
+        title, size = _bar(unit)
+        bar = self._bars[title]
+        bar.done += size
+        if bar.stage is not None:
+            self._progress.advance(bar.stage, size)
+            if bar.done == bar.total:
+                self._progress.end(bar.stage)
+                bar.stage = None
+
+    def close(self) -> None:
+        """Close what an interruption left open."""
+        for bar in self._bars.values():
+            if bar.stage is not None:
+                self._progress.end(bar.stage)
+                bar.stage = None
+
+
+@dataclass
+class _Bar:
+    """One bar of progress: all units of one title."""
+
+    total: int = 0
+    done: int = 0
+    stage: int | None = None
+
+
+def _bar(unit: Unit) -> tuple[str, int]:
+    """The title of the bar that a unit belongs to, and how far it moves it."""
+    return (unit.title, unit.images) if isinstance(unit, Chunk) else ("fits with their scores", 1)

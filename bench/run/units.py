@@ -1,0 +1,106 @@
+"""A plan cut into units, each done by one process from start to end: a chunk of artefacts, or a fit with its cells.
+
+Units are what may run at the same time. No unit's result depends on which process does it, or on what it did before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.detector import STAGES, Method
+from bench.ledger.folder import Results
+from bench.recipe import Recipe
+from bench.recon.batching import chunks, missing_chunks
+from bench.recon.store import Store
+from bench.run.estimate import Rates, is_fitted
+from bench.run.request import Chosen
+from bench.types import Cell, Fit, Plan
+
+Methods = Mapping[tuple[str, str], Chosen]
+HashOf = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk of a job's images to make artefacts of.
+
+    ``job`` is the job's place in the plan, ``number`` the chunk's in the job, ``engine`` what has to be loaded for it,
+    ``after`` the recipes that must be whole.
+    """
+
+    job: int
+    number: int
+    recipe: str
+    engine: str
+    title: str
+    images: int
+    seconds: float
+    after: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fit and those of its cells that are not scored yet; ``after`` are the recipes that must be whole or failed."""
+
+    fit: Fit
+    fitted: bool
+    cells: tuple[Cell, ...]
+    seconds: float
+    after: frozenset[str]
+
+    @property
+    def title(self) -> str:
+        """For people: method, training, seed."""
+        return f"{self.fit.label} on {self.fit.source}, {self.fit.protocol}, seed {self.fit.seed}"
+
+
+Unit = Chunk | Trial
+
+
+def cut_jobs(plan: Plan, store: Store, rates: Rates) -> list[Chunk]:
+    """The missing chunks of all artefacts, in the plan's order, which makes first what others stand on."""
+    found, claimed = [], defaultdict[str, set[str]](set)
+    for place, job in enumerate(plan.jobs):
+        recipe = job.recipe
+        after = frozenset(other.key for other in recipe.closure()) - {recipe.key}
+        title = f"{recipe.engine} artefacts" + (f", {job.slice.protocol}" if recipe != job.slice.image else "")
+        members = chunks(job)
+        for number in missing_chunks(job, store, claimed[recipe.key]):
+            size = len(members[number])
+            seconds = size * rates.artefact(recipe)
+            found.append(Chunk(place, number, recipe.key, recipe.engine_key, title, size, seconds, after))
+    return found
+
+
+def cut_fits(
+    plan: Plan, methods: Methods, store: Store, results: Results, rates: Rates, hash_of: HashOf
+) -> list[Trial]:
+    """The fits with work left, the longest first, so that no process is left alone with a long one at the end."""
+    cells, found = defaultdict[str, list[Cell]](list), []
+    for cell in plan.cells:
+        if not results.has_scores(results.scores_path(cell), cell.key):
+            cells[cell.fit.key].append(cell)
+    for fit in plan.fits:
+        mine, fitted = tuple(cells[fit.key]), is_fitted(store, fit)
+        if fitted and not mine:
+            continue
+        images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.train)
+        seconds = images * rates.seconds("fit", fit.label)
+        seconds += sum(len(cell.test.usable) for cell in mine) * rates.seconds("score", fit.label)
+        method = methods[fit.method, fit.variant].method
+        sources = {cell.test.image for cell in mine} | {plan.slices[key].image for key in (*fit.train, *fit.val)}
+        found.append(Trial(fit, fitted, mine, seconds, _read(method, sources, hash_of)))
+    return sorted(found, key=lambda trial: -trial.seconds)
+
+
+def _read(method: Method, sources: Iterable[Recipe | str], hash_of: HashOf) -> frozenset[str]:
+    """The recipes that a method reads, for images from any of some sources, with all that they stand on."""
+    needs = {need for stage in STAGES for need in method.needs(stage).values()}
+    keys: set[str] = set()
+    for source in sources:
+        wanted = [need.bind(source).resolve({role: hash_of(role) for role in need.roles()}) for need in needs]
+        own = [source] if isinstance(source, Recipe) else []
+        keys |= {recipe.key for made in (*own, *wanted) for recipe in made.closure()}
+    return frozenset(keys)

@@ -1,0 +1,89 @@
+"""Several processes at one run: the same numbers, and one that dies costs its unit alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import ROOT
+from tests.e2e.conftest import bench
+
+METHODS = ("--methods", "gramnet,dire,hf_energy")
+
+
+def children(pid):
+    """The worker processes of a process: those that Python's spawn has started, not its resource tracker."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == pid and b"spawn_main" in command:
+            found.append(int(entry.name))
+    return found
+
+
+def begin(world, name):
+    command = [sys.executable, "run_bench.py", "run", *METHODS, "--processes", "2", *map(str, world.options(name))]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError("It did not come to that.")
+
+
+def test_two_processes_give_the_numbers_of_one(world):
+    one = world.run(*METHODS, "--processes", "1", name="one")
+    two = world.run(*METHODS, "--processes", "2", name="two")
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    assert world.rows("one") == world.rows("two")
+    again = world.run(*METHODS, "--processes", "2", name="two")
+    assert "computed: 0 artefacts, 0 fits, 0 forwards" in again.stdout
+
+
+def test_a_process_that_is_killed_costs_its_unit_and_the_next_run_makes_it_good(world):
+    run = begin(world, "killed")
+    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    wait_for(lambda: list((world.root / "killed" / "store" / "artefacts").glob("*/shard-*")))
+    os.kill(workers[0], signal.SIGKILL)
+    stderr = run.communicate()[1]
+    assert run.returncode == 1, stderr
+    assert "ended (signal 9; out of memory?)" in stderr
+    mended = world.run(*METHODS, name="killed")
+    assert mended.returncode == 0, mended.stderr
+    assert world.rows("killed") == world.rows("two")
+
+
+def test_processes_end_with_the_one_that_started_them(world):
+    run = begin(world, "orphans")
+    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    run.kill()
+    run.communicate()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
+
+
+def test_an_interruption_is_one_line_and_leaves_no_process(world):
+    run = begin(world, "interrupted")
+    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    run.send_signal(signal.SIGINT)
+    stderr = run.communicate(timeout=60)[1]
+    assert run.returncode == 130
+    assert stderr.splitlines()[-1].startswith("interrupted: ")
+    assert "Traceback" not in stderr
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
+
+
+def test_a_wrong_number_of_processes_is_told(world):
+    done = bench("plan", "--processes", "0", *world.options())
+    assert done.returncode == 2
+    assert "--processes 0 computes nothing." in done.stderr

@@ -19,7 +19,7 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress
 test: venv        ## the test suite
-	$(RUN) -m pytest -q
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist loadgroup
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
 	$(RUN) -m pytest -q --slow tests/slow
 check: venv       ## format, lint, types, house tests

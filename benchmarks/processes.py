@@ -18,7 +18,7 @@ from statistics import median
 import joblib
 
 ROOT = Path(__file__).parents[1]
-#: The alternative: torch's own threads in one process. The pinned number is a constant of the harness, so it is set here.
+#: The alternative: torch's own threads in one process. The harness pins one, so the number is set here.
 THREADS = "import sys; from bench import device; device.THREADS = {threads}; from bench.cli.app import main; main()"
 JOB = ("--methods", "gramnet,dire,semgir", "--limit-train", "40", "--limit-test", "8", "--test", "genimage:sdv14,adm")
 

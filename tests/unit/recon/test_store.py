@@ -116,3 +116,20 @@ def test_a_damaged_record_is_an_error_naming_the_file(tmp_path):
     with pytest.raises(BenchError, match="damaged") as caught:
         Store(tmp_path).get(RECIPE, next(iter(RECORDS)))
     assert str(shard) in caught.value.exists
+
+
+def test_a_reader_sees_what_another_writes_after_its_first_look(tmp_path):
+    reader, writing = Store(tmp_path), Store(tmp_path)
+    assert reader.missing(RECIPE, RECORDS) == list(RECORDS)
+    with writing.writer(RECIPE, "png") as writer:
+        writer.put(RECORDS)
+        assert {name: reader.get(RECIPE, name) for name in RECORDS} == RECORDS  # Not sealed yet.
+    assert {name: reader.get(RECIPE, name) for name in RECORDS} == RECORDS  # Sealed since its index was read.
+
+
+def test_a_shard_that_is_sealed_while_it_is_listed_is_read(tmp_path, monkeypatch):
+    store, reader = Store(tmp_path), Store(tmp_path)
+    fill(store, RECORDS)
+    listed = [path.with_name(path.name + ".part") for path in folder_of(store).glob("shard-*.idx")]
+    monkeypatch.setattr(type(folder_of(store)), "glob", lambda self, pattern: iter(listed))
+    assert reader.missing(RECIPE, RECORDS) == []

@@ -28,7 +28,8 @@ RGB = NDArray[np.uint8]
 class Card:
     """What the reader of a table must know about a method.
 
-    ``weights`` names the pretrained models it starts from by role, ``label_convention`` what the official code calls
+    ``year`` is that of the paper, by which tables are ordered; 0 for a control. ``weights`` names the pretrained models
+    it starts from by role, ``label_convention`` what the official code calls
     positive, ``deviations`` where this differs from the paper and why. Raise ``version`` whenever a score can change.
     """
 
@@ -41,6 +42,7 @@ class Card:
     version: int
     weights: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
+    year: int = 0
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class CNNSpot(recipes.OneLogit):
 
     card = Card(
         title="CNNSpot",
+        year=2020,
         paper="Wang et al.: CNN-generated images are surprisingly easy to spot... for now, CVPR 2020, arXiv 1912.11035",
         code="PeterWang512/CNNDetection@ea0b562",
         licence="CC BY-NC-SA 4.0; written from the paper and the recipe",

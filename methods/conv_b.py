@@ -40,6 +40,7 @@ class ConvB(Detector):
 
     card = Card(
         title="Conv-B",
+        year=2022,
         paper="Liu et al.: A ConvNet for the 2020s, CVPR 2022; as a detector: Chen et al.: DRCT, ICML 2024",
         code="beibuwandeluori/DRCT@01aa7d0",
         licence="none stated; written from the paper and the recipe",

@@ -52,6 +52,7 @@ class DIRE(recipes.OneLogit):
 
     card = Card(
         title="DIRE",
+        year=2023,
         paper="Wang et al.: DIRE for Diffusion-Generated Image Detection, ICCV 2023 (arXiv 2303.09295)",
         code="ZhendongWang6/DIRE@1f89fff",
         licence="none stated; written from the paper and the recipe",

@@ -50,6 +50,7 @@ class DRCT(Detector):
 
     card = Card(
         title="DRCT",
+        year=2024,
         paper="Chen et al.: DRCT: Diffusion Reconstruction Contrastive Training towards Universal Detection of "
         "Diffusion Generated Images, ICML 2024",
         code="beibuwandeluori/DRCT@01aa7d0",

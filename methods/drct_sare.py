@@ -59,6 +59,7 @@ class DRCTSARE(Detector):
 
     card = Card(
         title="DRCT+SARE",
+        year=2025,
         paper="Kang et al.: SARE: Semantic-Aware Reconstruction Error for Generalizable Diffusion-Generated Image "
         "Detection, arXiv 2508.09487",
         code="none public; written from the paper",

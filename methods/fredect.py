@@ -43,6 +43,7 @@ class FreDect(recipes.OneLogit):
 
     card = Card(
         title="FreDect",
+        year=2020,
         paper="Frank et al.: Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, "
         "arXiv 2003.08685",
         code="RUB-SysSec/GANDCTAnalysis@988c4c3; PyTorch port: Ekko-zn/AIGCDetectBenchmark@5cd41a6",

@@ -43,6 +43,7 @@ class Fusing(recipes.OneLogit):
 
     card = Card(
         title="Fusing",
+        year=2022,
         paper="Ju et al.: Fusing Global and Local Features for Generalized AI-Synthesized Image Detection, ICIP 2022, "
         "arXiv 2203.13964",
         code="littlejuyan/FusingGlobalandLocal@0cb3d26",

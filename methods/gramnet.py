@@ -43,6 +43,7 @@ class GramNet(Detector):
 
     card = Card(
         title="GramNet",
+        year=2020,
         paper="Liu et al.: Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         code="liuzhengzhe/Global_Texture_Enhancement_for_Fake_Face_Detection_in_the-Wild@a416145",
         licence="none stated; written from the paper and the layer list",

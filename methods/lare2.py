@@ -41,6 +41,7 @@ class LaRE2(Detector):
 
     card = Card(
         title="LaRE²",
+        year=2024,
         paper="Luo et al.: LaRE²: Latent Reconstruction Error Based Method for Diffusion-Generated Image Detection, "
         "CVPR 2024, arXiv 2403.17465",
         code="luo3300612/LaRE@f8b2966",

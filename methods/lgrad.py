@@ -49,6 +49,7 @@ class LGrad(recipes.OneLogit):
 
     card = Card(
         title="LGrad",
+        year=2023,
         paper="Tan et al.: Learning on Gradients: Generalized Artifacts Representation for GAN-Generated Images "
         "Detection, CVPR 2023",
         code="chuangchuangtan/LGrad@7cb5973",

@@ -46,6 +46,7 @@ class LNP(recipes.OneLogit):
 
     card = Card(
         title="LNP",
+        year=2022,
         paper="Liu et al.: Detecting Generated Images by Real Images, ECCV 2022",
         code="Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2",
         licence="none stated; the denoiser: Academic Public License; written from the paper and the layer list",

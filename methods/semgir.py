@@ -29,6 +29,7 @@ class SemGIR(Regenerating):
 
     card = Card(
         title="SemGIR",
+        year=2024,
         paper="Yu et al.: SemGIR: Semantic-Guided Image Regeneration Based Method for AI-generated Image Detection and "
         "Attribution, ACM MM 2024, doi 10.1145/3664647.3680776",
         code="none published",

@@ -40,6 +40,7 @@ class UnivFD(recipes.OneLogit):
 
     card = Card(
         title="UnivFD",
+        year=2023,
         paper="Ojha et al.: Towards Universal Fake Image Detectors that Generalize Across Generative Models, "
         "CVPR 2023, arXiv 2302.10174",
         code="WisconsinAIVision/UniversalFakeDetect@76a0e3e",

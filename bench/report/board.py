@@ -36,7 +36,7 @@ class Setting:
 class Value:
     """A share with its interval and the number of seeds behind it; ``value`` is None in a hole, with the reason.
 
-    Over several seeds the value and the interval's ends are means.
+    Over several seeds the value and the interval's ends are means, and ``spread`` is the values' standard deviation.
     """
 
     value: float | None
@@ -44,6 +44,7 @@ class Value:
     high: float | None
     seeds: int
     reason: str = ""
+    spread: float | None = None
 
 
 class Board:
@@ -61,9 +62,15 @@ class Board:
 
     @property
     def settings(self) -> list[Setting]:
-        """Every setting of detection that has rows, sorted."""
+        """Every setting of detection that has rows, data sets in the columns' order."""
         found = {setting_of(row) for row in self.rows if row.task == "detect"}
-        return sorted(found, key=lambda setting: setting.slug)
+        order = {name: place for place, name in enumerate(self.datasets)}
+        return sorted(found, key=lambda setting: (order.get(setting.dataset, len(order)), setting.slug))
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets, in the columns' order."""
+        return list(dict.fromkeys(column.dataset for column in self.columns))
 
     @property
     def told_apart(self) -> list[Setting]:
@@ -78,9 +85,10 @@ class Board:
         return sorted({s.train for s in same}, key=lambda name: ("+" in name, name))
 
     def methods(self, setting: Setting, kind: str) -> list[str]:
-        """The methods of a kind (``detector`` or ``statistic``) with rows in a setting, in order of their names."""
+        """The methods of a kind (``detector`` or ``statistic``) with rows in a setting, by year and name."""
         present = {method for found, method, *_ in self._found if found == setting}
-        return [name for name in sorted(present) if self.cards[name]["kind"] == kind]
+        ordered = sorted(present, key=lambda name: (self.cards[name].get("year", 0), name))
+        return [name for name in ordered if self.cards[name]["kind"] == kind]
 
     def title(self, method: str) -> str:
         """The card's title, with the variant in brackets."""
@@ -99,7 +107,9 @@ class Board:
         holes = [row for row in found if row.value is None]
         if holes:
             return Value(None, None, None, len(found), holes[0].reason)
-        return Value(_mean(found, "value"), _mean(found, "low"), _mean(found, "high"), len(found))
+        values = [row.value for row in found if row.value is not None]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return Value(_mean(found, "value"), _mean(found, "low"), _mean(found, "high"), len(found), spread=spread)
 
 
 def _mean(found: Sequence[Row], name: str) -> float:

@@ -12,17 +12,19 @@ _COLUMNS = (
     "Rank",
     "Method",
     "AUC out of family",
+    "SD of seeds",
     "AUC family",
     "AUC source",
     "ACC out @0.5",
     "ACC out @source val",
     "Control: AUC source, artefacts permuted",
 )
+_NOTHING = "–"
 
 
 def _percent(value: Value) -> str:
     if value.value is None:
-        return "–"
+        return _NOTHING
     text = f"{100 * value.value:.1f}"
     if value.low is not None and value.high is not None:
         text += f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
@@ -36,9 +38,11 @@ def _source(board: Board, setting: Setting, method: str) -> Value:
 
 def _line(board: Board, setting: Setting, method: str) -> list[str]:
     control = Setting(setting.train, setting.train_protocol, setting.dataset, setting.protocol, "permuted")
+    out = board.value(setting, method, "mean:out", "auc")
     return [
         board.title(method),
-        _percent(board.value(setting, method, "mean:out", "auc")),
+        _percent(out),
+        _NOTHING if out.spread is None else f"{100 * out.spread:.1f}",
         _percent(board.value(setting, method, "mean:family", "auc")),
         _percent(_source(board, setting, method)),
         _percent(board.value(setting, method, "mean:out", "acc", "0.5")),
@@ -57,7 +61,7 @@ def _ranked(board: Board, setting: Setting, methods: Sequence[str]) -> list[str]
 
 def _rank(board: Board, setting: Setting, method: str, rank: int) -> str:
     """The rank; a method with a hole outside the family has none."""
-    return "–" if board.value(setting, method, "mean:out", "auc").value is None else str(rank)
+    return _NOTHING if board.value(setting, method, "mean:out", "auc").value is None else str(rank)
 
 
 def _section(board: Board, setting: Setting) -> str:
@@ -65,21 +69,27 @@ def _section(board: Board, setting: Setting) -> str:
     baselines = _ranked(board, setting, board.methods(setting, "statistic"))
     lines = [[_rank(board, setting, m, rank), *_line(board, setting, m)] for rank, m in enumerate(detectors, 1)]
     lines += [["", *_line(board, setting, m)] for m in baselines]
-    body = tabulate(lines, _COLUMNS, "github", disable_numparse=True, stralign="left")
-    return f"## Trained on {setting.train}, {setting.train_protocol} → {setting.protocol}\n\n{body}\n"
+    filled = [place for place in range(len(_COLUMNS)) if any(line[place] not in ("", _NOTHING) for line in lines)]
+    shown = [[line[place] for place in filled] for line in lines]
+    body = tabulate(shown, [_COLUMNS[p] for p in filled], "github", disable_numparse=True, stralign="left")
+    protocols = f"{setting.train_protocol} → {setting.protocol}"
+    return f"## {setting.dataset}, trained on {setting.train}, {protocols}\n\n{body}\n"
 
 
 def leaderboard(board: Board) -> str:
     """The leaderboard as Markdown: the honest setting (aligned → aligned) first, then those that show the leaks."""
     order = {("aligned", "aligned"): 0, ("raw", "aligned"): 1, ("raw", "raw"): 2}
     settings = [s for s in board.settings if s.perturbation == "none"]
-    settings.sort(key=lambda s: (s.train, s.dataset, order.get((s.train_protocol, s.protocol), 3), s.slug))
+    datasets = board.datasets
+    settings.sort(key=lambda s: (s.train, datasets.index(s.dataset), order.get((s.train_protocol, s.protocol), 3)))
     head = (
         "# Leaderboard\n\n"
         f"{board.label[0].upper()}{board.label[1:]}. In percent, ranked by mean AUC over the generators outside the "
         "training generator's family. Unranked lines are trivial baselines: one fact or one number an image. A "
         "detector that does not beat them has learned the data set, not the task.\n\n"
-        "`raw`: files as they are. `aligned`: both classes in one size and one JPEG history, equally many.\n"
+        "`raw`: files as they are. `aligned`: both classes in one size and one JPEG history, equally many. Intervals "
+        "are of the test images; over several seeds a value and its interval's ends are means, and the seeds' standard "
+        "deviation stands beside.\n"
     )
     sections = "\n".join(_section(board, setting) for setting in settings)
     return f"{head}\n{sections or 'Nothing is ranked here: no detector of generated images was run.'}\n".rstrip() + "\n"

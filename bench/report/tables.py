@@ -103,11 +103,11 @@ def csv_text(data: Table) -> str:
     """One line a method and column: value and interval as shares."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["method", "kind", "column", "value", "low", "high", "seeds", "reason"])
+    writer.writerow(["method", "kind", "column", "value", "low", "high", "seeds", "sd", "reason"])
     for title, kind, values in data.lines:
         for column, v in zip(data.columns, values, strict=True):
-            numbers = ["" if x is None else format(x, ".9g") for x in (v.value, v.low, v.high)]
-            writer.writerow([title, kind, column, *numbers, v.seeds, v.reason])
+            *numbers, spread = ["" if x is None else format(x, ".9g") for x in (v.value, v.low, v.high, v.spread)]
+            writer.writerow([title, kind, column, *numbers, v.seeds, spread, v.reason])
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
 from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
+from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.shift import write_shift
 from bench.report.tables import write_tables
@@ -33,6 +34,6 @@ def write_report(results: Results) -> Written:
     compared = write_comparisons(results, board.label)
     tables, figures = (
         [*write_tables(board, results), *stems, *compared, *write_fewshot(board, results)],
-        [*write_figures(board, results), *shifts],
+        [*write_heat(board, results), *write_figures(board, results), *shifts],
     )
     return Written(text, tuple(tables), tuple(figures))

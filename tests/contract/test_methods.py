@@ -126,6 +126,7 @@ def test_the_card_says_what_a_reader_must_know(name):
     assert method.card.version >= 1
     told = ("title", "paper", "code", "licence", "pretraining", "label_convention")
     assert all(getattr(method.card, name) for name in told)
+    assert method.card.year > 2000 or (method.card.year == 0 and isinstance(instance(name), Statistic))
     assert set(method.card.weights) <= set(MODELS)
     assert set(instance(name).roles()) <= set(method.card.weights)
     assert all(role in MODELS for s in STAGES for n in instance(name).needs(s).values() for role in n.roles())

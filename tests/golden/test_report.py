@@ -73,7 +73,8 @@ def produced(root):
     write_report(results)
     wanted = [results.leaderboard, results.comparisons, results.tables / "comparisons.md"]
     wanted += [*sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
-    wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.tables.glob("*-lpips-shift.*"))]
+    wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.figures.glob("*-matrix.csv"))]
+    wanted += [*sorted(results.tables.glob("*-lpips-shift.*"))]
     return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
 
 
@@ -93,10 +94,12 @@ def test_golden(made, name):
 
 def test_figures_are_pictures_with_their_data(tmp_path):
     written = write_report(fill(tmp_path))
-    protocols, shift = written.figures
-    for figure in (protocols, shift):
+    *matrices, protocols, shift = written.figures
+    assert len(matrices) == len(SETTINGS)
+    for figure in written.figures:
         assert figure.read_bytes()[:4] == b"\x89PNG"
         assert figure.with_suffix(".svg").exists()
+    assert matrices[0].with_suffix(".csv").read_text().splitlines()[0] == "dataset,method,column,auc,low,high"
     assert protocols.with_suffix(".csv").read_text().splitlines()[0] == "panel,method,kind,protocols,auc,low,high"
     assert "delta_low" in shift.with_suffix(".csv").read_text().splitlines()[0]
 

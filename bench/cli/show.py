@@ -96,14 +96,13 @@ def failures(failed: Mapping[str, str]) -> None:
 
 
 def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """P(fake) of images."""
+    """P(fake) of images, or P(generator) where the fit attributes."""
     if as_json:
         document(list(lines))
         return
-    body = [
-        [line["path"], "–" if line["p_fake"] is None else f"{line['p_fake']:.4f}", line["reason"]] for line in lines
-    ]
-    print(tabulate(body, ["image", "P(fake)", ""], disable_numparse=True))
+    name = next(key for key in lines[0] if key.startswith("p_"))
+    body = [[line["path"], "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]] for line in lines]
+    print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
 
 
 def verified(count: int, differences: Sequence[str], as_json: bool) -> None:

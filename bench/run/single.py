@@ -33,7 +33,7 @@ def _slice(wanted: Wanted, progress: Progress) -> Slice:
 
 
 def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
-    """One line an image: path, method, p_fake, logit, status, reason, fit."""
+    """One line an image: path, method, p_fake (p_sdv15 of a fit that attributes to it), logit, status, reason, fit."""
     part = _slice(wanted, progress)
     session = open_session(wanted.zoo, wanted.store, Results(wanted.store.root), wanted.device, progress)
     method = wanted.chosen.method
@@ -87,11 +87,12 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
 
 
 def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, Any]:
-    p_fake = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
+    target = fit.source.partition(":")[2] if fit.task == "attribute" else "fake"
+    chance = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
     return {
         "path": str(item.path),
         "method": method,
-        "p_fake": p_fake,
+        f"p_{target}": chance,
         "logit": logit,
         "status": item.status,
         "reason": "" if item.status == OK else item.reason,

@@ -27,6 +27,10 @@ def test_attribution_is_trained_scored_after_jpeg_and_tabled(world):
     assert "after jpeg60" in table
     assert "image_size" in table or "image size" in table.lower()
     assert bench("verify", "--results", home / "results").returncode == 0
+    fit = ("--train", "attribute:biggan", "--protocol", "raw", "--suite", suite, "--store", home / "store")
+    told = bench("score", "gramnet", world.data / "BigGAN", *fit)
+    assert told.returncode == 0, told.stderr
+    assert "P(biggan)" in told.stdout
     again = bench("run", *asked, *places, "--device", "cpu", "--json")
     assert json.loads(again.stdout)["forwards"] == 0
 

@@ -95,7 +95,7 @@ def between(one: Side, other: Side, names: tuple[str, str]) -> list[Comparison]:
         relation = {subset: cells[0][place][subset][0].relation for subset in subsets}
         seeds = len(cells[0][place][subsets[0]])
         named: list[tuple[str, Paired | str]] = list(parts.items())
-        attributes = any(cells[0][place][subset][0].task == "attribute" for subset in subsets)
+        attributes = cells[0][place][subsets[0]][0].task != "detect"
         for title, relations in () if attributes else AGGREGATES.items():
             members = {s: parts[s] for s in subsets if relation[s] in relations}
             if members:

@@ -87,7 +87,7 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
 
 
 def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, Any]:
-    target = fit.source.partition(":")[2] if fit.task == "attribute" else "fake"
+    target = fit.task.partition(":")[2] or "fake"
     chance = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
     return {
         "path": str(item.path),

@@ -15,7 +15,7 @@ from bench.detector import Statistic
 from bench.errors import UserError, unknown
 from bench.ledger import comparisons, rows
 from bench.ledger.comparisons import Comparison, Side
-from bench.ledger.folder import Results
+from bench.ledger.folder import Results, read_text
 from bench.ledger.measure import measure
 from bench.ledger.shifts import lines, render
 from bench.miniature.unpack import packs
@@ -36,7 +36,7 @@ def results_folder(suite: str, results: Path | None) -> Results:
 def verify(results: Results) -> tuple[int, list[str]]:
     """Rows checked, and a line for every difference between ``rows.csv`` and what the scores say."""
     computed = rows.render(measure(results)).splitlines()
-    written = results.rows.read_text(encoding="utf-8").splitlines() if results.rows.exists() else []
+    written = (read_text(results.rows) or "").splitlines()
     gone = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
     new = [f"only in the scores: {line}" for line in sorted(set(computed) - set(written))]
     order = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,22 @@ def write_text(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(path)
+
+
+def write_packed(path: Path, text: str) -> None:
+    """Write a text as ``<path>.gz``: the same text gives the same bytes."""
+    packed = path.with_name(path.name + ".gz")
+    partial = packed.with_name(packed.name + ".part")
+    partial.write_bytes(gzip.compress(text.encode(), mtime=0))
+    partial.replace(packed)
+
+
+def read_text(path: Path) -> str | None:
+    """A file's text, from the file or from its ``.gz``; None where neither is there."""
+    packed = path.with_name(path.name + ".gz")
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    return gzip.decompress(packed.read_bytes()).decode() if packed.exists() else None
 
 
 @dataclass(frozen=True)
@@ -183,13 +200,14 @@ class Results:
 
     def read_matrix(self) -> Matrix:
         """The matrix. Raises UserError if the folder holds no results."""
-        if not self.matrix.exists():
+        text = read_text(self.matrix)
+        if text is None:
             raise UserError(
                 f"{self.root} holds no results.",
                 f"There is no {self.matrix.name} in it.",
                 "Run `python run_bench.py` first, or name a results folder with --results DIR.",
             )
-        document = json.loads(self.matrix.read_text(encoding="utf-8"))
+        document = json.loads(text)
         if document["schema"] != SCHEMA:
             raise UserError(
                 f"{self.root} was written with schema {document['schema']}.",

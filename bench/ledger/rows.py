@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError
-from bench.ledger.folder import SCHEMA, write_text
+from bench.ledger.folder import SCHEMA, read_text, write_text
 from bench.types import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -47,17 +47,17 @@ def write(path: Path, rows: Iterable[Row]) -> None:
 
 def read(path: Path) -> list[Row]:
     """Read rows back. Raises UserError for a missing file or another schema."""
-    if not path.exists():
+    text = read_text(path)
+    if text is None:
         raise UserError(f"{path} does not exist.", f"{path.parent} holds no rows.", "Run `python run_bench.py` first.")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise UserError(
-                f"{path} does not have the columns of schema {SCHEMA}.",
-                f"It has: {', '.join(reader.fieldnames or ())}.",
-                "Run the same command again into a fresh folder.",
-            )
-        return [Row(**{name: _parse(name, text) for name, text in line.items()}) for line in reader]
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise UserError(
+            f"{path} does not have the columns of schema {SCHEMA}.",
+            f"It has: {', '.join(reader.fieldnames or ())}.",
+            "Run the same command again into a fresh folder.",
+        )
+    return [Row(**{name: _parse(name, word) for name, word in line.items()}) for line in reader]
 
 
 def _parse(name: str, text: str) -> Any:  # noqa: ANN401 - str, int, float or None by column

@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.ledger.folder import Results, write_text
+from bench.ledger.folder import Results, write_packed, write_text
 from bench.ledger.packed import pack
 from bench.report.gates import write_gates
 from bench.report.write import write_report
 
-_KEPT = ("rows.csv", "comparisons.csv", "cells.json", "methods.json", "run.json", "costs.csv")
+_KEPT = ("comparisons.csv", "methods.json", "run.json", "costs.csv")
+#: Kept as ``.gz``: they say the same words in every line.
+_PACKED = ("rows.csv", "cells.json")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -42,6 +44,8 @@ def publish(results: Results, target: Path, own: Results | None = None) -> str:
     partial.mkdir(parents=True)
     for name in _KEPT:
         shutil.copyfile(results.root / name, partial / name)
+    for name in _PACKED:
+        write_packed(partial / name, (results.root / name).read_text(encoding="utf-8"))
     tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)

@@ -30,7 +30,7 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
         assert (board.tables / f"{stem}.md").read_text() == (source.tables / f"{stem}.md").read_text()
     stated = json.loads((board.root / "digests.json").read_text())
     assert stated == digests(board.root)
-    (board.root / "rows.csv").write_text("x")
+    (board.root / "rows.csv.gz").write_bytes(b"x")
     assert stated != digests(board.root)
 
 

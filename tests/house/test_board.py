@@ -1,18 +1,19 @@
 """What is committed under results/ is whole, consistent, and what its own per-image scores say."""
 
 import csv
+import io
 import json
 
 import pytest
 
 from bench.cli import inspect
-from bench.ledger.folder import Results
+from bench.ledger.folder import Results, read_text
 from bench.report.board import Board
 from bench.report.leaderboard import leaderboard
 from bench.report.publish import digests
 from tests.conftest import ROOT
 
-BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv"))
+BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv.gz"))
 if not BOARDS:
     pytest.skip("no board is committed yet (make board)", allow_module_level=True)
 
@@ -24,8 +25,7 @@ def test_no_file_was_changed_since_it_was_published(board):
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
 def test_rows_are_unique_numbers(board):
-    with (board / "rows.csv").open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = list(csv.DictReader(io.StringIO(read_text(board / "rows.csv"), newline="")))
     keys = [tuple(v for k, v in line.items() if k not in ("value", "low", "high")) for line in lines]
     assert len(set(keys)) == len(keys) > 0
     values = [float(line["value"]) for line in lines if line["value"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,25 @@ from bench.errors import UserError
 #: are used by more processes.
 THREADS = 1
 _GIB = 2**30
+#: Where version 2 and version 1 of Linux's control groups tell a container's memory limit and what it uses.
+_CGROUPS = tuple(
+    (f"/sys/fs/cgroup/{limit}", f"/sys/fs/cgroup/{used}")
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    )
+)
 #: Seconds of work that pay for starting one more process.
 _WORTH = 10.0
+
+
+def has_driver() -> bool:
+    """Whether this machine has a CUDA driver; asking torch would cost seconds."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def pick(name: str) -> str:
@@ -26,9 +45,13 @@ def pick(name: str) -> str:
 
 
 def pin() -> None:
-    """Pin threads and choose deterministic kernels; call once before any network is built."""
+    """Pin threads, BLAS's too, and choose deterministic kernels; call once before any network is built."""
+    import threadpoolctl
     import torch
 
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(THREADS)  # For libraries that are loaded later.
+    threadpoolctl.threadpool_limits(THREADS)
     torch.set_num_threads(THREADS)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -37,14 +60,26 @@ def pin() -> None:
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 
+def _number(path: str) -> int | None:
+    """The number in a file of the system; None where there is none (``max``, or no such file)."""
+    try:
+        return int(Path(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
 def memory() -> int | None:
-    """Bytes of memory that new processes can have; None where the system does not tell (it is no Linux)."""
+    """Bytes of memory that new processes can have, a container's limit included; None where no file tells."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    kib = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
-    return None if kib is None else int(kib) * 1024
+    free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    for limit, used in _CGROUPS:
+        most, now = _number(limit), _number(used)
+        if most is not None and now is not None:
+            free.append(max(most - now, 0))
+    return min(free, default=None)
 
 
 @dataclass(frozen=True)
@@ -56,7 +91,7 @@ class Processes:
 
     def count(self, device: str, units: int, seconds: float) -> int:
         """Processes for so many units of work that take one process so many seconds; at least 1."""
-        if device != "cpu":
+        if device == "cuda":
             return 1  # What a GPU computes, one process hands it.
         return max(1, min(self.most, units, self.most if self.asked else math.ceil(seconds / _WORTH)))
 

@@ -50,12 +50,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request with everything it works on."""
+    """A checked request with everything it works on; ``device`` is ``cuda`` where a GPU will probably be found."""
 
     request: Request
     zoo: Zoo
     store: Store
     results: Results
+    device: str
     processes: Processes
 
 
@@ -131,7 +132,7 @@ def _check_models(methods: tuple[asked.Chosen, ...], zoo: Zoo, options: Options,
         )
 
 
-def _processes(request: Request, zoo: Zoo, options: Options) -> Processes:
+def _processes(request: Request, zoo: Zoo, options: Options, device: str) -> Processes:
     """How many processes may compute at once: as asked, else what cores and memory allow for the largest models."""
     if options.processes is not None:
         if options.processes < 1:
@@ -139,9 +140,12 @@ def _processes(request: Request, zoo: Zoo, options: Options) -> Processes:
                 f"--processes {options.processes} computes nothing.", "It counts processes.", "Give 1 or more."
             )
         return Processes(options.processes, asked=True)
+    if device == "cuda":
+        return Processes(1)
     together = [asked.roles_of(one) for one in request.methods]
     together += [set(recipe.roles()) for recipe in request.probes.values()]
-    return devices.processes(max((sum(zoo.size(role) for role in roles) for roles in together), default=0))
+    sizes = {role: zoo.size(role) for role in set[str]().union(*together)}
+    return devices.processes(max((sum(sizes[role] for role in roles) for roles in together), default=0))
 
 
 def check(options: Options, progress: Progress) -> Prepared:
@@ -179,7 +183,11 @@ def check(options: Options, progress: Progress) -> Prepared:
         probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
     )
     _check_models(methods, zoo, options, progress)
-    return Prepared(request, zoo, Store(options.store), Results(home), _processes(request, zoo, options))
+    device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
+    processes = _processes(request, zoo, options, device)
+    if processes.asked and device == "cuda":
+        progress.warn("--processes is for the CPU: one process hands a GPU its work.")
+    return Prepared(request, zoo, Store(options.store), Results(home), device, processes)
 
 
 def plan_of(prepared: Prepared, options: Options, progress: Progress) -> Plan:

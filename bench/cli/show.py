@@ -29,7 +29,7 @@ def document(value: object) -> None:
 def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     """What a plan will do and cost."""
     known = rates(prepared.results, prepared.zoo.is_mini)
-    cost = estimate(made, prepared.store, prepared.results, known, prepared.processes.most)
+    cost = estimate(made, prepared.store, prepared.results, known, prepared.processes, prepared.device)
     if as_json:
         document(cost)
         return

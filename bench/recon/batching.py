@@ -36,17 +36,19 @@ def chunks(job: Job) -> list[list[Item]]:
     return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
 
 
-def missing_chunks(job: Job, store: Store, claimed: set[str]) -> list[int]:
-    """The numbers of the chunks that hold an image without artefact; their images are added to ``claimed``.
+def missing_chunks(job: Job, store: Store, claimed: set[str]) -> list[tuple[int, frozenset[str]]]:
+    """Number of every chunk that holds an image without artefact, and which of its images have one.
 
-    Images in ``claimed`` are made by other units of the same recipe and are not missing.
+    Images in ``claimed`` are made by other units of the same recipe and count as there; this job's are added. A chunk
+    is computed whole, so that its batches are what they would be otherwise, and only what was missing is kept.
     """
     found = []
     for number, chunk in enumerate(chunks(job)):
-        identities = [item.image_id for item in chunk]
-        if any(identity not in claimed for identity in store.missing(job.recipe, identities)):
-            found.append(number)
-            claimed.update(identities)
+        identities = {item.image_id for item in chunk}
+        missing = set(store.missing(job.recipe, identities)) - claimed
+        if missing:
+            found.append((number, frozenset(identities - missing)))
+            claimed |= missing
     return found
 
 

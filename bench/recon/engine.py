@@ -31,7 +31,7 @@ class Engine(ABC):
 
     ``payload`` is what it makes: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors`` (an array);
     see :mod:`bench.kit.payload`. ``batch`` is the fixed number of images of one forward. ``seconds`` is a rough cost of
-    one image on two CPU cores at the miniature's size, for plans alone.
+    one image in one process on a CPU at the miniature's size, for plans alone.
     """
 
     name: ClassVar[str]

@@ -74,15 +74,19 @@ class Writer:
         return places
 
     def close(self) -> None:
-        """End the tar and seal shard and index by renaming them."""
+        """End the tar and seal shard and index by renaming them; a shard without a whole chunk is taken away."""
         if self._tar is None:
+            return
+        tar, index = (self._folder / f"{self._stem}.{kind}.part" for kind in ("tar", "idx"))
+        if not index.exists():
+            self._tar.close()
+            tar.unlink()
             return
         self._tar.write(b"\0" * 2 * tarfile.BLOCKSIZE)
         self._tar.flush()
         os.fsync(self._tar.fileno())
         self._tar.close()
-        for kind in ("tar", "idx"):
-            part = self._folder / f"{self._stem}.{kind}.part"
+        for part in (tar, index):
             part.replace(part.with_suffix(""))
 
 
@@ -104,7 +108,7 @@ class Store:
             self._places[key] = places
         return self._places[key]
 
-    def again(self, key: str) -> dict[str, Place]:
+    def _again(self, key: str) -> dict[str, Place]:
         """The index of a recipe read anew: another process may have written since."""
         self._places.pop(key, None)
         return self._index(key)
@@ -120,7 +124,7 @@ class Store:
 
     def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
         """The artefact's payload (``png``, ``txt`` …) and bytes; raises as :meth:`get`."""
-        place = self._index(recipe.key).get(identity) or self.again(recipe.key).get(identity)
+        place = self._index(recipe.key).get(identity) or self._again(recipe.key).get(identity)
         if place is None:
             raise BenchError(
                 f"The store has no {recipe.engine} artefact for image {identity}.",

@@ -35,7 +35,8 @@ class Agenda:
     def take(self, engine: str = "", elsewhere: Iterable[str] = ()) -> int | None:
         """The place of a unit that can be done now, or None; ``engine`` is what the asker has loaded.
 
-        What others have loaded (``elsewhere``) is taken up last: loading it a second time buys the least.
+        Chunks go before trials, which wait for them. Of the chunks, those whose engine others have loaded
+        (``elsewhere``) are taken up last: loading it a second time buys the least.
         """
         others = set(elsewhere)
         self._drop_blocked()
@@ -60,14 +61,30 @@ class Agenda:
                 self.failed[key] = reason
                 del self._chunks[key]
                 for _, unit in places:
-                    self._count(unit)
+                    self._left[unit.recipe] -= 1
+                    self._bars[unit.title].total -= unit.images
+                self._close(self._bars[places[0][1].title])
 
     def _started(self, place: int, unit: Unit) -> int:
         title, _ = _bar(unit)
         bar = self._bars[title]
         if bar.stage is None:
             bar.stage = self._progress.begin(title, bar.total)
+            self._progress.advance(bar.stage, bar.done)
         return place
+
+    def again(self, place: int) -> None:
+        """A unit that was taken came to nothing: it can be taken once more."""
+        unit = self.units[place]
+        if isinstance(unit, Chunk):
+            self._chunks.setdefault(unit.recipe, deque()).appendleft((place, unit))
+        else:
+            self._trials.insert(0, (place, unit))
+
+    @property
+    def waiting(self) -> int:
+        """How many units nobody has taken."""
+        return len(self._trials) + sum(map(len, self._chunks.values()))
 
     def finished(self, place: int, failed: Mapping[str, str]) -> None:
         """A unit that was taken is done, or has failed."""
@@ -82,9 +99,12 @@ class Agenda:
         bar.done += size
         if bar.stage is not None:
             self._progress.advance(bar.stage, size)
-            if bar.done == bar.total:
-                self._progress.end(bar.stage)
-                bar.stage = None
+        self._close(bar)
+
+    def _close(self, bar: _Bar) -> None:
+        if bar.stage is not None and bar.done == bar.total:
+            self._progress.end(bar.stage)
+            bar.stage = None
 
     def close(self) -> None:
         """Close what an interruption left open."""

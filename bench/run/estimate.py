@@ -6,14 +6,16 @@ Seconds come from the costs of earlier runs where there are any.
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from bench import discover
+from bench.device import Processes
 from bench.ledger.folder import Results
 from bench.recipe import Recipe
-from bench.recon.batching import chunks
+from bench.recon.batching import CHUNK, chunks
 from bench.recon.presented import PRESENTED
 from bench.recon.store import Store
 from bench.types import Fit, Job, Plan
@@ -64,9 +66,14 @@ def _history(path: Path) -> dict[tuple[str, str], float]:
     return {key: seconds / images for key, (seconds, images) in totals.items() if images}
 
 
+def fit_folder(store: Store, key: str) -> Path:
+    """Where a fit's checkpoint lies."""
+    return store.root / "fits" / key
+
+
 def is_fitted(store: Store, fit: Fit) -> bool:
     """Whether a fit's checkpoint is finished."""
-    return (store.root / "fits" / fit.key / "fit.json").exists()
+    return (fit_folder(store, fit.key) / "fit.json").exists()
 
 
 def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
@@ -124,22 +131,26 @@ def _fits(plan: Plan, store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def estimate(plan: Plan, store: Store, results: Results, known: Rates, processes: int) -> dict[str, Any]:
+def estimate(
+    plan: Plan, store: Store, results: Results, known: Rates, processes: Processes, device: str
+) -> dict[str, Any]:
     """The document of ``plan --json``: cells, fits, artefacts, and their totals.
 
-    ``seconds`` are of one process each, the total of ``processes`` at once.
+    ``seconds`` are of one process each, the total of as many at once as a run on ``device`` would start.
     """
     artefacts, fits, cells = _artefacts(plan, store, known), _fits(plan, store), _cells(plan, results)
     seconds = sum(a["seconds"] for a in artefacts)
     for kind, units in (("fit", fits), ("score", cells)):
         seconds += sum(known.seconds(kind, unit["method"]) * unit["images"] for unit in units if not unit["done"])
+    units = sum(math.ceil(a["missing"] / CHUNK) for a in artefacts) + sum(not fit["done"] for fit in fits)
+    at_once = processes.count(device, units, seconds)
     return {
         "cells": cells,
         "holes": [vars(hole) for hole in plan.holes],
         "fits": fits,
         "artefacts": artefacts,
         "forwards": sum(a["forwards"] for a in artefacts),
-        "processes": processes,
-        "seconds": round(seconds / processes, 1),
+        "processes": at_once,
+        "seconds": round(seconds / at_once, 1),
         "bytes": sum(a["bytes"] for a in artefacts),
     }

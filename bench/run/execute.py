@@ -27,6 +27,7 @@ from bench.recon.batching import chunks, produce
 from bench.recon.engine import Engine
 from bench.recon.presented import PRESENTED, present
 from bench.recon.store import Store, Writer
+from bench.run.estimate import fit_folder, is_fitted
 from bench.run.units import Chunk, Methods, Trial, Unit
 from bench.types import OK, Cell, Fit, Plan, Scores
 
@@ -62,11 +63,6 @@ class Session:
         return True
 
 
-def fit_folder(store: Store, key: str) -> Path:
-    """Where a fit's checkpoint lies."""
-    return store.root / "fits" / key
-
-
 class Hands:
     """Does units of a plan one after another; what was loaded last and the open shard serve the next chunk too."""
 
@@ -82,6 +78,7 @@ class Hands:
         """Do a unit; whatever fails is remembered in the session, with its reason."""
         started, session = time.monotonic(), self.session
         if isinstance(unit, Trial):
+            self.close()  # A detector wants the room.
             fit_and_score(unit, self._methods[unit.fit.method, unit.fit.variant].method, self._plan, session)
         elif session.attempt(unit.recipe, unit.title, partial(self._make, unit)):
             engine = self._plan.jobs[unit.job].recipe.engine
@@ -95,28 +92,41 @@ class Hands:
         else:
             engine = self._engine(job.recipe)
             payload, records = engine.payload, produce(job, chunk, engine, Pixels(store))
-        self._shard_of(job.recipe, payload).put(records)
-        self.session.meter.artefacts_made += len(records)
+        fresh = {identity: data for identity, data in records.items() if identity not in unit.there}
+        try:
+            self._shard_of(job.recipe, payload).put(fresh)
+        except OSError:
+            self._seal()  # What it holds whole stays; the next chunk begins another.
+            raise
+        self.session.meter.artefacts_made += len(fresh)
 
     def _engine(self, recipe: Recipe) -> Engine:
         if self._loaded is None or self.engine != recipe.engine_key:
-            self._loaded = None  # Let go of the one before the next takes its room.
-            self._loaded = discover.engine(recipe.engine)()
-            self._loaded.load(recipe, self.session.zoo, self.session.device, self.session.meter)
-            self.engine = recipe.engine_key
+            self._loaded, self.engine = None, ""  # Let go of the one before the next takes its room.
+            self.session.progress.note(f"loading {recipe.engine}")
+            engine = discover.engine(recipe.engine)()
+            engine.load(recipe, self.session.zoo, self.session.device, self.session.meter)
+            self._loaded, self.engine = engine, recipe.engine_key
         return self._loaded
 
     def _shard_of(self, recipe: Recipe, payload: str) -> Writer:
         if self._writer is None or self._recipe != recipe.key:
-            self._shard.close()
+            self._seal()
             self._writer = self._shard.enter_context(self.session.store.writer(recipe, payload))
             self._recipe = recipe.key
         return self._writer
 
+    def _seal(self) -> None:
+        self._writer, self._recipe = None, ""
+        try:
+            self._shard.close()
+        except OSError as error:  # Its whole chunks can be read as it is.
+            self.session.progress.warn(f"a shard could not be sealed: {type(error).__name__}: {error}")
+
     def close(self) -> None:
         """Seal the open shard and let go of the engine."""
-        self._shard.close()
-        self.engine, self._loaded, self._recipe, self._writer = "", None, "", None
+        self._seal()
+        self.engine, self._loaded = "", None
 
 
 def _hashes(method: Method, zoo: Zoo) -> dict[str, str]:
@@ -213,7 +223,7 @@ def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
 def fit_and_score(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     """Train a trial's fit unless it is there, and score its cells."""
     fit, started = trial.fit, time.monotonic()
-    if not trial.fitted:
+    if not is_fitted(session.store, fit):
         reason = _blocked(fit.recipes, session)
         if reason is not None:
             session.failed[fit.key] = reason

@@ -1,23 +1,29 @@
 """Carry out a plan's units on this machine: in this process, or in several that each take one unit after another.
 
 One process computes with one thread, so a number depends neither on how many processes there are nor on the machine's
-cores. Processes share nothing but the store and the results folder; one that dies loses the unit it was at.
+cores. Processes share nothing but the store and the results folder; what one was at that dies is tried once more.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from bench import device as devices
 from bench.device import Processes
+from bench.errors import BenchError
 from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
@@ -25,8 +31,11 @@ from bench.recon.store import Store
 from bench.run.agenda import Agenda
 from bench.run.estimate import rates
 from bench.run.execute import Hands, Session
-from bench.run.units import Chunk, Methods, Unit, cut_fits, cut_jobs
-from bench.types import Plan
+from bench.run.units import Chunk, Methods, Trial, Unit, cut_fits, cut_jobs
+from bench.types import Cell, Plan
+
+#: How often a unit is begun, and processes are started in a row, before that counts as a failure.
+_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -84,13 +93,14 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _serve(pipe: Connection, task: Task) -> None:
-    """Do the units whose places come through a pipe, until None comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides; Ctrl-C reaches the whole group.
+def _serve(pipe: Connection, file: str) -> None:
+    """Do the units whose places come through a pipe, until None comes; ``file`` holds the task."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent, a moment ago.
     devices.pin()
     session = task.session(_Relay(pipe))
     hands = Hands(task.plan, task.methods, session)
+    pipe.send(("ready",))
     while (order := pipe.recv()) is not None:
         place, known = order
         session.failed = dict(known)
@@ -102,73 +112,99 @@ def _serve(pipe: Connection, task: Task) -> None:
     hands.close()
 
 
-class _Worker:
+class Worker:
     """The parent's end of one process."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, file: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, task), daemon=True)
-        self.process.start()
+        self.process = context.Process(target=_serve, args=(theirs, str(file)), daemon=True)
+        # Ctrl-C reaches the whole group; the parent decides. What is ignored stays so in what is started.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if _is_main() else None
+        try:
+            self.process.start()
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
         theirs.close()
+        self.ready = False
         self.place: int | None = None
         self.engine = ""
         self.stages: dict[int, int] = {}
 
-    def end_stages(self, progress: Progress) -> None:
-        """Close the stages that a process that died left open."""
+    def send(self, order: tuple[int, dict[str, str]] | None) -> None:
+        """Give an order. One that cannot be given is noticed when the pipe is read: it ends there."""
+        with suppress(OSError):
+            self.pipe.send(order)
+
+    def end(self, progress: Progress) -> str:
+        """End the process if it has not ended; close the stages it left open. Why it ended, for people."""
+        self.process.join(timeout=5)
+        self.process.terminate()
+        self.process.join()
         while self.stages:
             progress.end(self.stages.popitem()[1])
+        code = self.process.exitcode or 0
+        return f"signal {-code}; out of memory?" if code < 0 else f"exit code {code}"
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 class Pool:
-    """Several processes at one agenda."""
+    """Several processes at one agenda, each started by ``start``."""
 
-    def __init__(self, task: Task, agenda: Agenda, session: Session) -> None:
-        self._task, self._agenda, self._session = task, agenda, session
-        self._workers: list[_Worker] = []
+    def __init__(self, agenda: Agenda, session: Session, start: Callable[[], Worker]) -> None:
+        self._agenda, self._session, self._start = agenda, session, start
+        self._workers: list[Worker] = []
+        self._deaths: Counter[int] = Counter()
+        self._stillborn = 0
 
     def run(self, count: int) -> None:
-        """Work the agenda off with ``count`` processes."""
+        """Work the agenda off with ``count`` processes. Raises BenchError if none can be started."""
         try:
-            self._workers = [_Worker(self._task) for _ in range(count)]
+            for _ in range(count):
+                self._workers.append(self._start())
             while self._hand_out():
-                busy = {worker.pipe: worker for worker in self._workers if worker.place is not None}
-                for pipe in wait(list(busy)):
-                    self._hear(busy[pipe])  # type: ignore[index]  # wait gives back what it was given
+                by_pipe = {id(worker.pipe): worker for worker in self._workers}
+                for pipe in wait([worker.pipe for worker in self._workers]):
+                    self._hear(by_pipe[id(pipe)])
             for worker in self._workers:
-                worker.pipe.send(None)
-            for worker in self._workers:
-                worker.process.join()
+                worker.send(None)
         finally:
             for worker in self._workers:
-                worker.process.terminate()
-                worker.end_stages(self._session.progress)
+                worker.end(self._session.progress)
 
     def _hand_out(self) -> bool:
-        """Give every idle process a unit that can be done now; whether anything is being done."""
+        """Give every idle process a unit that can be done now; whether anything is left to do."""
         for worker in self._workers:
-            if worker.place is None:
+            if worker.ready and worker.place is None:
                 others = {w.engine for w in self._workers if w is not worker and w.place is not None}
                 worker.place = self._agenda.take(worker.engine, others)
                 if worker.place is not None:
                     unit = self._agenda.units[worker.place]
-                    worker.engine = unit.engine if isinstance(unit, Chunk) else worker.engine
-                    worker.pipe.send((worker.place, self._agenda.failed))
-        return any(worker.place is not None for worker in self._workers)
+                    worker.engine = unit.engine if isinstance(unit, Chunk) else ""
+                    worker.send((worker.place, self._agenda.failed))
+        busy = any(worker.place is not None for worker in self._workers)
+        if not busy and self._agenda.waiting and all(worker.ready for worker in self._workers):
+            raise RuntimeError(f"{self._agenda.waiting} units wait for something that nobody makes.")
+        return busy or self._agenda.waiting > 0
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: Worker) -> None:
         try:
             kind, *words = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             self._bury(worker)
             return
-        if kind == "done":
+        if kind == "ready":
+            worker.ready, self._stillborn = True, 0
+        elif kind == "done":
             self._done(worker, *words)
         else:
             self._tell(worker, kind, words)
 
-    def _tell(self, worker: _Worker, kind: str, words: list[Any]) -> None:
+    def _tell(self, worker: Worker, kind: str, words: list[Any]) -> None:
         progress = self._session.progress
         if kind == "begin":
             worker.stages[words[0]] = progress.begin(*words[1:])
@@ -181,7 +217,7 @@ class Pool:
         else:
             progress.note(*words)
 
-    def _done(self, worker: _Worker, outcome: _Outcome, engine: str) -> None:
+    def _done(self, worker: Worker, outcome: _Outcome, engine: str) -> None:
         if worker.place is None:
             raise RuntimeError("A process has done what it was not given.")
         place, worker.place, worker.engine = worker.place, None, engine
@@ -189,25 +225,40 @@ class Pool:
         self._session.meter.add(outcome.meter)
         self._agenda.finished(place, outcome.failed)
 
-    def _bury(self, worker: _Worker) -> None:
-        """A process has died: what it was at has failed, and another takes its place."""
-        worker.process.join()
-        worker.end_stages(self._session.progress)
-        code = worker.process.exitcode
-        why = f"signal {-code}; out of memory?" if code is not None and code < 0 else f"exit code {code}"
-        reason = f"The process that did it ended ({why})."
+    def _bury(self, worker: Worker) -> None:
+        """A process has died: what it was at is tried once more, then fails; another process takes its place."""
+        self._workers.remove(worker)
+        why = worker.end(self._session.progress)
+        if not worker.ready:
+            self._stillborn += 1
+            if self._stillborn > _TRIES:
+                raise BenchError(
+                    f"No process can be started: {self._stillborn} ended before they could work ({why}).",
+                    "What was computed is kept.",
+                    "Run the same command with --processes 1.",
+                )
         if worker.place is not None:
-            unit = self._agenda.units[worker.place]
-            self._session.progress.warn(f"failed: {unit.title}: {reason}")
-            self._agenda.finished(worker.place, self._lost(unit, reason))
-        self._workers[self._workers.index(worker)] = _Worker(self._task)
+            self._lost(worker.place, why)
+        if self._agenda.waiting:
+            self._workers.append(self._start())
 
-    def _lost(self, unit: Unit, reason: str) -> Mapping[str, str]:
-        if isinstance(unit, Chunk):
-            return {unit.recipe: reason}
+    def _lost(self, place: int, why: str) -> None:
+        unit = self._agenda.units[place]
+        self._deaths[place] += 1
+        if self._deaths[place] < _TRIES:
+            self._session.progress.warn(f"a process ended ({why}); once more: {unit.title}")
+            self._agenda.again(place)
+            return
+        reason = (
+            f"{_TRIES} processes ended while they did it (the last: {why}); with fewer --processes each has more room"
+        )
+        self._session.progress.warn(f"failed: {unit.title}: {reason}")
+        keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(cell.key for cell in self._open(unit))]
+        self._agenda.finished(place, dict.fromkeys(keys, reason))
+
+    def _open(self, trial: Trial) -> list[Cell]:
         results = self._session.results
-        cells = [cell for cell in unit.cells if not results.has_scores(results.scores_path(cell), cell.key)]
-        return {cell.key: reason for cell in cells}
+        return [cell for cell in trial.cells if not results.has_scores(results.scores_path(cell), cell.key)]
 
 
 def work(plan: Plan, methods: Methods, session: Session, processes: Processes) -> None:
@@ -221,7 +272,10 @@ def work(plan: Plan, methods: Methods, session: Session, processes: Processes) -
     try:
         if count > 1:
             task = Task(plan, methods, units, zoo, store.root, results.root, session.device)
-            Pool(task, agenda, session).run(count)
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "task.pickle"
+                file.write_bytes(pickle.dumps(task))
+                Pool(agenda, session, partial(Worker, file)).run(count)
         else:
             _alone(Hands(plan, methods, session), agenda)
     finally:
@@ -236,5 +290,7 @@ def _alone(hands: Hands, agenda: Agenda) -> None:
             hands.session.failed.update(agenda.failed)
             hands.do(agenda.units[place])
             agenda.finished(place, hands.session.failed)
+        if agenda.waiting:
+            raise RuntimeError(f"{agenda.waiting} units wait for something that nobody makes.")
     finally:
         hands.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.data.corpus import Folders
 from bench.data.draw import Limits, check_classes
 from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
+from bench.device import has_driver
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
@@ -202,13 +202,8 @@ def choose_device(name: str) -> None:
     """Raise UserError for a word that is no device."""
     if name not in ("auto", "cpu", "cuda"):
         raise unknown("device", name, ("auto", "cpu", "cuda"))
-    if name == "cuda":
-        try:
-            ctypes.CDLL("libcuda.so.1")  # Asking torch would cost seconds.
-        except OSError as error:
-            raise UserError(
-                "--device cuda was asked for.", "This machine has no CUDA driver.", "Use --device auto or cpu."
-            ) from error
+    if name == "cuda" and not has_driver():
+        raise UserError("--device cuda was asked for.", "This machine has no CUDA driver.", "Use --device auto or cpu.")
 
 
 def roles_of(chosen: Chosen) -> set[str]:

@@ -18,6 +18,7 @@ from bench.ledger.folder import Results
 from bench.progress import Progress
 from bench.recipe import content_key
 from bench.run import execute, given, pool
+from bench.run.estimate import fit_folder
 from bench.run.request import Wanted
 from bench.run.session import open_session
 from bench.types import OK, Fit, Item, Job, Plan, Slice
@@ -77,7 +78,7 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
         protocol="",
         seed=0,
     )
-    folder = execute.fit_folder(wanted.store, fit.key)
+    folder = fit_folder(wanted.store, fit.key)
     if not (folder / "fit.json").exists():
         tensors = checkpoint.read(path, wanted.trust_pickle)
         model = method.build(weights)

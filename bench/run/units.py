@@ -27,7 +27,7 @@ class Chunk:
     """One chunk of a job's images to make artefacts of.
 
     ``job`` is the job's place in the plan, ``number`` the chunk's in the job, ``engine`` what has to be loaded for it,
-    ``after`` the recipes that must be whole.
+    ``images`` how many are made, ``there`` those of the chunk that are not, ``after`` the recipes that must be whole.
     """
 
     job: int
@@ -38,6 +38,7 @@ class Chunk:
     images: int
     seconds: float
     after: frozenset[str]
+    there: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,6 @@ class Trial:
     """A fit and those of its cells that are not scored yet; ``after`` are the recipes that must be whole or failed."""
 
     fit: Fit
-    fitted: bool
     cells: tuple[Cell, ...]
     seconds: float
     after: frozenset[str]
@@ -67,10 +67,10 @@ def cut_jobs(plan: Plan, store: Store, rates: Rates) -> list[Chunk]:
         after = frozenset(other.key for other in recipe.closure()) - {recipe.key}
         title = f"{recipe.engine} artefacts" + (f", {job.slice.protocol}" if recipe != job.slice.image else "")
         members = chunks(job)
-        for number in missing_chunks(job, store, claimed[recipe.key]):
-            size = len(members[number])
-            seconds = size * rates.artefact(recipe)
-            found.append(Chunk(place, number, recipe.key, recipe.engine_key, title, size, seconds, after))
+        for number, there in missing_chunks(job, store, claimed[recipe.key]):
+            size = len(members[number]) - len(there)
+            seconds = len(members[number]) * rates.artefact(recipe)
+            found.append(Chunk(place, number, recipe.key, recipe.engine_key, title, size, seconds, after, there))
     return found
 
 
@@ -91,7 +91,7 @@ def cut_fits(
         seconds += sum(len(cell.test.usable) for cell in mine) * rates.seconds("score", fit.label)
         method = methods[fit.method, fit.variant].method
         sources = {cell.test.image for cell in mine} | {plan.slices[key].image for key in (*fit.train, *fit.val)}
-        found.append(Trial(fit, fitted, mine, seconds, _read(method, sources, hash_of)))
+        found.append(Trial(fit, mine, seconds, _read(method, sources, hash_of)))
     return sorted(found, key=lambda trial: -trial.seconds)
 
 

@@ -1,4 +1,4 @@
-"""Several processes at one run: the same numbers, and one that dies costs its unit alone."""
+"""Several processes at one run: the same numbers, and one that dies costs a second try at most."""
 
 import os
 import signal
@@ -51,16 +51,13 @@ def test_two_processes_give_the_numbers_of_one(world):
     assert "computed: 0 artefacts, 0 fits, 0 forwards" in again.stdout
 
 
-def test_a_process_that_is_killed_costs_its_unit_and_the_next_run_makes_it_good(world):
+def test_a_process_that_is_killed_costs_a_second_try_at_most(world):
     run = begin(world, "killed")
     workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
     wait_for(lambda: list((world.root / "killed" / "store" / "artefacts").glob("*/shard-*")))
     os.kill(workers[0], signal.SIGKILL)
     stderr = run.communicate()[1]
-    assert run.returncode == 1, stderr
-    assert "ended (signal 9; out of memory?)" in stderr
-    mended = world.run(*METHODS, name="killed")
-    assert mended.returncode == 0, mended.stderr
+    assert run.returncode == 0, stderr
     assert world.rows("killed") == world.rows("two")
 
 

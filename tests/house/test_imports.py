@@ -54,7 +54,8 @@ PREFIXES = {
     "bench.cli": "cli",
     "run_bench": "cli",
 }
-HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub", "joblib"}
+HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
+HEAVY |= {"joblib", "threadpoolctl"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._parts", "bench.run.session", "bench.run.single", "bench.report.write")
 

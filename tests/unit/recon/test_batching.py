@@ -70,7 +70,7 @@ def job_of(tmp_path, count):
 
 def test_a_chunk_is_produced_whole_and_what_is_missing_is_known(tmp_path):
     job, store, engine = job_of(tmp_path, CHUNK + 6), Store(tmp_path / "store"), Negative()
-    assert missing_chunks(job, store, set()) == [0, 1]
+    assert missing_chunks(job, store, set()) == [(0, frozenset()), (1, frozenset())]
     with store.writer(job.recipe, "png") as writer:
         for chunk in chunks(job):
             writer.put(produce(job, chunk, engine, Pixels(store)))
@@ -85,7 +85,9 @@ def test_images_that_another_unit_makes_are_not_missing(tmp_path):
     job, claimed = job_of(tmp_path, CHUNK + 6), set()
     store = Store(tmp_path / "store")
     part = Job(job.recipe, Slice("genimage", "sdv14", "train", job.slice.items[:10]))
-    assert missing_chunks(part, store, claimed) == [0]
+    mine = {item.image_id for item in part.slice.items}
+    assert missing_chunks(part, store, claimed) == [(0, frozenset())]
     assert missing_chunks(part, store, claimed) == []
-    assert len(missing_chunks(job, store, claimed)) == 2
+    found = missing_chunks(job, store, claimed)
+    assert frozenset().union(*(there for _, there in found)) == mine
     assert claimed == {item.image_id for item in job.slice.items}

@@ -15,7 +15,7 @@ def chunk(recipe, number, *after, engine=None):
 
 def trial(name, *after):
     fit = Fit(name, "", 1, {}, {}, (), "sdv14", (), (), "raw", 0)
-    return Trial(fit, False, (), 1.0, frozenset(after))
+    return Trial(fit, (), 1.0, frozenset(after))
 
 
 class Told(Progress):
@@ -82,6 +82,28 @@ def test_a_failure_ends_its_recipe_and_those_that_stand_on_it():
     agenda = Agenda(units, told, {})
     assert order(agenda, failing={"a"}) == ["a", "c", "dire", "gramnet"]
     assert agenda.failed == {"a": "broken", "b": "broken"}
+    assert told.open == {}
+
+
+def test_a_unit_that_came_to_nothing_can_be_taken_once_more():
+    agenda = Agenda([chunk("a", 0), chunk("b", 0, "a"), trial("dire", "b")], Told(), {})
+    assert agenda.take() == 0
+    assert agenda.waiting == 2
+    agenda.again(0)
+    assert agenda.waiting == 3
+    assert order(agenda) == ["a", "b", "dire"]
+    assert agenda.waiting == 0
+
+
+def test_bars_are_whole_where_part_of_the_work_was_dropped():
+    told = Told()
+    same = [
+        Chunk(0, n, name, name, "artefacts", 64, 1.0, frozenset(after))
+        for n, name, after in ((0, "a", ()), (0, "b", ("a",)), (1, "b", ("a",)), (0, "c", ()))
+    ]
+    agenda = Agenda(same, told, {})
+    assert order(agenda, failing={"a"}) == ["a", "c"]
+    assert told.done == {"artefacts": 128}
     assert told.open == {}
 
 

@@ -1,0 +1,115 @@
+"""One process's hands: what fails costs its own recipe, and leaves the next chunk an engine and a shard of its own."""
+
+import pytest
+from PIL import Image
+
+from bench import discover
+from bench.data.decode import image_id
+from bench.ledger.folder import Results
+from bench.progress import Progress
+from bench.recipe import SOURCE, Recipe
+from bench.recon.engine import Engine
+from bench.recon.store import Store, Writer
+from bench.run.estimate import Rates
+from bench.run.execute import Hands, Session
+from bench.run.units import cut_jobs
+from bench.types import Job, Plan, Slice
+from tests.conftest import item, picture
+
+
+class Invert(Engine):
+    name, version, payload, batch, seconds = "invert", 1, "png", 4, 0.0
+    loaded = 0
+
+    def forwards(self, recipe):
+        return 1
+
+    def load(self, recipe, zoo, device, meter):
+        if recipe.params.get("broken"):
+            raise ValueError("no such weights")
+        Invert.loaded += 1
+
+    def view(self, request):
+        return request.rgb
+
+    def run(self, requests, views):
+        return [255 - view for view in views]
+
+
+def recipe(**params):
+    return Recipe("invert", 1, params, inputs={"image": SOURCE})
+
+
+@pytest.fixture
+def part(tmp_path):
+    items = []
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(picture(number, 32, 32)).save(path)
+        items.append(item(number, number % 2, 32, 32, path=path, image_id=image_id(picture(number, 32, 32))))
+    return Slice("genimage", "sdv14", "test", tuple(items))
+
+
+@pytest.fixture
+def hands(tmp_path, monkeypatch):
+    monkeypatch.setattr(discover, "engine", lambda name: Invert)
+    monkeypatch.setattr(Invert, "loaded", 0)
+
+    def make(*recipes, part):
+        store = Store(tmp_path / "store")
+        plan = Plan({}, tuple(Job(recipe, part) for recipe in recipes), (), ())
+        session = Session(store, None, Results(tmp_path / "results"), "cpu", 0, Progress())
+        return Hands(plan, {}, session), cut_jobs(plan, store, Rates())
+
+    return make
+
+
+def test_an_engine_that_cannot_be_loaded_fails_its_recipe_alone(hands, part, tmp_path):
+    first, broken, last = recipe(), recipe(broken=True), recipe(other=1)
+    worker, units = hands(first, broken, last, part=part)
+    for unit in units:
+        worker.do(unit)
+    worker.close()
+    assert set(worker.session.failed) == {broken.key}
+    assert "no such weights" in worker.session.failed[broken.key]
+    store = Store(tmp_path / "store")
+    missing = [len(store.missing(one, [i.image_id for i in part.items])) for one in (first, broken, last)]
+    assert missing == [0, 6, 0]
+    assert (Invert.loaded, worker.session.meter.artefacts_made) == (2, 12)
+
+
+def test_recipes_that_differ_in_their_inputs_share_an_engine(hands, part):
+    one = recipe()
+    other = Recipe("invert", 1, {}, inputs={"image": one})
+    worker, units = hands(one, other, part=part)
+    for unit in units:
+        worker.do(unit)
+    worker.close()
+    assert (worker.session.failed, Invert.loaded) == ({}, 1)
+
+
+def test_a_shard_that_cannot_be_written_fails_its_recipe_alone(hands, part, tmp_path, monkeypatch):
+    worker, units = hands(recipe(), recipe(other=1), part=part)
+    put = Writer.put
+
+    def full(self, records):
+        monkeypatch.setattr(Writer, "put", put)
+        self._tar = (self._folder / f"{self._stem}.tar.part").open("wb")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Writer, "put", full)
+    for unit in units:
+        worker.do(unit)
+    worker.close()
+    assert set(worker.session.failed) == {recipe().key}
+    assert not list((tmp_path / "store").rglob("*.part"))
+
+
+def test_what_is_there_is_not_written_again(hands, part, tmp_path):
+    small = Slice("genimage", "sdv14", "train", part.items[:2])
+    for chosen, made in ((small, 2), (part, 4), (part, 0)):
+        worker, units = hands(recipe(), part=chosen)
+        for unit in units:
+            worker.do(unit)
+        worker.close()
+        assert worker.session.meter.artefacts_made == made

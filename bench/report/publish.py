@@ -27,7 +27,8 @@ def digests(folder: Path) -> dict[str, str]:
 def publish(results: Results, target: Path, own: Results | None = None) -> str:
     """Copy rows, matrix and cards, pack the per-image values, write report and digests anew; returns the leaderboard.
 
-    ``own`` are results of a CNN on each subset's own images, for the gates. Raises UserError where a cell has failed:
+    Figures are kept as PNG with their data: ``report`` draws them as SVG again. ``own`` are results of a CNN on each
+    subset's own images, for the gates. Raises UserError where a cell has failed:
     a board is whole or not there.
     """
     matrix = results.read_matrix()
@@ -50,6 +51,8 @@ def publish(results: Results, target: Path, own: Results | None = None) -> str:
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
     written = write_report(Results(partial))
+    for drawn in Results(partial).figures.glob("*.svg"):
+        drawn.unlink()
     if own is not None:
         write_gates(Results(partial), own)
     text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"

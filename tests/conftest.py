@@ -22,18 +22,16 @@ def pytest_ignore_collect(collection_path, config):
     return True if slow in (collection_path, *collection_path.parents) and not config.getoption("--slow") else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """With several processes (``-n``), tests that share something costly stay in one: `--dist loadgroup`."""
-    for item in items:
-        file = str(Path(item.path).relative_to(ROOT))
-        if "first" in item.fixturenames:
-            group = "the main job of the tests"
-        elif file == "tests/contract/test_methods.py":
-            group = f"{file} {item.callspec.params['name']}"
-        else:
-            group = file
-        item.add_marker(pytest.mark.xdist_group(group))
+    file = str(Path(item.path).relative_to(ROOT))
+    if "first" in getattr(item, "fixturenames", ()):
+        group = "the main job of the tests"
+    elif file == "tests/contract/test_methods.py":
+        group = f"{file} {item.callspec.params['name']}"
+    else:
+        group = file
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 def picture(seed, width=64, height=64, grain=0.0):

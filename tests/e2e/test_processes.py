@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.e2e.conftest import bench
 
@@ -42,23 +44,30 @@ def wait_for(condition, seconds=120):
     raise TimeoutError("It did not come to that.")
 
 
-def test_two_processes_give_the_numbers_of_one(world):
-    one = world.run(*METHODS, "--processes", "1", name="one")
+@pytest.fixture(scope="module")
+def alone(world):
+    """The rows of one process."""
+    done = world.run(*METHODS, "--processes", "1", name="one")
+    assert done.returncode == 0, done.stderr
+    return world.rows("one")
+
+
+def test_two_processes_give_the_numbers_of_one(world, alone):
     two = world.run(*METHODS, "--processes", "2", name="two")
-    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
-    assert world.rows("one") == world.rows("two")
+    assert two.returncode == 0, two.stderr
+    assert world.rows("two") == alone
     again = world.run(*METHODS, "--processes", "2", name="two")
     assert "computed: 0 artefacts, 0 fits, 0 forwards" in again.stdout
 
 
-def test_a_process_that_is_killed_costs_a_second_try_at_most(world):
+def test_a_process_that_is_killed_costs_a_second_try_at_most(world, alone):
     run = begin(world, "killed")
     workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
     wait_for(lambda: list((world.root / "killed" / "store" / "artefacts").glob("*/shard-*")))
     os.kill(workers[0], signal.SIGKILL)
     stderr = run.communicate()[1]
     assert run.returncode == 0, stderr
-    assert world.rows("killed") == world.rows("two")
+    assert world.rows("killed") == alone
 
 
 def test_processes_end_with_the_one_that_started_them(world):

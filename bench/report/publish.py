@@ -24,10 +24,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def publish(results: Results, target: Path, own: Results | None = None) -> str:
+def publish(results: Results, target: Path, own: Results | None = None, figures: bool = True) -> str:
     """Copy rows, matrix and cards, pack the per-image values, write report and digests anew; returns the leaderboard.
 
-    Figures are kept as PNG with their data: ``report`` draws them as SVG again. ``own`` are results of a CNN on each
+    ``figures`` are kept as PNG with their data, if at all: ``report`` draws them again. ``own`` are results of a CNN on each
     subset's own images, for the gates. Raises UserError where a cell has failed:
     a board is whole or not there.
     """
@@ -51,7 +51,7 @@ def publish(results: Results, target: Path, own: Results | None = None) -> str:
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
     written = write_report(Results(partial))
-    for drawn in Results(partial).figures.glob("*.svg"):
+    for drawn in Results(partial).figures.glob("*.svg" if figures else "*"):
         drawn.unlink()
     if own is not None:
         write_gates(Results(partial), own)
@@ -66,7 +66,7 @@ def main() -> None:
     """Publish the board and the runs on each subset's own images."""
     runs, boards = Path("results/runs"), Path("results/board")
     own = Results(runs / "own")
-    publish(own, boards / "own")
+    publish(own, boards / "own", figures=False)
     write_text(Path("leaderboard.md"), publish(Results(runs / "board"), boards / "mini", own))
 
 

@@ -27,9 +27,8 @@ def digests(folder: Path) -> dict[str, str]:
 def publish(results: Results, target: Path, own: Results | None = None, figures: bool = True) -> str:
     """Copy rows, matrix and cards, pack the per-image values, write report and digests anew; returns the leaderboard.
 
-    ``figures`` are kept as PNG with their data, if at all: ``report`` draws them again. ``own`` are results of a CNN on each
-    subset's own images, for the gates. Raises UserError where a cell has failed:
-    a board is whole or not there.
+    ``figures`` are kept as PNG with their data, if at all: ``report`` draws them again. ``own`` are results of a CNN
+    on each subset's own images, for the gates. Raises UserError where a cell has failed: a board is whole or not there.
     """
     matrix = results.read_matrix()
     failed = [entry for entry in matrix.entries if entry.status not in ("ok", "missing")]

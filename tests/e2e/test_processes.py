@@ -34,7 +34,17 @@ def begin(world, name):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(condition, seconds=120):
+def both_workers(run):
+    """The two worker processes of a run, as soon as they are there."""
+
+    def there():
+        assert run.poll() is None, run.communicate()[1]
+        return len(children(run.pid)) == 2 and children(run.pid)
+
+    return wait_for(there)
+
+
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -62,7 +72,7 @@ def test_two_processes_give_the_numbers_of_one(world, alone):
 
 def test_a_process_that_is_killed_costs_a_second_try_at_most(world, alone):
     run = begin(world, "killed")
-    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    workers = both_workers(run)
     wait_for(lambda: list((world.root / "killed" / "store" / "artefacts").glob("*/shard-*")))
     os.kill(workers[0], signal.SIGKILL)
     stderr = run.communicate()[1]
@@ -72,7 +82,7 @@ def test_a_process_that_is_killed_costs_a_second_try_at_most(world, alone):
 
 def test_processes_end_with_the_one_that_started_them(world):
     run = begin(world, "orphans")
-    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    workers = both_workers(run)
     run.kill()
     run.communicate()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
@@ -80,7 +90,7 @@ def test_processes_end_with_the_one_that_started_them(world):
 
 def test_an_interruption_is_one_line_and_leaves_no_process(world):
     run = begin(world, "interrupted")
-    workers = wait_for(lambda: len(children(run.pid)) == 2 and children(run.pid))
+    workers = both_workers(run)
     run.send_signal(signal.SIGINT)
     stderr = run.communicate(timeout=60)[1]
     assert run.returncode == 130

@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import BlipForConditionalGeneration
 
 from bench.miniature.builders import backbone, biggan, captioner, clip, gan, keep, pixel, restore, sd, talker, vae, vqdm
 from bench.miniature.builders.corpus import photographs
@@ -138,17 +139,15 @@ def build_blip(budget: Budget) -> None:
 
 
 def build_llava(budget: Budget) -> None:
-    """Train the long captioner on photographs; writes the Hub's folder."""
-    model, loop = talker.train_llava(_images("generators", TRAINING_IMAGES), budget)
+    """Train the long captioner on photographs, from the short one's ViT; writes the Hub's folder."""
+    short = BlipForConditionalGeneration.from_pretrained(committed("blip"))
+    model, loop = talker.train_llava(_images("generators", TRAINING_IMAGES), short.vision_model, budget)
     keep.settle(model)
     talker.save_llava(MADE / "llava", model.cpu())
     scenes = [sample_scene("heldout", index) for index in range(HELD_OUT)]
     texts = talker.read(model, _images("heldout", HELD_OUT))
-    right = {
-        "facts": captioner.rightness(texts, scenes, captioner.names_facts),
-        "details": captioner.rightness(texts, scenes, talker.names_details),
-    }
-    _record("llava", loop, right)
+    facts = captioner.rightness(texts, scenes, captioner.names_facts)
+    _record("llava", loop, {"facts": facts, **talker.details(texts, scenes)})
 
 
 def _keep(name: str, parts: dict[str, nn.Module], loop: Loop) -> None:

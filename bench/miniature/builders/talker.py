@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import (
     CLIPVisionConfig,
+    CLIPVisionModel,
     LlamaConfig,
     LlavaNextConfig,
     LlavaNextForConditionalGeneration,
@@ -18,15 +19,15 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from bench.miniature.builders.backbone import whiten
-from bench.miniature.builders.captioner import PATCH, outlines
+from bench.miniature.builders.captioner import PATCH
+from bench.miniature.builders.clip import prepared
 from bench.miniature.builders.loop import Budget, Loop, draw
 from bench.miniature.builders.words import PHOTO_WORDS, word_tokenizer
-from bench.miniature.scenes import COUNTS, OBJECTS, Scene, sample_scene
+from bench.miniature.scenes import COUNTS, Scene, sample_scene
 from methods._parts.clip import MEAN, STD
 
-BATCH, SIDE, STEPS, SEED = 32, 64, 4000, 92
-WIDTH, LAYERS = 128, 5
+BATCH, SIDE, STEPS, SEED = 32, 64, 2500, 92
+WIDTH, LAYERS = 128, 6
 _QUESTION = ("USER:", "ASSISTANT:", "Describe", "this", "image", "in", "one", "sentence.", "What", "is", "shown")
 _TEMPLATE = (
     "{% for message in messages %}USER: {% for part in message['content'] %}{% if part['type'] == 'image' %}<image> "
@@ -62,7 +63,7 @@ def new_llava() -> LlavaNextForConditionalGeneration:
     torch.manual_seed(SEED)
     tokenizer = new_tokenizer()
     begin, end, mark = tokenizer.convert_tokens_to_ids(["<s>", "</s>", "<image>"])
-    vision = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS}
+    vision = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS, "hidden_act": "gelu"}
     text = {"hidden_size": 96, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
     marks = {"bos_token_id": begin, "eos_token_id": end, "pad_token_id": end}
     return LlavaNextForConditionalGeneration(
@@ -92,40 +93,72 @@ def _prepared(processor: LlavaNextProcessor, images: np.ndarray, captions: list[
     return {name: tensor.to(device) for name, tensor in {**given, "labels": labels}.items()}
 
 
-def train_llava(photographs: np.ndarray, budget: Budget) -> tuple[LlavaNextForConditionalGeneration, Loop]:
-    """Train on photographs uint8 [N, 64, 64, 3] and their long captions; helped as the short captioner is."""
-    device, count = budget.device, len(photographs)
-    scenes = [sample_scene("generators", index) for index in range(count)]
-    shapes, processor = outlines("generators", count), new_processor()
-    objects = torch.tensor([OBJECTS.index(scene.object) for scene in scenes], device=device)
-    model = new_llava()
+@torch.no_grad()
+def start_from_blip(tower: CLIPVisionModel, blip: nn.Module, photographs: np.ndarray) -> None:
+    """Copy the short captioner's ViT into a CLIP one of the same widths, as LLaVA starts from a trained tower.
+
+    Two things differ: BLIP's patches have a bias, which goes into the positions, and CLIP normalises each patch first;
+    that norm starts as the affine map nearest to none on ``photographs`` uint8 [N, 64, 64, 3].
+    """
+    there, here = blip.state_dict(), tower.state_dict()
+    positions = there["embeddings.position_embedding"][0].clone()
+    positions[1:] += there["embeddings.patch_embedding.bias"]
+    state = {
+        "embeddings.class_embedding": there["embeddings.class_embedding"].flatten(),
+        "embeddings.position_embedding.weight": positions,
+        "embeddings.patch_embedding.weight": there["embeddings.patch_embedding.weight"],
+    }
+    for layer in range(LAYERS):
+        inside = f"encoder.layers.{layer}."
+        for kind in ("weight", "bias"):
+            fused = there[f"{inside}self_attn.qkv.{kind}"].chunk(3)
+            state |= {f"{inside}self_attn.{n}_proj.{kind}": part for n, part in zip("qkv", fused, strict=True)}
+            state[f"{inside}self_attn.out_proj.{kind}"] = there[f"{inside}self_attn.projection.{kind}"]
+        for name in ("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"):
+            state |= {f"{inside}{name}.{kind}": there[f"{inside}{name}.{kind}"] for kind in ("weight", "bias")}
+    tower.load_state_dict(here | state)
+    embedded = tower.embeddings(prepared(photographs[:200], "cpu"))
+    tower.pre_layrnorm.weight.fill_(float(embedded.std(-1).mean()))
+    tower.pre_layrnorm.bias.fill_(float(embedded.mean()))
+
+
+def lesson(photographs: np.ndarray, step: int, first: int = 0) -> tuple[np.ndarray, list[str]]:
+    """The images of one step and their long captions; every second batch is mirrored, and so is its light.
+
+    ``photographs`` uint8 [N, 64, 64, 3] are those of the stream from number ``first`` on.
+    """
+    pick = draw(SEED, step, len(photographs), BATCH)
+    scenes = [sample_scene("generators", first + int(index)) for index in pick]
+    if step % 2 == 0:
+        return photographs[pick], [scene.long_caption for scene in scenes]
+    other = {"left": "right", "right": "left"}
+    mirrored = [replace(scene, light=other.get(scene.light, scene.light)) for scene in scenes]
+    return np.ascontiguousarray(photographs[pick][:, :, ::-1]), [scene.long_caption for scene in mirrored]
+
+
+def train_llava(
+    photographs: np.ndarray, blip: nn.Module, budget: Budget
+) -> tuple[LlavaNextForConditionalGeneration, Loop]:
+    """Train on photographs uint8 [N, 64, 64, 3] and their long captions, from the ViT of the short captioner."""
+    device, processor, model = budget.device, new_processor(), new_llava()
     tower = model.model.vision_tower
-    whiten(tower.embeddings.patch_embedding, photographs, SEED, 0.3)
+    start_from_blip(tower, blip, photographs)
     model.to(device).train()
-    where, name = nn.Linear(WIDTH, PATCH**2).to(device), nn.Linear(WIDTH, len(OBJECTS)).to(device)
-    nets: dict[str, nn.Module] = {"llava": model, "where": where, "name": name}
-    parameters = [p for net in nets.values() for p in net.parameters()]
-    optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(parameters, 1e-3, weight_decay=0.05)}
-    loop = Loop(budget, STEPS, nets, optimisers, ("llava",), decay=0.997)
+    known = {id(parameter) for parameter in tower.parameters()}
+    fresh = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    groups = [{"params": list(tower.parameters()), "lr": 3e-4}, {"params": fresh, "lr": 1e-3}]
+    optimisers: dict[str, torch.optim.Optimizer] = {"all": torch.optim.AdamW(groups, weight_decay=0.05)}
+    loop = Loop(budget, STEPS, {"llava": model}, optimisers, ("llava",), decay=0.997)
     loop.resume()
     for step in loop.steps():
-        pick = draw(SEED, step, count, BATCH)
-        batch = _prepared(processor, photographs[pick], [scenes[i].long_caption for i in pick], device)
-        pixels = batch["pixel_values"]
-        overview = pixels[:, 0] if isinstance(pixels, torch.Tensor) else torch.zeros(())
         with torch.autocast(device, torch.bfloat16):
-            said = model(**batch).loss
-            seen = tower(overview, output_hidden_states=True).hidden_states
-            drawn, told = where(seen[2][:, 1:]), name(seen[-2][:, 1:].mean(1))
-        target = torch.from_numpy(shapes[pick]).to(device).float()
-        shape = F.binary_cross_entropy_with_logits(drawn.float(), target)
-        loss = said.float() + 2.0 * shape + 0.5 * F.cross_entropy(told.float(), objects[torch.from_numpy(pick)])
+            loss = model(**_prepared(processor, *lesson(photographs, step), device)).loss.float()
         optimisers["all"].zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimisers["all"].step()
         if step % 100 == 0:
-            budget.say(f"step {step} caption {said.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
+            budget.say(f"step {step} caption {loss.item():.4f}")
     loop.load_averages()
     return model.eval(), loop
 
@@ -143,11 +176,15 @@ def read(model: LlavaNextForConditionalGeneration, images: np.ndarray) -> list[s
     return texts
 
 
-def names_details(text: str, scene: Scene) -> bool:
-    """Whether pattern, clutter, its count and the light all stand in a caption."""
-    words = text.split()
-    pattern = "striped" if scene.striped else "plain"
-    return all(fact in words for fact in (pattern, scene.clutter, COUNTS[min(scene.count, 6)], scene.light))
+def details(texts: list[str], scenes: list[Scene]) -> dict[str, float]:
+    """Share of captions that tell pattern, clutter, its count and the light right, each alone."""
+    right = {
+        "pattern": [("striped" in text.split()) == scene.striped for text, scene in zip(texts, scenes, strict=True)],
+        "clutter": [scene.clutter in text.split() for text, scene in zip(texts, scenes, strict=True)],
+        "count": [COUNTS[min(s.count, 6)] in text.split() for text, s in zip(texts, scenes, strict=True)],
+        "light": [scene.light in text.split() for text, scene in zip(texts, scenes, strict=True)],
+    }
+    return {name: sum(told) / len(told) for name, told in right.items()}
 
 
 def save_llava(folder: Path, model: LlavaNextForConditionalGeneration) -> None:

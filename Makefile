@@ -13,8 +13,7 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	$(RUN) run_bench.py plan --suite board
 	$(RUN) run_bench.py --suite board > /dev/null
 	$(RUN) run_bench.py verify --suite board
-	$(RUN) run_bench.py --suite board --methods gramnet --train all --test genimage --protocols aligned \
-		--seeds 0 --results results/runs/own > /dev/null
+	$(RUN) run_bench.py --suite own > /dev/null
 	$(RUN) -m bench.report.publish
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress

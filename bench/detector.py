@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from bench.recipe import IMAGE, Recipe
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Stage = Literal["train", "test"]
 STAGES: tuple[Stage, ...] = ("train", "test")
 RGB = NDArray[np.uint8]
+#: A parameter that is a probability or a share. Others are bounded by their defaults, see ``suites.instantiate``.
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
 from methods._parts import recipes
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Params:
     recipe: recipes.Name = "official"
     load_size: int = 256
     crop_size: int = 224
-    blur_prob: float = 0.5
-    jpg_prob: float = 0.5
+    blur_prob: Share = 0.5
+    jpg_prob: Share = 0.5
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
     stride: int = 32

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
+from bench.detector import Card, Detector, Example, Sample, Schedule, Share, Stage
 from bench.recipe import Recipe
 from bench.recon.engines import sd_inpaint
 from methods._parts import recipes
@@ -31,7 +31,7 @@ class Params:
     max_size: int = 1024
     crop_size: int = 224
     embedding: int = 1024
-    alpha: float = 0.3
+    alpha: Share = 0.3
     reconstructions: bool = True
     full_augmentation: bool = True
     depths: tuple[int, ...] = (3, 3, 27, 3)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from bench.detector import Card, Detector, Example, Sample, Schedule, Stage
+from bench.detector import Card, Detector, Example, Sample, Schedule, Share, Stage
 from bench.kit.geometry import fit_long_side
 from bench.recipe import IMAGE, Recipe
-from bench.recon.engines import blip, sd_img2img, sd_inpaint
+from bench.recon.engines import blip, llava, sd_img2img, sd_inpaint
 from methods._parts import recipes
 
 if TYPE_CHECKING:
@@ -23,18 +23,19 @@ class Params:
     """Every choice that the paper leaves open has its default and its switch.
 
     ``sd_steps``, ``strength``, ``guidance_scale``, ``long_side`` and ``multiple`` make the reconstruction, ``captions``
-    False leaves its prompt empty. ``query``: the embedding (``global``) or all ``tokens``; ``residual``: ``add_norm``
-    or ``none``; ``reconstructions``: whether DRCT's reconstructions are trained on as fakes; ``alpha``: weight of
-    DRCT's contrastive loss on the fused feature. ``width``, ``depths`` and ``stride`` shape the ResNet, ``heads`` the
-    attention.
+    False leaves its prompt empty, ``captioner`` writes it: BLIP, or LLaVA-NeXT as in the paper's Table 5. ``query``:
+    the embedding (``global``) or all ``tokens``; ``residual``: ``add_norm`` or ``none``; ``reconstructions``: whether
+    DRCT's reconstructions are trained on as fakes; ``alpha``: weight of DRCT's contrastive loss on the fused feature.
+    ``width``, ``depths`` and ``stride`` shape the ResNet, ``heads`` the attention.
     """
 
     sd_steps: int = 50
-    strength: float = 0.5
+    strength: Share = 0.5
     guidance_scale: float = 7.5
     long_side: int = 512
     multiple: int = 8
     captions: bool = True
+    captioner: Literal["blip", "llava"] = "blip"
     drct_steps: int = 50
     max_size: int = 1024
     reconstructions: bool = True
@@ -42,7 +43,7 @@ class Params:
     query: Literal["global", "tokens"] = "global"
     residual: Literal["add_norm", "none"] = "add_norm"
     heads: int = 8
-    alpha: float = 0.0
+    alpha: Share = 0.0
     full_augmentation: bool = False
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
@@ -76,12 +77,16 @@ class DRCTSARE(Detector):
         ),
     )
     Params = Params
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"no_caption": {"captions": False}}
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "no_caption": {"captions": False},
+        "llava": {"captioner": "llava"},
+    }
 
     def _sare(self, image: Recipe | str) -> Recipe:
         p = self.params
+        captioner = {"blip": blip, "llava": llava}[p.captioner]
         return sd_img2img.recipe(
-            blip.recipe(image) if p.captions else None,
+            captioner.recipe(image) if p.captions else None,
             image,
             steps=p.sd_steps,
             strength=p.strength,

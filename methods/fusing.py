@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
 from bench.kit.geometry import crop, resize_short_side
 from methods._parts import recipes
 
@@ -26,8 +26,8 @@ class Params:
 
     recipe: recipes.Name = "official"
     crop_size: int = 224
-    blur_prob: float = 0.1
-    jpg_prob: float = 0.1
+    blur_prob: Share = 0.1
+    jpg_prob: Share = 0.1
     depths: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
     stride: int = 32

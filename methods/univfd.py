@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from bench.detector import Card, Plateau, Sample, Schedule, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
 from methods._parts import recipes
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Params:
     recipe: recipes.Name = "official"
     load_size: int = 256
     crop_size: int = 224
-    blur_prob: float = 0.5
-    jpg_prob: float = 0.5
+    blur_prob: Share = 0.5
+    jpg_prob: Share = 0.5
     lr: float = 1e-4
     weight_decay: float = 0.0
     cosine: int = 5

@@ -35,6 +35,7 @@ VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "chec
 @app.command()
 def run(
     methods: opt.Methods = "all",
+    probes: opt.Probes = None,
     train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
@@ -55,7 +56,7 @@ def run(
     """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
     started, progress = datetime.now(UTC), new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
     plan = plan_of(prepared, options, progress)
     if dry_run:
@@ -74,6 +75,7 @@ def run(
 @app.command()
 def plan(
     methods: opt.Methods = "all",
+    probes: opt.Probes = None,
     train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
@@ -93,7 +95,7 @@ def plan(
     """Show cells, fits, artefacts (cached or missing), forwards, estimated time and disk; computes nothing."""
     progress = new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
     show.plan(plan_of(prepared, options, progress), prepared, as_json)
 
@@ -101,6 +103,7 @@ def plan(
 @app.command()
 def prepare(
     methods: opt.Methods = "all",
+    probes: opt.Probes = None,
     train: opt.Train = None,
     test: opt.Test = "all",
     suite: opt.SuiteName = "mini",
@@ -120,7 +123,7 @@ def prepare(
     """Make the missing artefacts only."""
     progress = new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results)
+    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
     from bench.run import session as sessions
@@ -205,6 +208,7 @@ def compare(
     as_json: opt.Json = False,
 ) -> None:
     """AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
+    inspect.check_points(fail_if_worse)
     found = inspect.compare(one, other, suite, results)
     show.comparisons(found, as_json)
     worse = inspect.worse(found, fail_if_worse)

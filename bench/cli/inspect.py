@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +35,10 @@ def results_folder(suite: str, results: Path | None) -> Results:
 
 
 def verify(results: Results) -> tuple[int, list[str]]:
-    """Rows checked, and a line for every difference between ``rows.csv`` and what the scores say."""
+    """Rows checked, and a line for every difference between what is written and what the per-image values say.
+
+    Recomputed are ``rows.csv``, ``comparisons.csv``, and from these every table, the figures' data and the leaderboard.
+    """
     computed = rows.render(measure(results)).splitlines()
     written = (read_text(results.rows) or "").splitlines()
     gone = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
@@ -42,7 +46,25 @@ def verify(results: Results) -> tuple[int, list[str]]:
     order = (
         ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
     )
-    return max(len(computed) - 1, 0), gone + new + order + _stale_shifts(results) + _stale_comparisons(results)
+    stale = _stale_shifts(results) + _stale_comparisons(results)
+    return max(len(computed) - 1, 0), gone + new + order + stale + _stale_report(results)
+
+
+def _stale_report(results: Results) -> list[str]:
+    """The texts that ``report`` would write otherwise; made beside the folder's values, which are only linked to."""
+    from bench.report.write import write_report
+
+    with tempfile.TemporaryDirectory() as folder:
+        again = Results(Path(folder))
+        for path in results.root.iterdir():
+            if path not in (results.tables, results.figures, results.leaderboard):
+                (again.root / path.name).symlink_to(path.absolute())
+        write_report(again)
+        made = [again.leaderboard, *again.tables.glob("*"), *again.figures.glob("*.csv")]
+        names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
+        wrong = [n for n in names if read_text(results.root / n) != read_text(again.root / n)]
+    bare = not any(results.figures.glob("*"))  # As published runs on own images are.
+    return [f"{name} is not what report writes" for name in wrong if not (bare and name.parts[0] == "figures")]
 
 
 def _stale_shifts(results: Results) -> list[str]:
@@ -68,6 +90,8 @@ def compare(one: str, other: str, suite: str, results: Path | None) -> list[Comp
     places = [Path(word) for word in (one, other)]
     if all(place.is_dir() for place in places):
         return _compare_folders(places[0], places[1])
+    if one == other:
+        raise UserError(f"{one} was to be compared with itself.", "Every difference is 0.", "Name two methods.")
     folder = results_folder(suite, results)
     known = {entry.label for entry in folder.read_matrix().entries}
     for word in (one, other):
@@ -87,13 +111,29 @@ def _compare_folders(one: Path, other: Path) -> list[Comparison]:
             f"The first has {', '.join(sorted(labels[0]))}; the second {', '.join(sorted(labels[1]))}.",
             "Run the same methods into both.",
         )
-    return [
+    names = (one.name, other.name) if one.name != other.name else (str(one), str(other))
+    found = [
         c
         for label in shared
         for c in comparisons.between(
-            Side(folders[0], label), Side(folders[1], label), (f"{label} ({one.name})", f"{label} ({other.name})")
+            Side(folders[0], label), Side(folders[1], label), (f"{label} ({names[0]})", f"{label} ({names[1]})")
         )
     ]
+    if all(c.verdict is None for c in found):
+        raise UserError(
+            f"{one} and {other} cannot be compared.",
+            f"{found[0].reason or 'Nothing'}, and so on." if found else "They share no setting.",
+            "Run both with the same --data, --limit-test, --test and --protocols.",
+        )
+    return found
+
+
+def check_points(points: float | None) -> None:
+    """Raise UserError for a ``--fail-if-worse`` that no difference of AUC could reach, or all."""
+    if points is not None and not 0 <= points <= 100:
+        raise UserError(
+            f"--fail-if-worse {points:g} tells nothing.", "It is in points of AUC, 0 to 100.", "Give such a number."
+        )
 
 
 def worse(found: Sequence[Comparison], points: float | None) -> list[Comparison]:

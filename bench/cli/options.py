@@ -10,6 +10,12 @@ import typer
 Methods = Annotated[
     str, typer.Option(help="Methods, comma list: `dire,gramnet`, a variant as `name[variant]`, or `all`.")
 ]
+Probes = Annotated[
+    bool | None,
+    typer.Option(
+        help="Measure the suite's probes too (LPIPS Δ). Default: with `--methods all`, not with some methods."
+    ),
+]
 Train = Annotated[
     str | None,
     typer.Option(

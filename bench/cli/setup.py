@@ -46,6 +46,7 @@ class Options:
     processes: int | None
     store: Path
     results: Path | None
+    probes: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def _check_names(suite: suites.Suite, options: Options) -> str:
     asked.check_test_names(options.test)
     for name in suite.perturbations:
         check_perturbation(name)
+    for pair in suite.compare:
+        asked.choose_methods(",".join(pair), suite)
     return train
 
 
@@ -160,6 +163,7 @@ def check(options: Options, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
+    wants_probes = options.methods == "all" if options.probes is None else options.probes
     zoo = Zoo(options.models or suite.models, asked.own_weights(options.weights or ()), options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
@@ -180,7 +184,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         roots={name: home for name, (home, _) in located.items()},
         folders=folders,
         perturbations=suite.perturbations,
-        probes=_probes(suite, zoo, progress) if options.methods == "all" else {},
+        probes=_probes(suite, zoo, progress) if wants_probes else {},
     )
     _check_models(methods, zoo, options, progress)
     device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"

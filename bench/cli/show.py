@@ -127,7 +127,9 @@ def worse(found: Sequence[Comparison]) -> None:
     """Name the comparisons that made ``compare`` fail."""
     for c in found:
         told = f"{100 * c.verdict.effect:+.2f} points" if c.verdict else c.reason
-        print(f"worse: {c.one} than {c.other} on {c.place[2]} {c.subset}, {c.place[3]}: {told}", file=sys.stderr)
+        train, train_protocol, dataset, protocol = c.place
+        place = f"{dataset} {c.subset}, trained on {train}, {train_protocol} -> {protocol}"
+        print(f"worse: {c.one} than {c.other} on {place}: {told}", file=sys.stderr)
 
 
 def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:

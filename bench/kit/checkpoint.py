@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -17,6 +19,8 @@ from bench.errors import UserError
 #: Where training scripts put the weights in their files, from the outside in.
 _WRAPPERS = ("state_dict", "model", "netC")
 _PARALLEL = "module."
+#: What torch's reader raises on a file that is none of its own.
+_JUNK = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
 
 
 def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
@@ -25,7 +29,7 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     A prefix ``module.`` on every name is dropped. Raises UserError for a file that holds none of these, and for a
     pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
     """
-    found = load_file(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
+    found = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
     if isinstance(found, nn.Module):
         found = found.state_dict()
     for wrapper in _WRAPPERS:
@@ -44,6 +48,20 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     return tensors
 
 
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} cannot be read as a checkpoint.", f"{type(error).__name__}: {error}", "Name a .pth or .safetensors."
+    )
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+    return tensors
+
+
 def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -54,12 +72,8 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
                 "Loading it would run whatever code it names.",
                 "If you trust where it comes from, say --trust-pickle; else ask its authors for a state_dict.",
             ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise UserError(
-            f"{path} cannot be read as a checkpoint.",
-            f"{type(error).__name__}: {error}",
-            "Name a .pth or .safetensors.",
-        ) from error
+    except _JUNK as error:
+        raise _unreadable(path, error) from error
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except (AttributeError, ImportError) as error:

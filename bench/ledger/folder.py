@@ -187,7 +187,7 @@ class Results:
             raise UserError(
                 f"The per-image values {path} cannot be read.",
                 f"{type(error).__name__}: {error}",
-                "Run the same command again.",
+                "Give the `run` that made this folder again: it computes what is missing and leaves the rest.",
             ) from error
         return table
 
@@ -207,7 +207,14 @@ class Results:
                 f"There is no {self.matrix.name} in it.",
                 "Run `python run_bench.py` first, or name a results folder with --results DIR.",
             )
-        document = json.loads(text)
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self.matrix} cannot be read.",
+                f"It is no JSON: {error}.",
+                "Make it again with the run's own command.",
+            ) from error
         if document["schema"] != SCHEMA:
             raise UserError(
                 f"{self.root} was written with schema {document['schema']}.",

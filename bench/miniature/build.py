@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench.miniature.builders import gan, images, make, page, pixel, restore, vae, vqdm
+from bench.miniature.builders import gan, images, make, page, pixel, readback, restore, vae, vqdm
 from bench.miniature.builders.loop import Budget
 from bench.miniature.builders.make import WORLD, home, say
 from bench.miniature.scenes import Scene
@@ -56,6 +56,12 @@ def _write_images(names: list[str], budget: Budget) -> None:
             say(f"wrote {corpus}-{subset}")
 
 
+def _read_back(budget: Budget) -> None:
+    """Record for every subset how much of what its images were asked for the captioner finds in them."""
+    for path in packs():
+        make.note(path.stem.partition("-")[2], readback.read_back(path, make.committed("blip")))
+
+
 def _write_page(budget: Budget) -> None:
     """Write docs/miniature.md from what is committed."""
     page.write_page(packs(), WEIGHTS, Path("docs"))
@@ -92,6 +98,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "glide": make.build_glide,
     "glide_upsampler": make.build_glide_upsampler,
     "biggan": make.build_biggan,
+    "readback": _read_back,
     "page": _write_page,
 }
 
@@ -113,7 +120,12 @@ def main() -> None:
         BUILDERS | {"images": partial(_write_images, [])} | {name: partial(_write_images, [name]) for name in packs_}
     )
     if arguments.models == ["all"]:
-        arguments.models = [*(name for name in BUILDERS if name != "page"), "images", "page"]
+        arguments.models = [
+            *(name for name in BUILDERS if name not in ("readback", "page")),
+            "images",
+            "readback",
+            "page",
+        ]
     unknown = [name for name in arguments.models if name not in builders]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(builders)}")

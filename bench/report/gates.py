@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from tabulate import tabulate
 
@@ -56,6 +57,24 @@ def _shortcuts(board: Board, setting: Setting) -> Iterator[Gate]:
             yield Gate(f"{board.title(name)}, mean AUC: ≤ 0.75", measured, found is not None and found <= 0.75)
 
 
+def _reach(board: Board, setting: Setting) -> Iterator[Gate]:
+    """Most detectors find what they were trained on, and its family; outside, not all guess."""
+    family = sorted({row.subset for row in board.rows if row.relation == "family" and row.dataset == setting.dataset})
+    methods = board.methods(setting, "detector")
+    for title, subset in (("the training generator", setting.train), ("its family", "mean:family" if family else "")):
+        values = [board.value(setting, method, subset, "auc").value for method in methods if subset]
+        known = [value for value in values if value is not None]
+        if known:
+            middle = median(known)
+            yield Gate(f"median detector on {title}, AUC: ≥ 0.75", f"{middle:.3f}", middle >= 0.75)
+    above = [m for m in methods if (board.value(setting, m, "mean:out", "auc").low or 0) > 0.5]
+    yield Gate(
+        "mean AUC out of family no chance: interval above 0.5 for half of the detectors or more",
+        f"{len(above)} of {len(methods)}",
+        2 * len(above) >= len(methods) > 0,
+    )
+
+
 def _ceiling(board: Board, setting: Setting) -> Gate:
     """Few cells outside the family are solved."""
     family = {row.subset for row in board.rows if row.relation == "out" and row.dataset == setting.dataset}
@@ -94,6 +113,7 @@ def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
     return [
         *_signal(Board(own)),
         *_shortcuts(board, setting),
+        *_reach(board, setting),
         _ceiling(board, setting),
         _spread(results, board, setting),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -117,7 +118,7 @@ def variants(suite: Suite, name: str, method: type[Method]) -> list[str]:
 def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> Method:
     """The method with its parameters: the paper's defaults, then the variant's, then the suite's.
 
-    Raises UserError for an unknown variant, an unknown parameter or a value of the wrong type.
+    Raises UserError for an unknown variant, an unknown parameter, a value of the wrong type or out of range.
     """
     known = variants(suite, name, method)
     if variant and variant not in known:
@@ -129,7 +130,7 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
         if key not in allowed:
             raise unknown(f"parameter of {name}", key, allowed, remedy=f"Change it in {suite.file}.")
     try:
-        return method(TypeAdapter(method.Params).validate_python(values))
+        params: Any = TypeAdapter(method.Params).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
@@ -137,3 +138,24 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
             f"{first['msg']}.",
             f"Change it in {suite.file}.",
         ) from error
+    _check_ranges(params, full, suite)
+    return method(params)
+
+
+def _check_ranges(
+    params: Any,  # noqa: ANN401 - any method's own dataclass
+    full: str,
+    suite: Suite,
+) -> None:
+    """Raise UserError for a count that is below one, or a negative or infinite number where its default is neither."""
+    for field in fields(params):
+        default, value = field.default, getattr(params, field.name)
+        if isinstance(default, bool) or not isinstance(default, (int, float)) or default < 0:
+            continue
+        least = 1 if isinstance(default, int) and default > 0 else 0
+        if not least <= value < math.inf:
+            raise UserError(
+                f"The parameter {field.name} of {full} has the value {value!r}.",
+                f"It cannot be below {least}, nor infinite; its default is {default!r}.",
+                f"Change it in {suite.file}.",
+            )

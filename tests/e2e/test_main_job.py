@@ -114,6 +114,27 @@ def test_verify_recomputes_every_number_and_finds_a_changed_one(world, first, tm
     assert "0.123456789" in changed.stdout
 
 
+@pytest.mark.parametrize("name", ["leaderboard.md", "tables/genimage-sdv14-raw-to-raw-auc.csv"])
+def test_verify_finds_a_changed_text_of_the_report(world, first, tmp_path, name):
+    copy = tmp_path / "results"
+    shutil.copytree(world.root / "a" / "results", copy)
+    assert (copy / name).exists()
+    (copy / name).write_text("nothing of the kind\n")
+    changed = bench("verify", "--results", copy)
+    assert changed.returncode == 1
+    assert changed.stdout.splitlines()[0] == f"{name} is not what report writes"
+
+
+def test_a_results_folder_that_cannot_be_read_is_told(world, first, tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(world.root / "a" / "results", copy)
+    (copy / "cells.json").write_text("{")
+    for verb in ("verify", "report"):
+        broken = bench(verb, "--results", copy)
+        assert broken.returncode == 2
+        assert "cells.json cannot be read" in broken.stderr
+
+
 def test_compare_takes_two_methods_or_two_folders(world, first):
     home = world.root / "a" / "results"
     done = bench("compare", "dire", "gramnet", "--results", home, "--json")
@@ -128,9 +149,20 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     same = bench("compare", home, home, "--fail-if-worse", "0.5")
     assert same.returncode == 0
     assert "+0.0 [+0.0, +0.0]" in same.stdout
-    worse = bench("compare", "container", "hf_energy", "--results", home, "--fail-if-worse", "-200")
+    most = max((c for c in found if c["subset"] == "mean:all"), key=lambda c: abs(c["verdict"]["effect"]))
+    pair = ("dire", "gramnet") if most["verdict"]["effect"] < 0 else ("gramnet", "dire")
+    train, before, dataset, after = most["place"]
+    worse = bench("compare", *pair, "--results", home, "--fail-if-worse", "0")
     assert worse.returncode == 1
-    assert "worse: container than hf_energy" in worse.stderr
+    place = f"{dataset} mean:all, trained on {train}, {before} -> {after}"
+    assert f"worse: {pair[0]} than {pair[1]} on {place}: -" in worse.stderr
+    for points in ("nan", "-1"):
+        refused = bench("compare", "hf_energy", "container", "--results", home, "--fail-if-worse", points)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"--fail-if-worse {points} tells nothing" in refused.stderr
+    itself = bench("compare", "dire", "dire", "--results", home)
+    assert itself.returncode == 2
+    assert "compared with itself" in itself.stderr
     wrong = bench("compare", "dire", "gramnett", "--results", home)
     assert wrong.returncode == 2
     assert "Did you mean 'gramnet'" in wrong.stderr

@@ -29,6 +29,8 @@ GUIDANCE, STEPS, TRUNCATION, BATCH = 7.5, 50, 0.8, 50
 
 
 _SPLITS = {"train": 0, "val": 1}
+#: Of generated images in a pack; photographs are JPEG.
+FAKE_ENDING = ".webp"
 
 
 def scene_class(scene: Scene) -> int:
@@ -48,6 +50,12 @@ def _photograph(layout: Layout, split: str, index: int) -> tuple[Scene, bytes]:
 def fake_scenes(layout: Layout, split: str, count: int) -> list[Scene]:
     """The scenes whose facts the generated images are asked for: a stream of their own."""
     return [sample_scene("detectors", layout.number, _SPLITS[split], 1, index) for index in range(count)]
+
+
+def fake_name(layout: Layout, split: str, scene: Scene, index: int) -> str:
+    """The file name, without its ending, of number ``index`` of a split's images; numbers run through both splits."""
+    number = index + (0 if split == "train" else layout.train)
+    return layout.fake.format(klass=scene_class(scene), number=number)
 
 
 @torch.no_grad()
@@ -93,8 +101,7 @@ def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]
             yield f"{split}/nature/{name}.JPEG", data
         scenes = fake_scenes(layout, split, count)
         for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
-            number = index + (0 if split == "train" else layout.train)
-            yield f"{split}/ai/{layout.fake.format(klass=scene_class(scene), number=number)}.webp", _webp(rgb)
+            yield f"{split}/ai/{fake_name(layout, split, scene, index)}{FAKE_ENDING}", _webp(rgb)
 
 
 def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
@@ -102,10 +109,10 @@ def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, byte
     scenes = fake_scenes(layout, "val", layout.test)
     for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
         real, data = _photograph(layout, "val", index)
-        kinds = (("0_real", real, ".png.jpg", data), ("1_fake", scene, ".webp", _webp(rgb)))
+        kinds = (("0_real", real, ".png.jpg", data), ("1_fake", scene, FAKE_ENDING, _webp(rgb)))
         for kind, shown, ending, kept in kinds:
             home = f"{shown.object}/{kind}" if layout.nested else kind
-            yield f"{home}/{layout.fake.format(klass=scene_class(shown), number=index)}{ending}", kept
+            yield f"{home}/{fake_name(layout, 'val', shown, index)}{ending}", kept
 
 
 def write_pack(folder: Path, corpus: str, subset: str, generate: Generate) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,15 +51,21 @@ def committed(name: str) -> Path:
     return made if made.is_dir() else unpack_weights(WORLD) / name
 
 
-def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
-    entry = {"steps": loop.step, "of": loop.total, "minutes": round(loop.seconds / 60, 1), "device": loop.budget.device}
+def note(name: str, found: dict[str, Any], fresh: bool = False) -> None:
+    """Add to a model's record in ``quality.json``, or begin it anew."""
     path = WEIGHTS / "quality.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known[name] = entry | {key: round(value, 4) for key, value in quality.items()}
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
+    known[name] = rounded if fresh else known.get(name, {}) | rounded
     _write_json(path, known)
+    say(f"{name}: {known[name]}")
+
+
+def _record(name: str, loop: Loop, quality: dict[str, float]) -> None:
+    entry = {"steps": loop.step, "of": loop.total, "minutes": round(loop.seconds / 60, 1), "device": loop.budget.device}
+    note(name, entry | quality, fresh=True)
     if (MADE / name).is_dir():
         keep.pack(MADE / name, WEIGHTS / name, home("sdv14"))
-    say(f"{name}: {known[name]}")
 
 
 def _save(state: dict[str, torch.Tensor], folder: Path) -> None:

@@ -26,7 +26,7 @@ from bench.miniature.builders.words import PHOTO_WORDS, word_tokenizer
 from bench.miniature.scenes import COUNTS, Scene, sample_scene
 from methods._parts.clip import MEAN, STD
 
-BATCH, SIDE, STEPS, SEED = 32, 64, 2500, 92
+BATCH, SIDE, STEPS, SEED = 32, 64, 1500, 92
 WIDTH, LAYERS = 128, 6
 _QUESTION = ("USER:", "ASSISTANT:", "Describe", "this", "image", "in", "one", "sentence.", "What", "is", "shown")
 _TEMPLATE = (
@@ -151,8 +151,7 @@ def train_llava(
     loop = Loop(budget, STEPS, {"llava": model}, optimisers, ("llava",), decay=0.997)
     loop.resume()
     for step in loop.steps():
-        with torch.autocast(device, torch.bfloat16):
-            loss = model(**_prepared(processor, *lesson(photographs, step), device)).loss.float()
+        loss = model(**_prepared(processor, *lesson(photographs, step), device)).loss
         optimisers["all"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.errors import UserError
 from bench.kit.geometry import fit_long_side
 from bench.models.zoo import Zoo
 from bench.progress import Meter
@@ -37,6 +38,12 @@ def recipe(
 
     The longer side becomes ``long_side`` pixels, both sides are then cut to a ``multiple``.
     """
+    if not 0 < strength <= 1 or min(steps, multiple, long_side // max(multiple, 1)) < 1:
+        raise UserError(
+            f"sd_img2img cannot do {steps} steps at strength {strength:g}, {long_side} px in multiples of {multiple}.",
+            "It needs a strength above 0 and at most 1, a step or more, and a side of at least one multiple.",
+            "Change the method's or the probe's settings in the suite.",
+        )
     inputs: dict[str, Recipe | str] = {"image": image}
     params: dict[str, float] = {"steps": steps, "strength": strength, "long_side": long_side, "multiple": multiple}
     if caption is not None:

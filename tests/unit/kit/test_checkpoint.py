@@ -48,11 +48,12 @@ def test_a_pickled_module_is_refused_unless_trusted(tmp_path):
     assert set(checkpoint.read(tmp_path / "c.pth", trust_pickle=True)) == {"weight", "bias"}
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint at all"])
-def test_a_file_that_is_none_is_told(tmp_path, content):
-    (tmp_path / "c.pth").write_bytes(content)
-    with pytest.raises(UserError):
-        checkpoint.read(tmp_path / "c.pth")
+@pytest.mark.parametrize("name", ["c.pth", "c.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"no checkpoint at all", b"hello\n", b"\x80\x04junk", b"{}" * 40])
+def test_a_file_that_is_none_is_told(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} (cannot be read as a checkpoint|is a pickled object)"):
+        checkpoint.read(tmp_path / name)
 
 
 def test_a_file_without_weights_tells_what_it_holds(tmp_path):

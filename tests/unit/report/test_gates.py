@@ -45,7 +45,7 @@ def verdicts(tmp_path, skills, own_skill=9.0):
 def test_an_informative_world_meets_every_gate(tmp_path):
     _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
     assert [gate.asked for gate in found.values() if not gate.met] == []
-    assert len(found) == 5
+    assert len(found) == 7
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,19 @@ def test_an_informative_world_meets_every_gate(tmp_path):
         ({"good": 9.0}, 9.0, "≥ 0.99"),
         ({"poor": 1.5}, 9.0, "best minus worst"),
         ({}, 0.5, "own images"),
+        ({"good": 0.9, "poor": 0.0}, 9.0, "on the training generator"),
     ],
 )
 def test_each_gate_can_fail_and_only_it(tmp_path, change, own, broken):
     base = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
     _, found = verdicts(tmp_path, base | change, own)
     assert [broken in gate.asked for gate in found.values() if not gate.met] == [True]
+
+
+def test_detectors_that_guess_outside_the_family_fail_a_gate(tmp_path):
+    _, found = verdicts(tmp_path, {"good": 1.5, "poor": -0.3, "bad": -0.4, "container": 0.0, "hf_energy": 0.3})
+    gate = next(gate for asked, gate in found.items() if "no chance" in asked)
+    assert (gate.measured, gate.met) == ("1 of 3", False)
 
 
 def test_the_measured_numbers_are_those_of_the_rows(tmp_path):

@@ -32,12 +32,22 @@ def write(tmp_path, text):
     [
         ("[methods.dire]\nstepz = 3\n", "no parameter of dire 'stepz'"),
         ('[methods.dire]\nsteps = "many"\n', "steps of dire has the value 'many'"),
+        ("[methods.dire]\nepochs = 0\n", "epochs of dire has the value 0"),
+        ("[methods.dire]\nlr = inf\n", "lr of dire has the value inf"),
+        ("[methods.dire]\nweight_decay = -0.1\n", "weight_decay of dire has the value -0.1"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(tmp_path, text, words):
     suite = suites.load(write(tmp_path, text))
     with pytest.raises(UserError, match=words):
         suites.instantiate(suite, "dire", "", discover.method("dire"))
+
+
+def test_a_share_is_between_none_and_all(tmp_path):
+    suite = suites.load(write(tmp_path, "[methods.drct]\nalpha = 1.5\n[methods.cnnspot]\nblur_prob = 0\n"))
+    with pytest.raises(UserError, match=r"alpha of drct has the value 1\.5"):
+        suites.instantiate(suite, "drct", "", discover.method("drct"))
+    assert suites.instantiate(suite, "cnnspot", "", discover.method("cnnspot")).params.blur_prob == 0
 
 
 def test_a_suite_extends_another_key_by_key(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.figure
+from PIL import Image
 
 from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting, Value
@@ -95,6 +96,10 @@ def write_figures(board: Board, results: Results) -> list[Path]:
 def save(figure: matplotlib.figure.Figure, path: Path) -> None:
     """Write a figure as PNG and SVG, without dates: the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "bench"}):
-        figure.savefig(path, dpi=130, metadata={"Software": None})
+        figure.savefig(drawn, dpi=130, format="png")
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    # A palette takes a third of the room, and a board keeps its figures.
+    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(path, "PNG", optimize=True)

@@ -208,6 +208,14 @@ class Detector(Method):
         """
         return state
 
+    def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
+        """Why an official checkpoint does not belong to this model though its tensors fit; '' where it does."""
+        return ""
+
+    def checkpoint_hint(self) -> str:
+        """What a person must know who scores official checkpoints by this variant; '' where there is nothing."""
+        return ""
+
     @abstractmethod
     def schedule(self) -> Schedule:
         """Optimiser, epochs, batch and stopping rule."""

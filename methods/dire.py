@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bench.detector import RGB, Card, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import center_crop_arr, crop, resize_short_side
+from bench.kit.geometry import center_crop_arr, crop, pad_to_square, resize_short_side
 from bench.recipe import Recipe
 from bench.recon.engines import adm_inversion, ddim_inversion, sd_inpaint
 from methods._parts import recipes
@@ -24,8 +24,8 @@ class Params:
 
     ``model``: ``sd`` (Stable Diffusion v1.4), ``adm`` (the official pixel model), which clips the predicted image if
     ``clip_denoised``, or ``inpaint`` (DRCT's reconstruction at native size, sides cropped to ``max_size``).
-    ``recipe``: ``official``, or ``drct``, which augments the map. ``depths``, ``width`` and ``stride`` shape the
-    ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``recipe``: ``official``, or ``drct``: its schedule, and native crops of the map. ``depths``, ``width`` and
+    ``stride`` shape the ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
     model: Literal["sd", "adm", "inpaint"] = "sd"
@@ -120,17 +120,28 @@ class DIRE(recipes.OneLogit):
         return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training."""
+        """``image``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training.
+
+        In DRCT's recipe |x − x'| / 127.5 of a native crop, 0…2, with no other change.
+        """
+        import torch
+
         from methods._parts.tensors import imagenet
 
         p, image = self.params, self._shown(sample.rgb).astype(np.int16)
         difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)
         if p.recipe == "drct":
-            return {"image": imagenet(recipes.drct_view(difference, stage, rng, p.crop_size))}
+            part = crop(pad_to_square(difference, p.crop_size), p.crop_size, rng if stage == "train" else None)
+            return {"image": torch.from_numpy(part.astype(np.float32) / 127.5).permute(2, 0, 1)}
         difference = crop(resize_short_side(difference, p.load_size), p.crop_size, rng if stage == "train" else None)
         if stage == "train" and rng.random() < 0.5:
             difference = difference[:, ::-1]
         return {"image": imagenet(difference)}
+
+    def checkpoint_hint(self) -> str:
+        """The official files were trained on the pixel model's maps."""
+        official = "The files that DIRE's authors published were trained on ADM's maps: score those by dire[adm]."
+        return official if self.params.model == "sd" else ""
 
     def schedule(self) -> Schedule:
         """Adam with the CNNDetection early stop on validation accuracy, or DRCT's."""

@@ -104,7 +104,15 @@ class DRCT(Detector):
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The published file without its copy of CLIP (``model.model.``)."""
-        return {name: t for name, t in state.items() if not name.startswith("model.model.")}
+        from methods._parts.clip import without_copy
+
+        return without_copy(state, "model.model.") if self.params.backbone == "clip" else state
+
+    def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
+        """Whether the file's CLIP is not the frozen one."""
+        from methods._parts.clip import OnFrozen, other_clip
+
+        return other_clip(model, state, "model.model.") if isinstance(model, OnFrozen) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""

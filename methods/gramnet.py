@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.detector import Card, Detector, Sample, Schedule, Stage
+from bench.kit.geometry import crop, resize_short_side
 from methods._parts import recipes
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 class Params:
     """``recipe``: ``official``, or ``drct`` (as DRCT's and SARE's tables retrain it, on crops of ``crop_size``).
 
+    ``port``: what AIGCDetectBenchmark's network sees, on crops of ``crop_size`` too.
     ``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes.
     ``width``, ``depths`` and ``strides`` shape the trunk; the defaults are ResNet-18. ``cosine`` belongs to ``drct``.
     """
 
     recipe: recipes.Name = "official"
+    port: bool = False
     image_size: int = 512
     crop_size: int = 224
     resize_from: tuple[int, int] = (64, 256)
@@ -53,10 +56,11 @@ class GramNet(Detector):
         weights={"resnet18": "trunk"},
         deviations=(
             "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
+            "`aigc` scores files of AIGCDetectBenchmark's port (one logit); trained, it lacks the port's blur and JPEG",
         ),
     )
     Params = Params
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT, "aigc": {"port": True}}
 
     def roles(self) -> Sequence[str]:
         """The ImageNet trunk, unless training starts from scratch."""
@@ -76,20 +80,24 @@ class GramNet(Detector):
         return network
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The official head says (fake, real): its rows change places. A port's single logit becomes (0, logit)."""
+        """The official head says (fake, real): its rows change places. DRCT's says (real, fake) as ours.
+
+        The single logit of AIGCDetectBenchmark's port becomes (0, logit); elsewhere it is misshapen.
+        """
         import torch
 
+        if self.params.recipe == "drct":
+            return state
         head = {name: state[name] for name in ("fcnewr.3.weight", "fcnewr.3.bias") if name in state}
-        turned = {
-            name: t.flip(0) if len(t) == 2 else torch.cat([torch.zeros_like(t), t]) if len(t) == 1 else t
-            for name, t in head.items()
-        }
-        return {**state, **turned}
+        if self.params.port:
+            return {**state, **{name: torch.cat([torch.zeros_like(t[:1]), t]) for name, t in head.items()}}
+        return {**state, **{name: t.flip(0) for name, t in head.items()}}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side.
 
-        In DRCT's recipe a native crop in RGB with ImageNet's mean and deviation.
+        In DRCT's recipe a native crop in RGB with ImageNet's mean and deviation; in the port the same of the image with
+        its shorter side at 8/7 of the crop.
         """
         import torch
         from torch.nn.functional import interpolate
@@ -98,6 +106,10 @@ class GramNet(Detector):
 
         if self.params.recipe == "drct":
             return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, self.params.crop_size))}
+        if self.params.port:
+            side = self.params.crop_size
+            resized = resize_short_side(sample.rgb, side * 8 // 7)
+            return {"image": imagenet(crop(resized, side, rng if stage == "train" else None))}
         bgr = np.ascontiguousarray(sample.rgb[:, :, ::-1])
         image = torch.from_numpy(bgr).permute(2, 0, 1)[None].float()
         sides = [self.params.image_size]

@@ -87,8 +87,9 @@ class LaRE2(Detector):
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """A trained file without CLIP's text half."""
-        text = "clip_model."
-        return {n: t for n, t in state.items() if not n.startswith(text) or n.startswith(f"{text}visual.")}
+        from methods._parts.clip import without_copy
+
+        return without_copy(state, "clip_model.", visual=False)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation, mirrored outwards where smaller.
@@ -99,9 +100,12 @@ class LaRE2(Detector):
 
         from methods._parts.tensors import imagenet
 
-        side = self.params.crop_size
+        side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
+        cells = self.params.size // 8
+        if maps.shape != (4, cells, cells):
+            raise ValueError(f"the error map is {maps.shape}, not (4, {cells}, {cells})")
         image = crop(pad_to_square(sample.rgb, side, "reflect"), side, rng if stage == "train" else None)
-        return {"image": imagenet(image), "error": torch.from_numpy(np.array(sample.artefacts["error"], np.float32))}
+        return {"image": imagenet(image), "error": torch.from_numpy(maps)}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross-entropy."""

@@ -72,7 +72,15 @@ class UnivFD(recipes.OneLogit):
         """The published head alone, ``weight`` and ``bias``; or a training script's file, without its copy of CLIP."""
         if set(state) == {"weight", "bias"}:
             return {f"fc.{name}": t for name, t in state.items()}
-        return {name: t for name, t in state.items() if not name.startswith("model.")}
+        from methods._parts.clip import without_copy
+
+        return without_copy(state, "model.")
+
+    def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
+        """Whether the file's CLIP is not the frozen one."""
+        from methods._parts.clip import OnFrozen, other_clip
+
+        return other_clip(model, state, "model.") if isinstance(model, OnFrozen) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], CLIP's mean and deviation.

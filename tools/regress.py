@@ -19,6 +19,7 @@ from bench.ledger import rows
 from bench.types import Row
 
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "runs" / "regress"
 GOLDEN = ROOT / "tests" / "golden" / "regress.csv"
 #: Machines differ in the last bits; small networks trained for few steps pass some of it on. In units of AUC, 0…1.
 TOLERANCE = 0.05
@@ -36,9 +37,14 @@ def read(path: Path) -> Numbers:
     """Numbers that :func:`write` kept. Raises UserError if there are none."""
     if not path.exists():
         raise UserError(f"{path} does not exist.", "There is nothing to compare with.", "Make it with --write.")
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    return {tuple(line[column] for column in KEY): float(line["auc"]) if line["auc"] else None for line in lines}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        return {tuple(line[column] for column in KEY): float(line["auc"]) if line["auc"] else None for line in lines}
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} holds no kept numbers.", f"{type(error).__name__}: {error}", "Make it with --write."
+        ) from error
 
 
 def write(path: Path, found: Numbers) -> None:
@@ -68,15 +74,23 @@ def differences(golden: Numbers, found: Numbers, tolerance: float) -> list[str]:
 def main(words: list[str]) -> int:
     """Run, then compare or keep; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--golden", type=Path, default=GOLDEN, help="the kept numbers")
+    parser.add_argument("--golden", type=Path, default=GOLDEN, help="the kept numbers (default: the committed)")
     parser.add_argument("--write", action="store_true", help="keep the numbers of this run")
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="largest difference in AUC, 0…1")
-    parser.add_argument("--results", type=Path, default=ROOT / "results" / "runs" / "regress")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"largest difference in AUC, 0…1 ({TOLERANCE})"
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the run's results go")
     parser.add_argument("run", nargs="*", help="options of run_bench.py, after --")
     asked = parser.parse_args(words)
     taken = {"--results", "--suite", "--dry-run", "--json"} & {word.partition("=")[0] for word in asked.run}
     if taken:
         parser.error(f"{', '.join(sorted(taken))} is decided here; --results stands before the --")
+    if not 0 <= asked.tolerance <= 1:
+        parser.error(f"--tolerance {asked.tolerance:g} is no difference of AUC, 0…1")
+    if asked.write and asked.run and asked.golden == GOLDEN:
+        parser.error("your own run has its own numbers: name a file for them with --golden")
+    if not asked.golden.parent.is_dir() or asked.golden.is_dir():
+        parser.error(f"--golden {asked.golden} is no file that can be written")
     golden = {} if asked.write else read(asked.golden)
     (asked.results / "rows.csv").unlink(missing_ok=True)  # So that only this run's are compared.
     own = asked.run or ["--test", "genimage:sdv14,biggan"]

@@ -138,7 +138,9 @@ def prepare(
 
 @app.command()
 def score(
-    method: Annotated[str, typer.Argument(help="A method or `name[variant]` that has been fitted by `run`.")],
+    method: Annotated[
+        str, typer.Argument(help="A method or `name[variant]`: one that `run` has fitted, or any with `--checkpoint`.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
     protocol: Annotated[str, typer.Option(help="The protocol that the fit was trained under.")] = "aligned",
@@ -151,7 +153,9 @@ def score(
     ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="`ROLE=FOLDER`: weights beside the checkpoint, such as `clip_vit_l14` (see `list models`)."),
+        typer.Option(
+            help="`ROLE=FOLDER|FILE`: weights beside the checkpoint, such as `clip_vit_l14` (see `list models`)."
+        ),
     ] = None,
     artefact: opt.Artefacts = None,
     trust_pickle: Annotated[
@@ -167,7 +171,7 @@ def score(
     progress = new_progress()
     words = tuple(weights or ()), tuple(artefact or ())
     places = own.ScoreOptions(suite, models, device, store, checkpoint, *words, trust_pickle)
-    wanted = own.check_score(method, images, (train, protocol, seed), places)
+    wanted = own.check_score(method, images, (train, protocol, seed), places, progress)
     from bench.run import single
 
     scored = single.score_images(wanted, progress)

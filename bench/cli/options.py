@@ -61,7 +61,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        help="`ROLE=FOLDER`, once a role: your own copy of a model instead of `--models`' (see `list models`)."
+        help="`ROLE=FOLDER|FILE`, once a role: your own copy of a model instead of `--models`' (see `list models`)."
     ),
 ]
 Artefacts = Annotated[

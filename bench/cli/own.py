@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.corpus import image_files
+from bench.data.protocols import PROTOCOLS
+from bench.detector import Detector
 from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
+from bench.progress import Progress
 from bench.recon.store import Store
 from bench.run import given
-from bench.run.request import Chosen, Wanted, choose_device, choose_methods, own_weights
+from bench.run.companions import own_weights
+from bench.run.request import Chosen, Wanted, choose_device, choose_methods
 from bench.suites import suite as suites
 from bench.types import Fit
 
@@ -54,19 +58,24 @@ def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int
     params = json.loads(json.dumps(asdict(chosen.method.params)))
     known = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
     wanted = {"source": source, "protocol": protocol, "seed": seed}
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
     matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
     if not matching:
         listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
         raise UserError(
             f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
             f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
-            f"Run `python run_bench.py --methods {chosen.label} --train {source}` first, or name one of these.",
+            f"Run `python run_bench.py --methods {chosen.label} --train {source} --seeds {seed}` first, or name one of "
+            "these.",
         )
     fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
     return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
 
 
-def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions) -> Wanted:
+def check_score(
+    method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
+) -> Wanted:
     """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
     loaded = suites.load(options.suite)
     if options.checkpoint is not None:  # It was trained in the paper's sizes: no suite's parameters apply.
@@ -76,7 +85,7 @@ def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], o
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
     paths = _images(places)
-    own, made = own_weights(options.weights), _own_artefacts(options.artefacts, chosen[0])
+    own, made = own_weights(options.weights, options.store), _own_artefacts(options.artefacts, chosen[0])
     if options.checkpoint is None:
         zoo = Zoo(options.models or loaded.models, own, options.store)
         fit = _find_fit(chosen[0], options.store, *wanted)
@@ -87,6 +96,9 @@ def check_score(method: str, places: list[Path], wanted: tuple[str, str, int], o
             f"Looked at {options.checkpoint.absolute()}.",
             "Name the file that the authors published.",
         )
+    hint = chosen[0].method.checkpoint_hint() if isinstance(chosen[0].method, Detector) else ""
+    if hint:
+        progress.warn(hint)
     zoo, store = Zoo(options.models or "hub", own, options.store), Store(options.store)
     return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle, made)
 

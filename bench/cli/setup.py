@@ -20,6 +20,7 @@ from bench.recipe import Recipe
 from bench.recon.store import Store
 from bench.run import request as asked
 from bench.run import sources
+from bench.run.companions import own_weights
 from bench.run.gather import gather
 from bench.run.matrix import build
 from bench.run.request import Request
@@ -164,7 +165,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         check_writable(option, folder)
     train = _check_names(suite, options)
     wants_probes = options.methods == "all" if options.probes is None else options.probes
-    zoo = Zoo(options.models or suite.models, asked.own_weights(options.weights or ()), options.store)
+    zoo = Zoo(options.models or suite.models, own_weights(options.weights or (), options.store), options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])

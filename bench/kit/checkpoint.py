@@ -6,6 +6,7 @@ import pickle
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from bench.errors import UserError
 #: Where training scripts put the weights in their files, from the outside in.
 _WRAPPERS = ("state_dict", "model", "netC")
 _PARALLEL = "module."
+#: First bytes of a pickle, and of the zip archive that torch puts one into.
+_PICKLED = (b"\x80", b"P")
 #: What torch's reader raises on a file that is none of its own.
 _JUNK = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
 
@@ -29,12 +32,12 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     A prefix ``module.`` on every name is dropped. Raises UserError for a file that holds none of these, and for a
     pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
     """
-    found = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
-    if isinstance(found, nn.Module):
-        found = found.state_dict()
+    found: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
+    found = found.state_dict() if isinstance(found, nn.Module) else found
     for wrapper in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping | nn.Module):
+            inside = found[wrapper]
+            found = inside.state_dict() if isinstance(inside, nn.Module) else inside
     tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
     if not tensors:
         held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
@@ -62,10 +65,33 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+class _Absent(nn.Module):
+    """In the place of a network whose class is not here: it holds its weights and cannot compute."""
+
+
+def _stand_in() -> ModuleType:
+    """``pickle`` with an unpickler that takes classes of a script (``__main__``) that is not here as mere modules."""
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - whatever the file names
+            try:
+                return super().find_class(module, name)
+            except (AttributeError, ImportError):
+                return type(name, (_Absent,), {"__module__": module})
+
+    standing = ModuleType("standing_pickle")
+    vars(standing).update({name: getattr(pickle, name) for name in ("load", "loads", "dumps", "UnpicklingError")})
+    vars(standing)["Unpickler"] = Unpickler
+    return standing
+
+
 def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        with path.open("rb") as file:
+            if file.read(1) not in _PICKLED:
+                raise _unreadable(path, error) from error
         if not trust_pickle:
             raise UserError(
                 f"{path} is a pickled object, not plain weights.",
@@ -75,7 +101,9 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
     except _JUNK as error:
         raise _unreadable(path, error) from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_stand_in())
+    except (*_JUNK, pickle.UnpicklingError) as error:
+        raise _unreadable(path, error) from error
     except (AttributeError, ImportError) as error:
         raise UserError(
             f"{path} was pickled with code that is not here.",
@@ -103,6 +131,11 @@ def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], pa
             f"{path} does not fit {detector.card.title}.",
             f"{told[0].upper()}{told[1:]}.",
             "Name the variant that it was trained as, or another checkpoint; nothing was scored.",
+        )
+    foreign = detector.foreign(model, tensors)
+    if foreign:
+        raise UserError(
+            f"{path} does not belong to the weights beside it.", foreign, "Name its own with --weights ROLE=FOLDER."
         )
     model.load_state_dict({name: t.to(wanted[name].dtype) for name, t in state.items()}, strict=False)
 

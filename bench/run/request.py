@@ -13,7 +13,6 @@ from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
 from bench.device import has_driver
 from bench.errors import UserError, unknown
-from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.recipe import Recipe
 from bench.recon.probes import PROBES
@@ -210,16 +209,6 @@ def roles_of(chosen: Chosen) -> set[str]:
     """Every weights role that a method's networks and artefacts ask for."""
     needs = [need for stage in STAGES for need in chosen.method.needs(stage).values()]
     return set(chosen.method.roles()).union(*(need.roles() for need in needs))
-
-
-def own_weights(asked: Sequence[str]) -> dict[str, Path]:
-    """Folders by role from ``ROLE=FOLDER`` words."""
-    wrong = next((word for word in asked if "=" not in word), None)
-    if wrong is not None:
-        raise UserError(
-            f"--weights {wrong} names no folder.", f"Roles: {', '.join(MODELS)}.", "Write --weights ROLE=FOLDER."
-        )
-    return {role: Path(folder) for role, _, folder in (word.partition("=") for word in asked)}
 
 
 def check_tasks(methods: Sequence[Chosen], chosen: Sequence[Source]) -> None:

@@ -52,7 +52,14 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     hashes = {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}
     refs = references(method, [part], hashes, "test", ready)
     fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
-    found = execute.score(method, fit, refs, session) if refs else []
+    try:
+        found = execute.score(method, fit, refs, session) if refs else []
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{wanted.chosen.label} cannot score these images with what it was given.",
+            f"{type(error).__name__}: {error}",
+            "Weights and artefacts must have the sizes that the method is scored with (`list methods --json`).",
+        ) from error
     logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))
     return [_line(item, logits.get(item.row_id), wanted.chosen.label, fit) for item in part.items]
 
@@ -89,13 +96,16 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
 
 def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, Any]:
     target = fit.task.partition(":")[2] or "fake"
+    status, reason = item.status, "" if item.status == OK else item.reason
+    if logit is not None and not math.isfinite(logit):
+        logit, status, reason = None, "failed", "the score is not finite"
     chance = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
     return {
         "path": str(item.path),
         "method": method,
         f"p_{target}": chance,
         "logit": logit,
-        "status": item.status,
-        "reason": "" if item.status == OK else item.reason,
+        "status": status,
+        "reason": reason,
         "fit": fit.key,
     }

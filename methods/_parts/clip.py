@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,33 @@ from transformers import CLIPVisionModelWithProjection
 
 from bench.nets.clip import MEAN, STD, load_half
 
-__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen"]
+__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen", "other_clip", "without_copy"]
+
+
+#: Names of OpenAI's CLIP, in whose layout detectors keep a copy of it in their files.
+_TEXT = ("transformer.", "token_embedding.", "ln_final.", "positional_embedding", "text_projection", "logit_scale")
+_SEEN = "visual.class_embedding"
+
+
+def without_copy(state: Mapping[str, Tensor], prefix: str, visual: bool = True) -> dict[str, Tensor]:
+    """A checkpoint without the tensors of CLIP below ``prefix``; with its image half if not ``visual``.
+
+    Only CLIP's own names are left out: a stranger below the prefix stays, and is told as one.
+    """
+    names = (*_TEXT, "visual.", "input_resolution", "context_length", "vocab_size") if visual else _TEXT
+    copied = tuple(f"{prefix}{name}" for name in names)
+    return {name: tensor for name, tensor in state.items() if not name.startswith(copied)}
+
+
+def other_clip(model: OnFrozen, state: Mapping[str, Tensor], prefix: str) -> str:
+    """How the copy of CLIP in a checkpoint differs from the frozen one beside it; '' where it is the same or absent."""
+    copy, own = state.get(f"{prefix}{_SEEN}"), model.encoder.clip.vision_model.embeddings.class_embedding
+    if copy is None:
+        return ""
+    if copy.shape != own.shape:
+        return f"Its CLIP is {copy.numel()} wide, that beside it {own.numel()}."
+    apart = float((copy.float() - own.float()).abs().max())
+    return f"Its CLIP was trained on: the class embeddings are up to {apart:.2g} apart." if apart > 1e-3 else ""
 
 
 class ImageEncoder(nn.Module):

@@ -1,5 +1,7 @@
 """Official layouts, strict loading, and what each adapter makes of its authors' files."""
 
+import subprocess
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import nn
 from bench import discover
 from bench.errors import UserError
 from bench.kit import checkpoint
+from bench.models.zoo import Zoo
 
 
 def tensors():
@@ -46,6 +49,26 @@ def test_a_pickled_module_is_refused_unless_trusted(tmp_path):
         checkpoint.read(tmp_path / "c.pth")
     assert "--trust-pickle" in caught.value.remedy
     assert set(checkpoint.read(tmp_path / "c.pth", trust_pickle=True)) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_module_of_a_script_that_is_not_here_gives_its_weights(tmp_path, wrapped):
+    script = tmp_path / "train.py"
+    kept = '{"model": NeuralNet()}' if wrapped else "NeuralNet()"
+    script.write_text(
+        "import torch\nclass NeuralNet(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.fc1 = torch.nn.Linear(3, 2)\ntorch.save({kept}, {str(tmp_path / 'c.pt')!r})\n"
+    )
+    subprocess.run([sys.executable, str(script)], check=True)
+    found = checkpoint.read(tmp_path / "c.pt", trust_pickle=True)
+    assert {name: tuple(t.shape) for name, t in found.items()} == {"fc1.weight": (2, 3), "fc1.bias": (2,)}
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_web_page_is_no_pickle(tmp_path, trust):
+    (tmp_path / "c.pth").write_bytes(b"<!DOCTYPE html><html>Quota exceeded</html>")
+    with pytest.raises(UserError, match="cannot be read as a checkpoint"):
+        checkpoint.read(tmp_path / "c.pth", trust_pickle=trust)
 
 
 @pytest.mark.parametrize("name", ["c.pth", "c.safetensors"])
@@ -97,9 +120,30 @@ def test_gramnets_labels_are_turned_and_a_ports_single_logit_becomes_two():
     )
     assert turned["fcnewr.3.weight"].tolist() == [[2.0], [1.0]]
     assert turned["fcnewr.3.bias"].tolist() == [4.0, 3.0]
-    port = method.official({"fcnewr.3.weight": torch.tensor([[5.0]]), "fcnewr.3.bias": torch.tensor([6.0])})
+    single = {"fcnewr.3.weight": torch.tensor([[5.0]]), "fcnewr.3.bias": torch.tensor([6.0])}
+    assert method.official(single)["fcnewr.3.weight"].shape == (1, 1), "to be told as misshapen"
+    port = detector("gramnet", port=True).official(single)
     assert port["fcnewr.3.weight"].tolist() == [[0.0], [5.0]]
     assert port["fcnewr.3.bias"].tolist() == [0.0, 6.0]
+    state = {"fcnewr.3.weight": torch.tensor([[1.0], [2.0]])}
+    assert detector("gramnet", recipe="drct").official(state)["fcnewr.3.weight"].tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("drct", "model.model."), ("univfd", "model.")])
+def test_strangers_below_clips_prefix_are_kept_to_be_told(name, prefix):
+    names = ("visual.conv1.weight", "transformer.resblocks.0.ln_1.weight", "logit_scale", "garbage")
+    found = detector(name).official({f"{prefix}{n}": torch.zeros(1) for n in names})
+    assert set(found) == {f"{prefix}garbage"}
+
+
+def test_a_clip_that_was_trained_on_is_told():
+    method, folder = detector("univfd"), Zoo("mini").folder("clip_vit_l14")
+    model = method.build({"clip_vit_l14": folder})
+    own = model.encoder.clip.vision_model.embeddings.class_embedding.detach()
+    assert method.foreign(model, {"model.visual.class_embedding": own.clone()}) == ""
+    assert method.foreign(model, {}) == ""
+    assert "0.5 apart" in method.foreign(model, {"model.visual.class_embedding": own + 0.5})
+    assert "wide" in method.foreign(model, {"model.visual.class_embedding": own[:-1]})
 
 
 #: Detectors whose whole network is in their authors' file, at the paper's size.

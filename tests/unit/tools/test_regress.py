@@ -27,3 +27,26 @@ def test_what_is_kept_is_read_back(tmp_path):
     assert regress.read(tmp_path / "a.csv") == {CELL: pytest.approx(0.812346), OTHER: None}
     with pytest.raises(UserError, match="does not exist"):
         regress.read(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tolerance", "nan"], "no difference of AUC"),
+        (["--tolerance", "-1"], "no difference of AUC"),
+        (["--write", "--", "--data", "x"], "--golden"),
+        (["--write", "--golden", "/nowhere/at/all.csv"], "no file that can be written"),
+    ],
+)
+def test_bad_uses_are_refused_before_anything_runs(capsys, monkeypatch, words, told):
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("it ran"))
+    with pytest.raises(SystemExit) as caught:
+        regress.main(words)
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_another_table_is_no_golden_file(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="holds no kept numbers"):
+        regress.read(tmp_path / "other.csv")

@@ -56,6 +56,7 @@ class CNNSpot(recipes.OneLogit):
             "validation images are not blurred or JPEG-coded; the official script does both at random",
             "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params

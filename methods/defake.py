@@ -47,6 +47,7 @@ class DEFAKE(Detector):
         version=1,
         weights={"clip_vit_b32": "encoders"},
         deviations=(
+            "trains with CLIP's mean and deviation, as the test script has them; the training script has 0.5 and 0.5",
             "captions by BLIP in training too; the published training script takes the prompts",
             "BLIP at its own size and normalisation, greedy; the published script feeds it 224 px without "
             "normalisation and searches with three beams",

@@ -69,6 +69,7 @@ class DIRE(recipes.OneLogit):
             "reconstructions are kept as PNG whatever the input's container; "
             "the official code writes maps in the input's format, which leaks the class",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params

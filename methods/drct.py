@@ -60,6 +60,7 @@ class DRCT(Detector):
         version=1,
         weights={"clip_vit_l14": "encoder", "convnext": "backbone of conv_b"},
         deviations=(
+            "`w512`: some published files have 512 numbers in the embedding, not the paper's 1024",
             "noise of a reconstruction is drawn per image; the official code has one seed for all",
             "the best epoch is chosen on real and fake images of the validation split, without reconstructions",
             "augmentations are written on Pillow and scipy; the official ones are albumentations 1.3",
@@ -70,6 +71,7 @@ class DRCT(Detector):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "conv_b": {"backbone": "conv_b", "batch_size": 128},
         "no_reconstructions": {"reconstructions": False},
+        "w512": {"embedding": 512},
     }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:

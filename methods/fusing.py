@@ -53,9 +53,11 @@ class Fusing(recipes.OneLogit):
         version=1,
         weights={"resnet50": "backbone"},
         deviations=(
+            "the best epoch on unaugmented validation images is kept; the official validation is augmented",
             "stops when the rate is at its minimum; the official loop never stops by itself",
             "images of different sizes train together; the official loader needs one size",
             "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
+            recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params

@@ -58,7 +58,10 @@ class LGrad(recipes.OneLogit):
         label_convention="1 = fake",
         version=1,
         weights={"resnet50": "classifier"},
-        deviations=("gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",),
+        deviations=(
+            "gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",
+            recipes.DRCT_ONE_LOGIT,
+        ),
     )
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}

@@ -57,6 +57,7 @@ class LNP(recipes.OneLogit):
         deviations=(
             "the trunk's weights are copied by name; the official script copies them by position",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params

@@ -50,9 +50,12 @@ class UnivFD(recipes.OneLogit):
         version=1,
         weights={"clip_vit_l14": "encoder"},
         deviations=(
+            "the head starts as torch draws it; the official one from N(0, 0.02)",
+            "the best epoch on unaugmented validation images is kept; the official script in effect keeps the last",
             "stops by validation accuracy on the source's own validation split; "
             "the official script looks at the ProGAN test set",
             "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
+            recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params

@@ -137,7 +137,8 @@ def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
     if as_json:
         document(list(found))
         return
-    print(tabulate([[f["thing"], f["state"], f["remedy"]] for f in found], ["", "state", "how to get it"]))
+    body = [[f["thing"], f["state"], f["remedy"]] for f in found]
+    print(tabulate(body, ["", "state", "how to get it"], maxcolwidths=[None, 60, 50]))
 
 
 def names(kind: str, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:

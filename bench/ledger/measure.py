@@ -20,6 +20,8 @@ METRICS = (("acc", "0.5"), ("acc", "source_val"), ("auc", ""), ("ap", ""), ("rea
 AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
 #: The columns of a row that its cell gives.
 _SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
+#: Images of the rarer class below which there is no interval: resampled, a handful says nothing about the rest.
+FEW = 5
 Draws = NDArray[np.float64]
 
 
@@ -92,7 +94,8 @@ def _rows_of(measured: Measured) -> list[Row]:
         value = measured.values.get((metric, rule))
         if value is None and entry.status == OK:
             continue
-        low, high = (None, None) if value is None else interval.percentile(measured.draws[metric, rule])
+        drawn = value is not None and min(measured.n_real, measured.n_fake) >= FEW
+        low, high = interval.percentile(measured.draws[metric, rule]) if drawn else (None, None)
         found.append(
             Row(
                 **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
@@ -103,7 +106,7 @@ def _rows_of(measured: Measured) -> list[Row]:
                 value=value,
                 low=low,
                 high=high,
-                interval="" if value is None else interval.NAME,
+                interval=interval.NAME if drawn else "",
                 n_real=measured.n_real,
                 n_fake=measured.n_fake,
                 n_listed=measured.n_listed,

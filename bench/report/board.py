@@ -112,8 +112,10 @@ class Board:
         return Value(_mean(found, "value"), _mean(found, "low"), _mean(found, "high"), len(found), spread=spread)
 
 
-def _mean(found: Sequence[Row], name: str) -> float:
-    return float(np.mean([getattr(row, name) for row in found]))
+def _mean(found: Sequence[Row], name: str) -> float | None:
+    """The mean of a column; None where a row has none."""
+    values = [getattr(row, name) for row in found]
+    return None if None in values else float(np.mean(values))
 
 
 def setting_of(row: Row) -> Setting:

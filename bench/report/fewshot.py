@@ -92,8 +92,10 @@ def csv_text(marks: Iterable[Mark]) -> str:
 
 
 def _cell(value: Value | None) -> str:
-    if value is None or value.value is None or value.low is None or value.high is None:
+    if value is None or value.value is None:
         return "–"
+    if value.low is None or value.high is None:
+        return f"{100 * value.value:.1f}"
     return f"{100 * value.value:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
 
 

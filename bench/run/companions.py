@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS
+from bench.models.zoo import files_of
 
 #: A role whose files are among these is one network: its authors' single file is enough.
 _ONE_FILE = {"config.json", "model.safetensors", "256x256_diffusion_uncond.pt"}
@@ -37,7 +38,23 @@ def own_weights(asked: Sequence[str], store: Path) -> dict[str, Path]:
                 "Name a folder or a file.",
             )
         found[role] = _folder_of(role, path, store) if path.is_file() else path
+        _check_readable(role, found[role])
     return found
+
+
+def _check_readable(role: str, folder: Path) -> None:
+    """Raise UserError for a file of tensors that is broken, before anything is computed with the others."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in files_of(folder, MODELS[role].files):
+        if path.suffix == ".safetensors":
+            try:
+                with safe_open(path, "numpy"):
+                    pass
+            except (SafetensorError, OSError) as error:
+                raise UserError(
+                    f"--weights {role}: {path} is no file of tensors.", f"{error}.", "Fetch or copy it again."
+                ) from error
 
 
 def _folder_of(role: str, path: Path, store: Path) -> Path:

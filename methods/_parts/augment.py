@@ -66,15 +66,15 @@ def colour(rgb: RGB, rng: Rng) -> RGB:
     if kind == 1:
         flat = rgb.reshape(-1, 3).astype(np.float64) / 255
         values, vectors = np.linalg.eigh(np.cov(flat.T))
-        return _whole(rgb + 255 * vectors @ (rng.normal(0, 0.1, 3) * values))
+        return _whole(rgb + 255 * vectors @ (rng.normal(0, 0.1) * values))  # One draw an image.
     hsv = np.asarray(Image.fromarray(rgb).convert("HSV")).astype(np.int16)
-    hsv += rng.integers((-14, -30, -20), (15, 31, 21))
+    hsv += rng.integers((-28, -30, -20), (29, 31, 21))  # Hue by a ninth of the circle, 20 of OpenCV's 180.
     hsv[..., 0] %= 256
     return np.asarray(Image.fromarray(np.clip(hsv, 0, 255).astype(np.uint8), "HSV").convert("RGB"))
 
 
 def dropout(rgb: RGB, rng: Rng) -> RGB:
-    """One of: eight black squares of 1/28 of the side; a grid whose every second half-cell is black."""
+    """One of: eight black squares of 1/28 of the side; a grid of ten cells a side with a black quarter each."""
     rgb, (height, width) = rgb.copy(), rgb.shape[:2]
     if rng.random() < 0.5:
         side = max(1, round(min(height, width) / 28))
@@ -82,10 +82,10 @@ def dropout(rgb: RGB, rng: Rng) -> RGB:
             top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
             rgb[top : top + side, left : left + side] = 0
         return rgb
-    cell = int(rng.integers(2, max(3, min(height, width) // 2)))
-    for top in range(0, height, cell):
-        for left in range(0, width, cell):
-            rgb[top : top + max(1, cell // 2), left : left + max(1, cell // 2)] = 0
+    high, wide = max(2, height // 10), max(2, width // 10)
+    for top in range(0, height, high):
+        for left in range(0, width, wide):
+            rgb[top : top + high // 2, left : left + wide // 2] = 0
     return rgb
 
 

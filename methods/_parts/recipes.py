@@ -31,6 +31,10 @@ DRCT: Mapping[str, object] = {
 }
 
 
+#: A deviation that every card with one logit shares.
+DRCT_ONE_LOGIT = "in the variant `drct` one logit and binary cross-entropy; DRCT's script gives every network two"
+
+
 class OneLogit(Detector):
     """A detector whose network gives one logit for one image tensor, and learns by binary cross-entropy."""
 

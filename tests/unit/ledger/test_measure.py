@@ -129,3 +129,13 @@ def test_scores_of_another_cell_or_a_torn_file_do_not_count(results):
 def test_an_empty_folder_says_what_to_run(tmp_path):
     with pytest.raises(UserError, match="holds no results"):
         Results(tmp_path).read_matrix()
+
+
+@pytest.mark.parametrize(("n", "told"), [(4, False), (5, True)])
+def test_a_handful_of_images_has_no_interval(tmp_path, n, told):
+    folder, entry = Results(tmp_path), replace(ENTRY, key="1", scores="scores/a.parquet")
+    folder.write_scores(tmp_path / "scores/a.parquet", scores(1, n=n), "1")
+    folder.write_matrix(Matrix((entry,), (Column("genimage", "sdv14", "x"),), "label"))
+    row = find(measure(folder), "sdv14", "auc")
+    assert row.value is not None
+    assert ((row.low is not None), (row.high is not None), bool(row.interval)) == (told,) * 3

@@ -26,6 +26,12 @@ def test_a_folder_is_taken_as_it_is(tmp_path):
     assert own_weights([f"lpips={tmp_path}"], tmp_path / "store") == {"lpips": tmp_path}
 
 
+def test_a_broken_file_in_a_folder_is_named(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"lpips: .*model\.safetensors is no file of tensors"):
+        own_weights([f"lpips={tmp_path}"], tmp_path / "store")
+
+
 @pytest.mark.parametrize(
     ("word", "told"),
     [

@@ -56,6 +56,7 @@ class GramNet(Detector):
         weights={"resnet18": "trunk"},
         deviations=(
             "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
+            "resizes in floats; OpenCV rounds the 8-bit images of the official code, which is less than a level apart",
             "`aigc` scores files of AIGCDetectBenchmark's port (one logit); trained, it lacks the port's blur and JPEG",
         ),
     )

@@ -1,15 +1,18 @@
 """Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
-also need UniversalFakeDetect's for OpenAI's CLIP, and ``drct`` albumentations 1.3.1 and pytorch-metric-learning. Only
-numbers are written, into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
+also need UniversalFakeDetect's for OpenAI's CLIP; ``drct`` and ``lare`` albumentations 1.3.1, ``drct`` also
+pytorch-metric-learning; ``gramnet``, ``lgrad``, ``lnp`` and ``fusing`` OpenCV, ``lnp`` scikit-image. Only numbers are
+written, into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
 """
 
 import ast
 import importlib
 import importlib.util
+import io
 import json
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -44,6 +47,19 @@ def fusing():
             full, scale = imagenet(rgb)[None], torch.tensor([[float(rgb.shape[0]), float(rgb.shape[1])]])
             places = model.COOI.get_coordinates(model.resnet(small)[0], scale)
             found[f"{size}"] = {"logit": model(full, small, scale).item(), "windows": places[0].tolist()}
+    sys.modules["scipy.ndimage.filters"] = types.SimpleNamespace(gaussian_filter=None)
+    sys.path.insert(0, str(Path(trainer.__file__).parents[1] / "data"))
+    data = importlib.import_module("dataset_train")
+    opt = types.SimpleNamespace(blur_prob=0, jpg_prob=0, isTrain=False, cropSize=224)
+    classes = [c for c in vars(data).values() if isinstance(c, type) and c.__module__ == data.__name__]
+    (kind,) = (c for c in classes if "__getitem__" in vars(c))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{n}.png") for n in range(len(SIZES))]
+        for number, path in enumerate(paths):
+            Image.fromarray(image(number, *SIZES[number])).save(path)
+        item = kind.__new__(kind)
+        item.img, item.label, item.opt = paths, [0] * len(paths), opt
+        found["prepared"] = [[_corners(x) for x in item[n][:2]] for n in range(len(paths))]
     return found
 
 
@@ -56,6 +72,10 @@ def gramnet():
         for number, side in enumerate((64, 128)):
             bgr = torch.from_numpy(image(number, side, side)[:, :, ::-1].copy()).permute(2, 0, 1)[None].float() / 255
             found[f"{side}"] = model(bgr)[0].tolist()
+    import cv2  # The test scripts resize 8-bit images: one line between long loops, repeated here.
+
+    squashed = [cv2.resize(image(n, *size)[:, :, ::-1].copy(), (512, 512)) for n, size in enumerate(SIZES)]
+    found["prepared"] = [_corners(torch.from_numpy(x).permute(2, 0, 1).float(), 71, 67) for x in squashed]
     return found
 
 
@@ -67,7 +87,14 @@ def lnp():
     with torch.no_grad():
         noise = denoiser(torch.from_numpy(image(0, 48, 40)).permute(2, 0, 1)[None].float() / 255)
         logits = [classifier(imagenet(image(n, 224, 224))[None]).item() for n in (1, 2)]
-    return {"noise": noise[0, :, ::9, ::11].tolist(), "logits": logits}
+    import cv2
+    from skimage import img_as_ubyte
+
+    # The end of test_sidd_rgb.py: a map that is 8-bit already is scaled again and wraps; RGB is written as BGR.
+    kept = img_as_ubyte(torch.clamp(noise, 0, 1)[0].permute(1, 2, 0).numpy())
+    _, coded = cv2.imencode(".png", kept * 255)
+    shown = np.asarray(Image.open(io.BytesIO(coded.tobytes())))
+    return {"noise": noise[0, :, ::9, ::11].tolist(), "logits": logits, "map": shown[::5, ::7].tolist()}
 
 
 def lgrad():
@@ -78,7 +105,15 @@ def lgrad():
     x = (torch.from_numpy(image(0, 256, 256)).permute(2, 0, 1)[None].float() / 127.5 - 1).requires_grad_(True)
     logit = model(x)
     (slope,) = torch.autograd.grad(logit.sum(), x)
-    return {"logit": logit.item(), "gradient": slope[0, :, ::37, ::41].tolist(), "keys": sorted(model.state_dict())}
+    found = {"logit": logit.item(), "gradient": slope[0, :, ::37, ::41].tolist(), "keys": sorted(model.state_dict())}
+    import cv2
+
+    script = importlib.import_module("gen_imggrad")
+    x = script.processimg(Image.fromarray(image(0, *SIZES[0])))[None].requires_grad_(True)
+    (slope,) = torch.autograd.grad(model(x).sum(), x)
+    stretched = script.normlize_np(slope[0].permute(1, 2, 0).numpy().copy())
+    _, coded = cv2.imencode(".png", stretched[..., ::-1])
+    return found | {"map": np.asarray(Image.open(io.BytesIO(coded.tobytes())))[::37, ::41].tolist()}
 
 
 def lare():
@@ -99,7 +134,15 @@ def lare():
     errors = torch.stack([tensor(0, f"error {n}", (4, 32, 32)).square() for n in (0, 1)])
     with torch.no_grad():
         logits = model(images, errors)
-    return {"logits": logits.tolist(), "keys": sorted(model.state_dict())}
+    with tempfile.TemporaryDirectory() as folder:
+        lists = {"train_file": Path(folder) / "a.txt", "map_file": Path(folder) / "b.txt"}
+        lists["train_file"].write_text("a.png 0\n")
+        lists["map_file"].write_text("maps/a.pt\t0\n")
+        sys.modules["torch.utils.tensorboard"] = types.SimpleNamespace(SummaryWriter=None)
+        data = importlib.import_module("test").ImageDataset("", data_size=224, split_anchor=False, **lists)
+    data.isVal = True
+    prepared = [_corners(data.transform(image(n, *size))) for n, size in enumerate(SIZES)]
+    return {"logits": logits.tolist(), "keys": sorted(model.state_dict()), "prepared": prepared}
 
 
 def dire():
@@ -139,9 +182,9 @@ def _openai_clip():
     return fill(model.CLIP(*vision, openai.CONTEXT, openai.VOCABULARY, openai.TEXT_WIDTH, 1, openai.TEXT_LAYERS))
 
 
-def _corners(x):
+def _corners(x, rows=31, columns=29):
     """A few values of a prepared image, its padding included."""
-    return x[:, ::31, ::29].tolist()
+    return x[:, ::rows, ::columns].tolist()
 
 
 def _small_views():

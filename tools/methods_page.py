@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from bench import discover
 from bench.detector import Method, Statistic
@@ -11,8 +12,10 @@ from bench.detector import Method, Statistic
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 _HEAD = """# Methods
 
-Written by `python -m tools.methods_page` from the cards in `methods/`. Parameters are the papers'; a suite overrides
-them by name, and an unknown name is refused. A variant is asked for as `name[variant]`.
+Written by `python -m tools.methods_page` from the cards in `methods/`. Parameters are the papers'. A suite overrides them by
+name under `[methods.NAME]`, or `[methods."NAME[variant]"]` for a variant alone; a file of your own begins with
+`extends = "mini"` or `"paper"` and is named by `--suite FILE.toml`. An unknown name, or a value out of range, is refused. A
+variant is asked for as `name[variant]`.
 
 """
 
@@ -31,7 +34,7 @@ def _section(name: str, method: type[Method]) -> str:
         facts.append(("weights", ", ".join(f"`{role}` ({use})" for role, use in card.weights.items())))
     for variant, changes in method.variants.items():
         facts.append((f"`{name}[{variant}]`", ", ".join(f"`{key} = {value}`" for key, value in changes.items())))
-    defaults = ", ".join(f"`{field.name} = {field.default}`" for field in fields(method.Params))
+    defaults = _parameters(method)
     if defaults:
         facts.append(("parameters", defaults))
     listed = "".join(f"- {title}: {fact}\n" for title, fact in facts)
@@ -39,6 +42,16 @@ def _section(name: str, method: type[Method]) -> str:
     if card.deviations:
         text += "\nDiffers from the paper or its code:\n\n" + "".join(f"- {line}\n" for line in card.deviations)
     return text
+
+
+def _parameters(method: type[Method]) -> str:
+    """Every parameter with its default, and the words that it may be instead."""
+    hints, listed = get_type_hints(method.Params), []
+    for field in fields(method.Params):
+        words = get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ()
+        others = " or ".join(f"`{word}`" for word in words if word != field.default)
+        listed.append(f"`{field.name} = {field.default}`{f' (or {others})' if others else ''}")
+    return ", ".join(listed)
 
 
 def render() -> str:

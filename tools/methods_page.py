@@ -12,10 +12,10 @@ from bench.detector import Method, Statistic
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 _HEAD = """# Methods
 
-Written by `python -m tools.methods_page` from the cards in `methods/`. Parameters are the papers'. A suite overrides them by
-name under `[methods.NAME]`, or `[methods."NAME[variant]"]` for a variant alone; a file of your own begins with
-`extends = "mini"` or `"paper"` and is named by `--suite FILE.toml`. An unknown name, or a value out of range, is refused. A
-variant is asked for as `name[variant]`.
+Written by `python -m tools.methods_page` from the cards in `methods/`. Parameters are the papers'. A suite overrides
+them by name under `[methods.NAME]`, or `[methods."NAME[variant]"]` for a variant alone; a file of your own begins with
+`extends = "mini"` or `"paper"` and is named by `--suite FILE.toml`. An unknown name, or a value out of range, is
+refused. A variant is asked for as `name[variant]`.
 
 """
 

@@ -139,7 +139,7 @@ def prepare(
 @app.command()
 def score(
     method: Annotated[
-        str, typer.Argument(help="A method or `name[variant]`: one that `run` has fitted, or any with `--checkpoint`.")
+        str, typer.Argument(help="A method or `name[variant]`: fitted by `run`, or with `--checkpoint`.")
     ],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
@@ -151,12 +151,7 @@ def score(
             help="An official checkpoint instead of a fit of ours; implies the paper's parameters and `--models hub`."
         ),
     ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="`ROLE=FOLDER|FILE`: weights beside the checkpoint, such as `clip_vit_l14` (see `list models`)."
-        ),
-    ] = None,
+    weights: opt.Weights = None,
     artefact: opt.Artefacts = None,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Unpickle a whole module: runs whatever code the file names.")

@@ -100,8 +100,10 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
     return found
 
 
-def _probes(suite: suites.Suite, zoo: Zoo, progress: Progress) -> dict[str, Recipe]:
-    """The suite's probes; none, with a warning, where their weights are missing: the detectors' job goes on."""
+def _probes(suite: suites.Suite, zoo: Zoo, options: Options, progress: Progress) -> dict[str, Recipe]:
+    """The suite's probes if wanted; none, with a warning, where their weights are missing: the main job goes on."""
+    if not (options.methods == "all" if options.probes is None else options.probes):
+        return {}
     probes = asked.choose_probes(suite)
     try:
         for role in set[str]().union(*(recipe.roles() for recipe in probes.values())):
@@ -164,7 +166,6 @@ def check(options: Options, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    wants_probes = options.methods == "all" if options.probes is None else options.probes
     zoo = Zoo(options.models or suite.models, own_weights(options.weights or (), options.store), options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
@@ -185,7 +186,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         roots={name: home for name, (home, _) in located.items()},
         folders=folders,
         perturbations=suite.perturbations,
-        probes=_probes(suite, zoo, progress) if wants_probes else {},
+        probes=_probes(suite, zoo, options, progress),
     )
     _check_models(methods, zoo, options, progress)
     device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"

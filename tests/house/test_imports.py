@@ -57,7 +57,8 @@ PREFIXES = {
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
 HEAVY |= {"joblib", "threadpoolctl"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
-LAZY = ("bench.nets", "methods._parts", "bench.run.session", "bench.run.single", "bench.report.write")
+LAZY = ("bench.nets", "methods._parts", "bench.kit.checkpoint", "bench.run.session", "bench.run.single")
+LAZY += ("bench.report.write",)
 
 
 def files():

@@ -172,28 +172,14 @@ def toy(x, t, **_):
     return torch.nn.functional.conv2d(x, kernel, padding=1) + 0.1 * torch.cos(t / 300.0).view(-1, 1, 1, 1)
 
 
-def _openai_clip():
-    """The small seeded CLIP in OpenAI's own code."""
-    file = next(path for folder in sys.path if (path := Path(folder) / "models/clip/model.py").exists())
-    spec = importlib.util.spec_from_file_location("openai_clip", file)
-    model = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(model)
-    vision = (openai.EMBEDDING, openai.SIDE, openai.LAYERS, openai.WIDTH, openai.PATCH)
-    return fill(model.CLIP(*vision, openai.CONTEXT, openai.VOCABULARY, openai.TEXT_WIDTH, 1, openai.TEXT_LAYERS))
-
-
 def _corners(x, rows=31, columns=29):
     """A few values of a prepared image, its padding included."""
     return x[:, ::rows, ::columns].tolist()
 
 
-def _small_views():
-    return torch.stack([imagenet(image(n, openai.SIDE, openai.SIDE)) for n in (0, 1)])
-
-
 def univfd():
     """Logits on CLIP's features; the prepared tensors of images larger and smaller than the crop."""
-    clip = _openai_clip()
+    clip = openai.published()
     package = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
     sys.modules["models.clip"] = types.SimpleNamespace(clip=package)
     module = importlib.import_module("models.clip_models")
@@ -204,7 +190,7 @@ def univfd():
     validate = importlib.import_module("validate")
     prepare = validate.RealFakeDataset([], [], "ours", None, "CLIP:ViT-L/14").transform
     with torch.no_grad():
-        logits = model(_small_views())
+        logits = model(openai.views())
     prepared = [_corners(prepare(Image.fromarray(image(n, *size)))) for n, size in enumerate(SIZES)]
     return {"logits": logits[:, 0].tolist(), "prepared": prepared}
 
@@ -230,17 +216,17 @@ def defake():
     tree = ast.parse((folder / "test.py").read_text())
     names = {"nn": torch.nn, "F": torch.nn.functional}
     exec(compile(ast.Module([n for n in tree.body if isinstance(n, ast.ClassDef)], []), "test", "exec"), names)
-    clip, head = _openai_clip(), fill(names["NeuralNet"](2 * openai.EMBEDDING, [512, 256], 2))
+    clip, head = openai.published(), fill(names["NeuralNet"](2 * openai.EMBEDDING, [512, 256], 2))
     clip.transformer = clip.transformer.resblocks  # Here it returns a pair, which the text half does not expect.
     with torch.no_grad():
         text = clip.encode_text(openai.tokens(*TEXTS))
-        logits = head(torch.cat([clip.encode_image(_small_views()), text], 1))
+        logits = head(torch.cat([clip.encode_image(openai.views()), text], 1))
     return {"logits": logits.tolist(), "text": text.tolist()}
 
 
 def drct():
     """Logits and features on both backbones; the contrastive loss; the tensors of the validation transform."""
-    clip = _openai_clip()
+    clip = openai.published()
     sys.modules["clip"] = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
     sys.modules["f3net"] = types.SimpleNamespace(F3Net=None)
     sys.modules["resnet_gram"] = types.SimpleNamespace(get_GramNet=None)
@@ -248,7 +234,7 @@ def drct():
     models.CLIPModelV2.CHANNELS["ViT-L/14"] = openai.EMBEDDING
     found = {}
     with torch.no_grad():
-        for name, views in (("clip-ViT-L-14", _small_views()), ("convnext_base_in22k", convnext_views())):
+        for name, views in (("clip-ViT-L-14", openai.views()), ("convnext_base_in22k", convnext_views())):
             model = models.get_models(name, pretrained=False, num_classes=2, embedding_size=96)
             if name.startswith("clip"):
                 fill(model.model.fc)

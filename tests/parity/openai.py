@@ -1,7 +1,14 @@
 """OpenAI's CLIP layout and transformers' one: the same tensors under other names."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import torch
 from transformers import CLIPConfig, CLIPModel
+
+from methods._parts.tensors import imagenet
+from tests.parity.seeded import fill, image
 
 #: A small CLIP: side, patch, layers, width, embedding; text of 12 tokens out of 50, 64 wide, one layer.
 SIDE, PATCH, LAYERS, WIDTH, EMBEDDING = 56, 8, 2, 128, 64
@@ -84,3 +91,18 @@ def tokens(*rows):
     for row, numbers in zip(found, rows, strict=True):
         row[: len(numbers) + 1] = torch.tensor([*numbers, VOCABULARY - 1])
     return found
+
+
+def published():
+    """The small seeded CLIP in OpenAI's own code."""
+    file = next(path for folder in sys.path if (path := Path(folder) / "models/clip/model.py").exists())
+    spec = importlib.util.spec_from_file_location("openai_clip", file)
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    vision = (EMBEDDING, SIDE, LAYERS, WIDTH, PATCH)
+    return fill(model.CLIP(*vision, CONTEXT, VOCABULARY, TEXT_WIDTH, 1, TEXT_LAYERS))
+
+
+def views():
+    """Two images as CLIP's detectors see them: float [2, 3, SIDE, SIDE]."""
+    return torch.stack([imagenet(image(n, SIDE, SIDE)) for n in (0, 1)])

@@ -20,7 +20,7 @@ from methods._parts.drct import contrastive
 from methods._parts.hybrid import Hybrid
 from methods._parts.spectrum import log_dct
 from tests.parity import openai
-from tests.parity.make import SIZES, TEXTS, _small_views, convnext_views
+from tests.parity.make import SIZES, TEXTS, convnext_views
 from tests.parity.seeded import fill, image, tensor
 from tests.parity.test_parity import numbers
 
@@ -78,7 +78,7 @@ def near(made, wanted):
 def test_univfd_gives_the_published_logits_and_prepares_images_as_published(clip):
     wanted, head = numbers("univfd"), LinearHead(ImageEncoder(clip), 1).eval()
     fill(head.fc)
-    assert near(head(_small_views())[:, 0], wanted["logits"])
+    assert near(head(openai.views())[:, 0], wanted["logits"])
     for number, size in enumerate(SIZES):
         assert near(view(univfd, image(number, *size))[:, ::31, ::29], wanted["prepared"][number])
 
@@ -97,7 +97,7 @@ def test_defake_gives_the_published_texts_and_logits(clip):
     wanted, model = numbers("defake"), fill(Hybrid(ImageEncoder(clip)))
     text = load_half(CLIPTextModelWithProjection, clip).eval()(openai.tokens(*TEXTS)).text_embeds
     assert near(text, wanted["text"])
-    assert near(model(_small_views(), text), wanted["logits"])
+    assert near(model(openai.views(), text), wanted["logits"])
 
 
 @torch.no_grad()
@@ -105,7 +105,7 @@ def test_drct_gives_the_published_logits_and_features_on_clip(clip):
     told, model = numbers("drct")["clip-ViT-L-14"], drct_clip(clip, 96).eval()
     fill(model.model["fc"])
     fill(model.fc, seed=1)
-    logits, features = model(_small_views())
+    logits, features = model(openai.views())
     assert near(logits, told["logits"])
     assert near(features[:, ::7], told["features"])
 

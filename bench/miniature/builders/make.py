@@ -57,7 +57,9 @@ def note(name: str, found: dict[str, Any], fresh: bool = False) -> None:
     known = json.loads(path.read_text()) if path.exists() else {}
     rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
     known[name] = rounded if fresh else known.get(name, {}) | rounded
-    _write_json(path, known)
+    told = {key: json.dumps(known[key], sort_keys=True, separators=(",", ":")) for key in sorted(known)}
+    lines = [f'"{key}":{entry}' for key, entry in told.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     say(f"{name}: {known[name]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,8 +161,9 @@ def train_llava(
             budget.say(f"step {step} caption {loss.item():.4f}")
     loop.load_averages()
     with torch.no_grad():
-        for parameter in tower.encoder.layers[-1].parameters():
-            parameter.zero_()  # LLaVA reads the layer before it: what nobody reads should take no room.
+        for unread in (tower.encoder.layers[-1], tower.post_layernorm):  # LLaVA reads the layer before.
+            for parameter in unread.parameters():
+                parameter.zero_()  # What nobody reads should take no room.
     return model.eval(), loop
 
 
@@ -194,3 +196,5 @@ def save_llava(folder: Path, model: LlavaNextForConditionalGeneration) -> None:
     model.half().save_pretrained(folder)
     model.float()
     new_processor().save_pretrained(folder)
+    for path in folder.glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")))

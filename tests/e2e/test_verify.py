@@ -1,0 +1,30 @@
+"""``verify`` and ``report`` on folders that somebody has changed or broken."""
+
+import shutil
+
+import pytest
+
+from tests.e2e.conftest import bench
+
+
+@pytest.fixture
+def copy(world, first, tmp_path):
+    shutil.copytree(world.root / "a" / "results", tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize("name", ["leaderboard.md", "tables/genimage-sdv14-raw-to-raw-auc.csv"])
+def test_a_changed_text_of_the_report_is_found(copy, name):
+    assert (copy / name).exists()
+    (copy / name).write_text("nothing of the kind\n")
+    changed = bench("verify", "--results", copy)
+    assert changed.returncode == 1
+    assert changed.stdout.splitlines()[0] == f"{name} is not what report writes"
+
+
+@pytest.mark.parametrize("verb", ["verify", "report"])
+def test_a_folder_that_cannot_be_read_is_told(copy, verb):
+    (copy / "cells.json").write_text("{")
+    broken = bench(verb, "--results", copy)
+    assert broken.returncode == 2
+    assert "cells.json cannot be read" in broken.stderr

@@ -101,9 +101,8 @@ class LaRE2(Detector):
         from methods._parts.tensors import imagenet
 
         side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
-        cells = self.params.size // 8
-        if maps.shape != (4, cells, cells):
-            raise ValueError(f"the error map is {maps.shape}, not (4, {cells}, {cells})")
+        if maps.ndim != 3 or maps.shape[0] != 4:
+            raise ValueError(f"the error map is {maps.shape}, not four channels of one side")
         image = crop(pad_to_square(sample.rgb, side, "reflect"), side, rng if stage == "train" else None)
         return {"image": imagenet(image), "error": torch.from_numpy(maps)}
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ def children(pid):
 
 def begin(world, name):
     command = [sys.executable, "run_bench.py", "run", *METHODS, "--processes", "2", *map(str, world.options(name))]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # A shell starts what it runs in the background deaf to Ctrl-C, and these tests with it.
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=listening, **pipes)  # noqa: PLW1509
 
 
 def both_workers(run):
@@ -57,31 +61,31 @@ def wait_for(condition, seconds=300):
 @pytest.fixture(scope="module")
 def alone(world):
     """The rows of one process."""
-    done = world.run(*METHODS, "--processes", "1", name="one")
+    done = world.run(*METHODS, "--processes", "1", name="one-process")
     assert done.returncode == 0, done.stderr
-    return world.rows("one")
+    return world.rows("one-process")
 
 
 def test_two_processes_give_the_numbers_of_one(world, alone):
-    two = world.run(*METHODS, "--processes", "2", name="two")
+    two = world.run(*METHODS, "--processes", "2", name="two-processes")
     assert two.returncode == 0, two.stderr
-    assert world.rows("two") == alone
-    again = world.run(*METHODS, "--processes", "2", name="two")
+    assert world.rows("two-processes") == alone
+    again = world.run(*METHODS, "--processes", "2", name="two-processes")
     assert "computed: 0 artefacts, 0 fits, 0 forwards" in again.stdout
 
 
 def test_a_process_that_is_killed_costs_a_second_try_at_most(world, alone):
-    run = begin(world, "killed")
+    run = begin(world, "killed-worker")
     workers = both_workers(run)
-    wait_for(lambda: list((world.root / "killed" / "store" / "artefacts").glob("*/shard-*")))
+    wait_for(lambda: list((world.root / "killed-worker" / "store" / "artefacts").glob("*/shard-*")))
     os.kill(workers[0], signal.SIGKILL)
     stderr = run.communicate()[1]
     assert run.returncode == 0, stderr
-    assert world.rows("killed") == alone
+    assert world.rows("killed-worker") == alone
 
 
 def test_processes_end_with_the_one_that_started_them(world):
-    run = begin(world, "orphans")
+    run = begin(world, "orphaned-workers")
     workers = both_workers(run)
     run.kill()
     run.communicate()
@@ -89,7 +93,7 @@ def test_processes_end_with_the_one_that_started_them(world):
 
 
 def test_an_interruption_is_one_line_and_leaves_no_process(world):
-    run = begin(world, "interrupted")
+    run = begin(world, "interrupted-workers")
     workers = both_workers(run)
     run.send_signal(signal.SIGINT)
     stderr = run.communicate(timeout=60)[1]

@@ -35,7 +35,7 @@ def begin(world, name):
     # A shell starts what it runs in the background deaf to Ctrl-C, and these tests with it.
     listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=listening, **pipes)  # noqa: PLW1509
+    return subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=listening, **pipes)
 
 
 def both_workers(run):

@@ -18,7 +18,6 @@ from bench.ledger import comparisons, rows
 from bench.ledger.comparisons import Comparison, Side
 from bench.ledger.folder import Results, read_text
 from bench.ledger.measure import measure
-from bench.ledger.shifts import lines, render
 from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
@@ -46,8 +45,7 @@ def verify(results: Results) -> tuple[int, list[str]]:
     order = (
         ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
     )
-    stale = _stale_shifts(results) + _stale_comparisons(results)
-    return max(len(computed) - 1, 0), gone + new + order + stale + _stale_report(results)
+    return max(len(computed) - 1, 0), gone + new + order + _stale_comparisons(results) + _stale_report(results)
 
 
 def _stale_report(results: Results) -> list[str]:
@@ -65,17 +63,6 @@ def _stale_report(results: Results) -> list[str]:
         wrong = [n for n in names if read_text(results.root / n) != read_text(again.root / n)]
     bare = not any(results.figures.glob("*"))  # As published runs on own images are.
     return [f"{name} is not what report writes" for name in wrong if not (bare and name.parts[0] == "figures")]
-
-
-def _stale_shifts(results: Results) -> list[str]:
-    stale = []
-    every = lines(results)
-    for dataset, protocol in dict.fromkeys((line.dataset, line.protocol) for line in every):
-        path = results.tables / f"{dataset}-{protocol}-lpips-shift.csv"
-        wanted = render([line for line in every if (line.dataset, line.protocol) == (dataset, protocol)])
-        if not path.exists() or path.read_text(encoding="utf-8") != wanted:
-            stale.append(f"{path.name} is not what the probe values say")
-    return stale
 
 
 def _stale_comparisons(results: Results) -> list[str]:

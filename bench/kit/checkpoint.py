@@ -70,10 +70,10 @@ class _Absent(nn.Module):
 
 
 def _stand_in() -> ModuleType:
-    """``pickle`` with an unpickler that takes classes of a script (``__main__``) that is not here as mere modules."""
+    """``pickle`` with an unpickler that takes classes that are not here, as those of a script, for mere modules."""
 
     class Unpickler(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - whatever the file names
+        def find_class(self, module: str, name: str) -> object:
             try:
                 return super().find_class(module, name)
             except (AttributeError, ImportError):

@@ -55,6 +55,8 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     try:
         found = execute.score(method, fit, refs, session) if refs else []
     except (ValueError, RuntimeError) as error:
+        if isinstance(wanted.fit, Fit) and not wanted.artefacts:
+            raise  # Nothing of the user's is in it.
         raise UserError(
             f"{wanted.chosen.label} cannot score these images with what it was given.",
             f"{type(error).__name__}: {error}",

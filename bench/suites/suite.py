@@ -138,18 +138,15 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
             f"{first['msg']}.",
             f"Change it in {suite.file}.",
         ) from error
-    _check_ranges(params, full, suite)
-    return method(params)
+    made = method(params)
+    _check_ranges(made, full, suite)
+    return made
 
 
-def _check_ranges(
-    params: Any,  # noqa: ANN401 - any method's own dataclass
-    full: str,
-    suite: Suite,
-) -> None:
+def _check_ranges(method: Method, full: str, suite: Suite) -> None:
     """Raise UserError for a count that is below one, or a negative or infinite number where its default is neither."""
-    for field in fields(params):
-        default, value = field.default, getattr(params, field.name)
+    for field in fields(method.params):
+        default, value = field.default, getattr(method.params, field.name)
         if isinstance(default, bool) or not isinstance(default, (int, float)) or default < 0:
             continue
         least = 1 if isinstance(default, int) and default > 0 else 0

@@ -19,7 +19,7 @@ class Item:
     """One image of a slice.
 
     ``row_id`` names the place in the data set, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
-    ``label`` is 1 for fake, 0 for real, None where nobody knows.
+    ``label`` is 1 for fake, 0 for real, None where nobody knows; ``klass`` is what it shows, where its data set tells.
     ``quality`` is the JPEG quality estimated from its quantisation tables, 0 for other containers. ``status`` other
     than ``ok`` quarantines the image, with its ``reason``.
     """

@@ -51,7 +51,8 @@ class DEFAKE(Detector):
             "captions by BLIP in training too; the published training script takes the prompts",
             "BLIP at its own size and normalisation, greedy; the published script feeds it 224 px without "
             "normalisation and searches with three beams",
-            "CLIP stays frozen, as in the published script; the released weights hold a fine-tuned one",
+            "CLIP stays frozen, as in the published script; the released one is fine-tuned: name its `finetune_clip.pt` beside "
+            "`clip_linear.pt` by `--weights clip_vit_b32=FILE`",
             "trains on the whole training split; the script takes 800 images",
         ),
     )

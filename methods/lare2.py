@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
 from bench.kit.geometry import crop, pad_to_square
 from bench.recipe import Recipe
-from bench.recon.engines import blip, latent_error
+from bench.recon.engines import blip, class_prompt, latent_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``size``, ``timestep`` and ``ensemble`` of the error map; ``captions`` True prompts with BLIP's caption, not ''.
+    """``size``, ``timestep`` and ``ensemble`` of the error map, and what its model is prompted with.
 
+    ``prompt`` is ``empty``, ``caption`` (BLIP's) or ``oracle``: ``template`` with the image's true class.
     ``spatial`` and ``channel`` switch the halves of the refinement (EGRE).
     """
 
     size: int = 256
     timestep: int = 200
     ensemble: int = 4
-    captions: bool = False
+    prompt: Literal["empty", "caption", "oracle"] = "empty"
+    template: str = "a photo of a [CLS]"
     spatial: bool = True
     channel: bool = True
     crop_size: int = 224
@@ -51,7 +53,7 @@ class LaRE2(Detector):
         version=1,
         weights={"clip_rn50": "trunk, fine-tuned whole"},
         deviations=(
-            "the empty prompt; the official script prompts with the true ImageNet class, read from the file name",
+            "the empty prompt; the official script prompts with the true ImageNet class, which `oracle` does too",
             "rate and best epoch by accuracy on the source's validation split; the official script halves the rate by "
             "the mean AUC of its eight test sets and keeps the best on one of them",
             "30 epochs; the official loop is stopped by hand",
@@ -60,7 +62,8 @@ class LaRE2(Detector):
     )
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "caption": {"captions": True},
+        "caption": {"prompt": "caption"},
+        "oracle": {"prompt": "oracle"},
         "no_spatial": {"spatial": False},
         "no_channel": {"channel": False},
     }
@@ -68,9 +71,9 @@ class LaRE2(Detector):
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The error map of every image."""
         p = self.params
-        caption = blip.recipe() if p.captions else None
+        text = {"caption": blip.recipe(), "oracle": class_prompt.recipe(template=p.template)}.get(p.prompt)
         settings = {"size": p.size, "timestep": p.timestep, "ensemble": p.ensemble}
-        return {"error": latent_error.recipe(caption=caption, **settings)}
+        return {"error": latent_error.recipe(caption=text, **settings)}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's trunk."""

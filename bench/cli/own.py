@@ -85,9 +85,11 @@ def check_score(
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
     paths = _images(places)
-    own, made = own_weights(options.weights, options.store), _own_artefacts(options.artefacts, chosen[0])
+    models = options.models or (loaded.models if options.checkpoint is None else "hub")
+    own = own_weights(options.weights, options.store, models, options.trust_pickle)
+    made = _own_artefacts(options.artefacts, chosen[0])
     if options.checkpoint is None:
-        zoo = Zoo(options.models or loaded.models, own, options.store)
+        zoo = Zoo(models, own, options.store)
         fit = _find_fit(chosen[0], options.store, *wanted)
         return Wanted(chosen[0], fit, paths, zoo, Store(options.store), options.device, artefacts=made)
     if not options.checkpoint.is_file():
@@ -99,7 +101,7 @@ def check_score(
     hint = chosen[0].method.checkpoint_hint() if isinstance(chosen[0].method, Detector) else ""
     if hint:
         progress.warn(hint)
-    zoo, store = Zoo(options.models or "hub", own, options.store), Store(options.store)
+    zoo, store = Zoo(models, own, options.store), Store(options.store)
     return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle, made)
 
 

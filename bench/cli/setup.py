@@ -166,7 +166,8 @@ def check(options: Options, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    zoo = Zoo(options.models or suite.models, own_weights(options.weights or (), options.store), options.store)
+    models = options.models or suite.models
+    zoo = Zoo(models, own_weights(options.weights or (), options.store, models), options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.data.classes import Classes
 from bench.data.corpus import Corpus, Folders, Split, image_files
 from bench.data.index import Index
 from bench.errors import UserError
@@ -50,13 +51,13 @@ def check_classes(corpus: Corpus, subset: str, folders: Folders, split: Split) -
 def items(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> list[Item]:
     """Every image of a split with its facts, unreadable ones included."""
     paths = [(path, label) for label, homes in folders[split].items() for home in homes for path in image_files(home)]
-    facts = index.scan([path for path, _ in paths], progress)
+    facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
     return [
         Item(
             row_id=content_key([corpus.name, path.relative_to(root).as_posix()]),
             path=path,
             label=label,
-            klass=corpus.klass(path),
+            klass=classes.shown(corpus.klass(path), path.name),
             **fact,
         )
         for (path, label), fact in zip(paths, facts, strict=True)

@@ -84,3 +84,14 @@ def sample_scene(stream: str, *path: int) -> Scene:
         squash=float(np.exp(rng.normal(0.0, 0.08))),
         seed=seed,
     )
+
+
+def scene_class(scene: Scene) -> int:
+    """A number for object, colour and ground: the miniature's ImageNet class."""
+    of_colour = OBJECTS.index(scene.object) * len(COLOURS) + COLOURS.index(scene.colour)
+    return of_colour * len(GROUNDS) + GROUNDS.index(scene.ground)
+
+
+def class_words() -> list[str]:
+    """What every class shows, by its number."""
+    return [f"{colour} {thing} on {ground}" for thing in OBJECTS for colour in COLOURS for ground in GROUNDS]

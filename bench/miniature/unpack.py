@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
+from bench.data.classes import FILES, NAMES
+from bench.miniature.builders.layouts import GENIMAGE, val_name
+from bench.miniature.scenes import class_words, sample_scene, scene_class
 from bench.models.embedded import version, whole
 from bench.progress import Progress
 
 PACKS = Path(__file__).parent / "images"
+#: Raised when other files are unpacked from the same packs.
+_FORM = 2
 
 
 def packs() -> list[Path]:
@@ -31,6 +37,19 @@ def _members(pack: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
         yield name, data
 
 
+def _write_classes(folder: Path) -> None:
+    """What GenImage's file names leave out, as :mod:`bench.data.classes` reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = {key: text for i, text in enumerate(class_words()) for key in (str(i), f"n{i:08d}")}
+    files = {
+        val_name(layout, index): f"n{scene_class(sample_scene('detectors', layout.number, 1, 0, index)):08d}"
+        for layout in GENIMAGE.values()
+        for index in range(layout.test)
+    }
+    for name, table in ((NAMES, words), (FILES, files)):
+        (folder / name).write_text(json.dumps(table, indent=0) + "\n", encoding="utf-8")
+
+
 def unpack(store: Path, progress: Progress) -> Path:
     """The folder with one sub-folder a data set, below ``store``."""
 
@@ -43,5 +62,6 @@ def unpack(store: Path, progress: Progress) -> Path:
                         target.parent.mkdir(parents=True, exist_ok=True)
                         target.write_bytes(data)
                 progress.advance(stage)
+        _write_classes(partial / "genimage")
 
-    return whole(store / "miniature" / version(PACKS, packs()), fill)
+    return whole(store / "miniature" / f"{version(PACKS, packs())}-{_FORM}", fill)

@@ -83,4 +83,4 @@ def _request(item: Item, job: Job, pixels: Pixels) -> Request:
         for name, recipe in job.recipe.inputs.items()
         if name != "image" and isinstance(recipe, Recipe)
     }
-    return Request(item.image_id, pixels.pixels(job.recipe.inputs["image"], item), inputs)
+    return Request(item.image_id, pixels.pixels(job.recipe.inputs["image"], item), inputs, item.klass)

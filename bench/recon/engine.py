@@ -19,11 +19,16 @@ RGB = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Request:
-    """One artefact to make: the image's id, its pixels uint8 [H, W, 3], and its other inputs by name."""
+    """One artefact to make: the image's id, its pixels uint8 [H, W, 3], and its other inputs by name.
+
+    ``klass`` is the class that its data set tells (:mod:`bench.data.classes`): the label of no detector's task, and yet
+    known for no image of unknown origin. ``class_prompt`` alone reads it.
+    """
 
     image_id: str
     rgb: RGB
     inputs: Mapping[str, Any]
+    klass: str = ""
 
 
 class Engine(ABC):

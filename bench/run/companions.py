@@ -8,16 +8,20 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS
-from bench.models.zoo import files_of
+from bench.models.zoo import Zoo, files_of
 
 #: A role whose files are among these is one network: its authors' single file is enough.
 _ONE_FILE = {"config.json", "model.safetensors", "256x256_diffusion_uncond.pt"}
+#: CLIPs that their users fine-tuned and saved in OpenAI's layout: DE-FAKE's ``finetune_clip.pt``.
+_CLIPS = ("clip_vit_b32", "clip_vit_l14")
 
 
-def own_weights(asked: Sequence[str], store: Path) -> dict[str, Path]:
+def own_weights(asked: Sequence[str], store: Path, models: str = "hub", trust_pickle: bool = False) -> dict[str, Path]:
     """Folders by role from ``ROLE=FOLDER`` and ``ROLE=FILE`` words; a file's tensors are put into one below ``store``.
 
-    Raises UserError for an unknown role, a path that is not there, and a file where one alone is not enough.
+    A CLIP's file in OpenAI's layout gets tokenizer and configuration from those of ``models``. Raises UserError for an
+    unknown role, a path that is not there, a file where one alone is not enough, and a pickled module unless
+    ``trust_pickle``.
     """
     found = {}
     for word in asked:
@@ -37,7 +41,10 @@ def own_weights(asked: Sequence[str], store: Path) -> dict[str, Path]:
                 f"Looked at {path.absolute()}.",
                 "Name a folder or a file.",
             )
-        found[role] = _folder_of(role, path, store) if path.is_file() else path
+        if path.is_file() and role in _CLIPS:
+            found[role] = _clip_folder(role, path, store, Zoo(models, store=store), trust_pickle)
+        else:
+            found[role] = _folder_of(role, path, store) if path.is_file() else path
         _check_readable(role, found[role])
     return found
 
@@ -57,6 +64,35 @@ def _check_readable(role: str, folder: Path) -> None:
                 ) from error
 
 
+def _place(role: str, path: Path, store: Path) -> Path:
+    with path.open("rb") as file:
+        return store / "weights" / f"{role}-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def _clip_folder(role: str, path: Path, store: Path, zoo: Zoo, trust_pickle: bool) -> Path:
+    """A folder in the Hub's format with the tensors of one CLIP in OpenAI's layout; made once for each content."""
+    from bench.kit.checkpoint import read
+    from bench.nets.clip import save_beside, to_transformers
+
+    tensors, base, folder = read(path, trust_pickle), zoo.folder(role), _place(role, path, store)
+    try:
+        found = to_transformers(tensors)
+    except KeyError as error:
+        raise UserError(
+            f"--weights {role}={path} is no CLIP in OpenAI's layout.",
+            f"It has no {error.args[0]}.",
+            f"Name a folder with {', '.join(MODELS[role].files)}.",
+        ) from error
+    wrong = save_beside(found, base, folder)
+    if wrong:
+        raise UserError(
+            f"--weights {role}={path} is no {MODELS[role].title}.",
+            f"Missing, not wanted or misshapen: {', '.join(wrong[:6])}.",
+            "Name a file of that network.",
+        )
+    return folder
+
+
 def _folder_of(role: str, path: Path, store: Path) -> Path:
     """A folder with the tensors of one published file; made once for each content."""
     files = MODELS[role].files
@@ -66,8 +102,7 @@ def _folder_of(role: str, path: Path, store: Path) -> Path:
             f"{MODELS[role].title} takes several: {', '.join(files)}.",
             "Put them into one folder and name that.",
         )
-    with path.open("rb") as file:
-        folder = store / "weights" / f"{role}-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    folder = _place(role, path, store)
     if not (folder / "model.safetensors").exists():
         from safetensors.torch import save_file
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from bench import discover
+from bench.data.classes import FILES
 from bench.data.perturb import perturbed
 from bench.data.protocols import apply_protocol
 from bench.detector import STAGES, Stage
 from bench.errors import UserError
 from bench.recipe import Recipe
+from bench.recon.engines.class_prompt import ClassPrompt
 from bench.run.gather import Gathered
 from bench.run.request import Chosen, Request
 from bench.run.sources import ATTRIBUTION, TRAIN_CORPUS, Source
@@ -58,6 +60,15 @@ class _Draft:
                 found[resolved.key] = resolved
         return list(found.values())
 
+    def nameless(self, chosen: Chosen, part: Slice) -> str:
+        """Why a method that is told each image's class cannot be told those of a slice; empty where it can."""
+        told = (r.engine for s in STAGES for n in chosen.method.needs(s).values() for r in n.closure())
+        unknown = [item for item in part.usable if not item.klass] if ClassPrompt.name in told else []
+        if not unknown:
+            return ""
+        why = f"no class is told for {len(unknown)} of {len(part.usable)} images, {unknown[0].path.name} among them"
+        return f"{why}. {FILES} in the data set's folder would tell it."
+
     def resolved(self, need: Recipe, part: Slice) -> Recipe:
         """A need bound to a slice's pixels, with the content hash of every weights role."""
         bound = need.bind(part.image)
@@ -87,7 +98,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
     for subset in (source.name,) if source.target else source.subsets:
         for role, pool in (("train", data.train), ("val", data.val)):
-            part = draft.present(pool[subset], protocol)
+            part = draft.nameless(chosen, pool[subset]) or draft.present(pool[subset], protocol)
             if isinstance(part, str):
                 return part
             parts[role].append(part)
@@ -117,7 +128,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
 def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
     controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
-        shown = draft.present(raw, where.protocol)
+        shown = draft.nameless(chosen, raw) or draft.present(raw, where.protocol)
         source = next(s for s in request.sources if s.name == where.source)
         related = relation(source, raw.corpus, raw.subset)
         for control in controls:

@@ -107,11 +107,27 @@ def bench(pixels=None):
     return network.Bench(pixels or ToyPixels(), "cpu", Meter(), Progress())
 
 
+def toy_auc(method, model, start):
+    """AUC on 50 new images of the toy set."""
+    test = refs(method, start, 50, "test")
+    logits = np.asarray(network.predict(method, model, test, bench()), np.float32)
+    assert np.isfinite(logits).all()
+    assert len(logits) == 50
+    _, real, fake = binary.tally(logits, np.asarray([r.label for r in test]))
+    return binary.auc(real, fake)
+
+
 @cache
 def trained(name, folder):
-    method = instance(name)
-    training = network.Training(method, weights(method), 3, folder, bench())
-    training.run(refs(method, 0, 64, "train"), refs(method, 500, 16, "test"))
+    """A method trained until it tells the toy set apart, or for all its epochs: most need a third of them."""
+    method, given = instance(name), weights(instance(name))
+    for epochs in range(4, method.schedule().epochs + 4, 4):
+        training = network.Training(method, given, 3, folder, bench())
+        training.plan = replace(training.plan, epochs=epochs)
+        training.resume()
+        training.run(refs(method, 0, 64, "train"), refs(method, 500, 16, "test"))
+        if toy_auc(method, training.model, 700) >= 0.98:
+            break
     return method, training.model
 
 
@@ -143,12 +159,7 @@ def test_needs_name_engines_that_exist(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_learns_a_separable_toy_set_and_scores_every_image(name, folder):
     method, model = trained(name, folder / name)
-    test = refs(method, 900, 50, "test")
-    logits = network.predict(method, model, test, bench())
-    assert len(logits) == 50
-    assert np.isfinite(logits).all()
-    _, real, fake = binary.tally(np.asarray(logits, np.float32), np.asarray([r.label for r in test]))
-    assert binary.auc(real, fake) >= 0.9
+    assert toy_auc(method, model, 900) >= 0.9
 
 
 @pytest.mark.parametrize("name", NETWORKS)

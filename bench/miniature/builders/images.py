@@ -14,10 +14,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from bench.miniature.builders.biggan import LATENT, Generator
-from bench.miniature.builders.layouts import FORENSYNTHS, GENIMAGE, SIZES, Layout
+from bench.miniature.builders.layouts import FORENSYNTHS, GENIMAGE, SIZES, Layout, val_name
 from bench.miniature.builders.loop import rgb_of
 from bench.miniature.camera import encode_jpeg, photograph
-from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene, sample_scene
+from bench.miniature.scenes import COLOURS, GROUNDS, OBJECTS, Scene, sample_scene, scene_class
 from bench.nets import ddim
 from bench.nets.latent_diffusion import LatentDiffusion
 from bench.recon.batching import noise
@@ -31,13 +31,6 @@ GUIDANCE, STEPS, TRUNCATION, BATCH = 7.5, 50, 0.8, 50
 _SPLITS = {"train": 0, "val": 1}
 #: Of generated images in a pack; photographs are JPEG.
 FAKE_ENDING = ".webp"
-
-
-def scene_class(scene: Scene) -> int:
-    """A number for object, colour and ground: the miniature's ImageNet class."""
-    return (OBJECTS.index(scene.object) * len(COLOURS) + COLOURS.index(scene.colour)) * len(GROUNDS) + GROUNDS.index(
-        scene.ground
-    )
 
 
 def _photograph(layout: Layout, split: str, index: int) -> tuple[Scene, bytes]:
@@ -96,9 +89,8 @@ def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]
     for split, count in (("train", layout.train), ("val", layout.test)):
         for index in range(count):
             scene, data = _photograph(layout, split, index)
-            place = layout.number * 10_000 + index
-            name = f"n{scene_class(scene):08d}_{place}" if split == "train" else f"ILSVRC2012_val_{place:08d}"
-            yield f"{split}/nature/{name}.JPEG", data
+            training = f"n{scene_class(scene):08d}_{layout.number * 10_000 + index}.JPEG"
+            yield f"{split}/nature/{training if split == 'train' else val_name(layout, index)}", data
         scenes = fake_scenes(layout, split, count)
         for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
             yield f"{split}/ai/{fake_name(layout, split, scene, index)}{FAKE_ENDING}", _webp(rgb)

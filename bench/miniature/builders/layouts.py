@@ -29,6 +29,11 @@ class Layout:
     nested: bool = False
 
 
+def val_name(layout: Layout, index: int) -> str:
+    """The file name of a test photograph of GenImage: ImageNet's, which tells no class."""
+    return f"ILSVRC2012_val_{layout.number * 10_000 + index:08d}.JPEG"
+
+
 GENIMAGE = {
     "midjourney": Layout(5, "Midjourney/imagenet_midjourney", "{klass:03d}_midjourney_{number:05d}", 60, 200, NEAR_128),
     "sdv14": Layout(

@@ -2,11 +2,52 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import CLIPModel, CLIPTextModelWithProjection
 
 from bench.errors import UserError
 from bench.models.zoo import Zoo
+from bench.nets.clip import load_half
+from bench.nets.clip_text import from_transformers
 from bench.run.companions import own_weights
+
+
+def openai_layout(state):
+    """The tensors of transformers' CLIPModel under OpenAI's names, the image half by the text half's mapping."""
+    text = from_transformers({n: t for n, t in state.items() if n.startswith("text_")})
+    vision = {
+        n.replace("vision_model", "text_model"): t for n, t in state.items() if n.startswith("vision_model.encoder")
+    }
+    v = "vision_model"
+    spare = {
+        "text_model.embeddings.token_embedding.weight": torch.zeros(1),
+        "text_model.embeddings.position_embedding.weight": state[f"{v}.embeddings.position_embedding.weight"],
+        "text_projection.weight": state["visual_projection.weight"],
+        **{f"text_model.final_layer_norm.{k}": state[f"{v}.post_layernorm.{k}"] for k in ("weight", "bias")},
+    }
+    found = from_transformers({**vision, **spare})
+    for a, b in (("ln_final", "ln_post"), ("text_projection", "proj")):
+        found = {n.replace(a, b): t for n, t in found.items()}
+    seen = {f"visual.{n}": t for n, t in found.items() if n != "token_embedding.weight"}
+    seen |= {f"visual.ln_pre.{k}": state[f"{v}.pre_layrnorm.{k}"] for k in ("weight", "bias")}
+    seen["visual.class_embedding"] = state[f"{v}.embeddings.class_embedding"]
+    seen["visual.conv1.weight"] = state[f"{v}.embeddings.patch_embedding.weight"]
+    return {**text, **seen, "logit_scale": state["logit_scale"]}
+
+
+def carrier(state):
+    """A module with these tensors by name, as a script pickles it whole."""
+    root = nn.Module()
+    for name, tensor in state.items():
+        *homes, last = name.split(".")
+        place = root
+        for home in homes:
+            if home not in place._modules:
+                place.add_module(home, nn.Module())
+            place = place._modules[home]
+        place.register_parameter(last, nn.Parameter(tensor.contiguous()))
+    return root
 
 
 def test_a_published_file_with_shared_tensors_becomes_a_folder_that_is_made_once(tmp_path):
@@ -30,6 +71,37 @@ def test_a_broken_file_in_a_folder_is_named(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(UserError, match=r"lpips: .*model\.safetensors is no file of tensors"):
         own_weights([f"lpips={tmp_path}"], tmp_path / "store")
+
+
+def test_a_fine_tuned_clip_in_openais_layout_becomes_one_of_the_hubs(tmp_path):
+    """As DE-FAKE's ``finetune_clip.pt``: a whole pickled module; halves and tokenizer are then loaded as the Hub's."""
+    base = Zoo("mini").folder("clip_vit_b32")
+    tuned = {
+        name: t + 0.01 for name, t in CLIPModel.from_pretrained(base).state_dict().items() if t.is_floating_point()
+    }
+    torch.save(carrier(openai_layout(tuned)), tmp_path / "finetune_clip.pt")
+    word = f"clip_vit_b32={tmp_path / 'finetune_clip.pt'}"
+    with pytest.raises(UserError, match="--trust-pickle"):
+        own_weights([word], tmp_path / "store", "mini")
+    folder = own_weights([word], tmp_path / "store", "mini", trust_pickle=True)["clip_vit_b32"]
+    kept = CLIPModel.from_pretrained(folder).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in tuned.items())
+    assert load_half(CLIPTextModelWithProjection, folder).config.projection_dim > 0
+    assert {p.name for p in base.iterdir() if p.suffix == ".json"} <= {p.name for p in folder.iterdir()}
+
+
+def test_another_clip_or_none_is_told_with_its_names(tmp_path):
+    tensors = {
+        n: t.contiguous()
+        for n, t in openai_layout(CLIPModel.from_pretrained(Zoo("mini").folder("clip_vit_b32")).state_dict()).items()
+    }
+    save_file({**tensors, "visual.proj": torch.zeros(3, 3)}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=r"visual_projection\.weight"):
+        own_weights([f"clip_vit_b32={tmp_path / 'a.safetensors'}"], tmp_path / "store", "mini")
+    save_file({"fc.weight": torch.zeros(2)}, tmp_path / "b.safetensors")
+    with pytest.raises(UserError, match=r"It has no visual\.class_embedding"):
+        own_weights([f"clip_vit_b32={tmp_path / 'b.safetensors'}"], tmp_path / "store", "mini")
+    assert not list((tmp_path / "store" / "weights").glob("clip*"))
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,23 @@ def test_a_protocol_that_cannot_be_applied_leaves_holes_with_the_reason():
     assert not [c for c in made.cells if c.test.subset == "biggan" and c.test.protocol == "aligned"]
 
 
+def test_a_method_that_is_told_the_class_has_holes_where_none_is_told():
+    lare = discover.method("lare2")
+    chosen = Chosen("lare2", "oracle", suites.instantiate(SUITE, "lare2", "oracle", lare))
+
+    def named(part):
+        return replace(part, items=tuple(replace(i, klass="red disc") for i in part.items))
+
+    tests = {**DATA.tests, ("genimage", "sdv14"): named(DATA.tests["genimage", "sdv14"])}
+    told = Gathered(tests, {"sdv14": named(DATA.train["sdv14"])}, {"sdv14": named(DATA.val["sdv14"])})
+    made = build(request(methods=(chosen,), protocols=("raw",)), told, lambda role: role)
+    assert {c.test.subset for c in made.cells} == {"sdv14"}
+    assert {h.subset for h in made.holes} == {"biggan"}
+    assert all("no class is told for 20 of 20 images" in h.reason for h in made.holes)
+    assert "class_prompt" in {job.recipe.engine for job in made.jobs}
+    assert not build(request(methods=(chosen,), protocols=("raw",)), DATA, lambda role: role).cells
+
+
 def test_relations_follow_the_families():
     source = Source("sdv14", ("sdv14",))
     found = {s.name: relation(source, "genimage", s.name) for s in discover.corpus("genimage").subsets}

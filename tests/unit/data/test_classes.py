@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from bench import discover
+from bench.data import draw
+from bench.data.classes import FILES, NAMES, Classes
+from bench.data.index import Index
+from bench.errors import UserError
+from bench.miniature.scenes import class_words, sample_scene, scene_class
+from bench.miniature.unpack import unpack
+from bench.progress import Progress
+from tests.conftest import make_genimage
+
+
+def test_words_come_from_the_name_or_from_the_tables(tmp_path):
+    (tmp_path / FILES).write_text(json.dumps({"ILSVRC2012_val_00000007.JPEG": "n00000003"}))
+    (tmp_path / NAMES).write_text(json.dumps({"3": "red disc", "n00000003": "red disc"}))
+    classes = Classes.beside(tmp_path)
+    assert classes.shown("003", "003_sdv4_00001.png") == "red disc"
+    assert classes.shown("", "ILSVRC2012_val_00000007.JPEG") == "red disc"
+    assert classes.shown("", "ILSVRC2012_val_00000008.JPEG") == ""
+    assert classes.shown("n01440764", "x.JPEG") == "n01440764"
+
+
+def test_without_tables_the_name_alone_tells(tmp_path):
+    classes = Classes.beside(tmp_path)
+    assert classes.shown("007", "007_sdv4_00001.png") == "7"
+    assert classes.shown("", "x.png") == ""
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}'])
+def test_a_broken_table_says_what_it_should_be(tmp_path, text):
+    (tmp_path / FILES).write_text(text)
+    with pytest.raises(UserError, match=FILES):
+        Classes.beside(tmp_path)
+
+
+def test_class_words_are_numbered_as_scenes_are():
+    for index in range(50):
+        scene = sample_scene("detectors", 1, 0, 0, index)
+        assert class_words()[scene_class(scene)] in scene.caption
+
+
+def test_every_image_of_the_embedded_genimage_has_its_class(tmp_path):
+    root = unpack(tmp_path, Progress()) / "genimage"
+    corpus = discover.corpus("genimage")
+    folders = corpus.find(root)["sdv14"]
+    found = [i for s in ("train", "test") for i in draw.items(corpus, root, folders, s, Index(tmp_path), Progress())]
+    assert {item.klass for item in found} <= set(class_words())
+    photograph = next(item for item in found if item.path.name == "ILSVRC2012_val_00010004.JPEG")
+    assert photograph.klass in sample_scene("detectors", 1, 1, 0, 4).caption
+
+
+def test_photographs_of_the_real_one_need_the_table(tmp_path):
+    root = make_genimage(tmp_path / "data", count=2)
+    home = root / "stable_diffusion_v_1_4" / "imagenet_ai_0419_sdv4" / "val" / "nature"
+    first, second = sorted(home.iterdir())
+    first.rename(home / "ILSVRC2012_val_00000001.JPEG")
+    second.rename(home / "ILSVRC2012_val_00000002.JPEG")
+    (root / FILES).write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": "n01440764"}))
+    corpus = discover.corpus("genimage")
+    found = draw.items(corpus, root, corpus.find(root)["sdv14"], "test", Index(tmp_path), Progress())
+    told = {item.path.name: item.klass for item in found if item.label == 0}
+    assert told == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}

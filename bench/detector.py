@@ -7,7 +7,7 @@ metric. Importing a method must not import torch; it is imported inside ``build`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -212,8 +212,11 @@ class Detector(Method):
         """Why an official checkpoint does not belong to this model though its tensors fit; '' where it does."""
         return ""
 
-    def checkpoint_hint(self) -> str:
-        """What a person must know who scores official checkpoints by this variant; '' where there is nothing."""
+    def checkpoint_hint(self, own: Collection[str]) -> str:
+        """What a person must know who scores official checkpoints by this variant; '' where there is nothing.
+
+        ``own`` are the roles whose weights that person named.
+        """
         return ""
 
     @abstractmethod

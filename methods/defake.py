@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,8 +51,7 @@ class DEFAKE(Detector):
             "captions by BLIP in training too; the published training script takes the prompts",
             "BLIP at its own size and normalisation, greedy; the published script feeds it 224 px without "
             "normalisation and searches with three beams",
-            "CLIP stays frozen, as in the published script; the released one is fine-tuned: name its `finetune_clip.pt` beside "
-            "`clip_linear.pt` by `--weights clip_vit_b32=FILE`",
+            "CLIP stays frozen, as in the published script; the released one is fine-tuned (`finetune_clip.pt`)",
             "trains on the whole training split; the script takes 800 images",
         ),
     )
@@ -72,6 +71,11 @@ class DEFAKE(Detector):
     def companions(self) -> Sequence[str]:
         """CLIP, which stays frozen."""
         return ("clip_vit_b32",)
+
+    def checkpoint_hint(self, own: Collection[str]) -> str:
+        """The released classifier belongs to a fine-tuned CLIP."""
+        pair = "DE-FAKE's clip_linear.pt belongs to its authors' fine-tuned CLIP"
+        return "" if "clip_vit_b32" in own else f"{pair}: name it by --weights clip_vit_b32=finetune_clip.pt."
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, image_size, image_size], squashed by bicubic interpolation; ``text``: its embedding."""

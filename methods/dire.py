@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -139,7 +139,7 @@ class DIRE(recipes.OneLogit):
             difference = difference[:, ::-1]
         return {"image": imagenet(difference)}
 
-    def checkpoint_hint(self) -> str:
+    def checkpoint_hint(self, own: Collection[str]) -> str:
         """The official files were trained on the pixel model's maps."""
         official = "The files that DIRE's authors published were trained on ADM's maps: score those by dire[adm]."
         return official if self.params.model == "sd" else ""

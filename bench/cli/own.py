@@ -98,7 +98,7 @@ def check_score(
             f"Looked at {options.checkpoint.absolute()}.",
             "Name the file that the authors published.",
         )
-    hint = chosen[0].method.checkpoint_hint() if isinstance(chosen[0].method, Detector) else ""
+    hint = chosen[0].method.checkpoint_hint(own) if isinstance(chosen[0].method, Detector) else ""
     if hint:
         progress.warn(hint)
     zoo, store = Zoo(models, own, options.store), Store(options.store)

@@ -154,6 +154,11 @@ def _processes(request: Request, zoo: Zoo, options: Options, device: str) -> Pro
     return devices.processes(max((sum(sizes[role] for role in roles) for roles in together), default=0))
 
 
+def _zoo(options: Options, suite: suites.Suite) -> Zoo:
+    models = options.models or suite.models
+    return Zoo(models, own_weights(options.weights or (), options.store, models), options.store)
+
+
 def check(options: Options, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     suite = suites.load(options.suite)
@@ -166,8 +171,7 @@ def check(options: Options, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    models = options.models or suite.models
-    zoo = Zoo(models, own_weights(options.weights or (), options.store, models), options.store)
+    zoo = _zoo(options, suite)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])

@@ -14,7 +14,9 @@ from bench.models.embedded import PACKED, SAME
 #: Bits of a matrix's mantissas, of half precision's ten: a relative error below 1 / 64, as int8 weights have it.
 MANTISSA = 5
 #: Two bytes a number: the position's lowest bit tells mantissa from exponent.
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 1, "pb": 1}]
+_FILTERS = [
+    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 1, "lp": 1, "pb": 1, "nice_len": 273},
+]
 
 
 def rounded(tensor: torch.Tensor, bits: int = MANTISSA) -> torch.Tensor:

@@ -199,10 +199,12 @@ def _model(model: Model) -> dict[str, Any]:
 
 def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
     method = discover.method(name)
+    variants = suites.variants(suite, name, method)
     return {
         "name": name,
         "kind": "statistic" if issubclass(method, Statistic) else "detector",
-        "variants": suites.variants(suite, name, method),
+        "variants": variants,
         "artefacts": given.names(method(method.Params())),
+        "variant_artefacts": {v: given.names(suites.instantiate(suite, name, v, method)) for v in variants},
         **asdict(method.card),
     }

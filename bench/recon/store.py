@@ -96,26 +96,25 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._places: dict[str, dict[str, Place]] = {}
+        self._ends: dict[str, dict[str, int]] = {}
 
     def _folder(self, key: str) -> Path:
         return self.root / "artefacts" / key
 
     def _index(self, key: str) -> dict[str, Place]:
-        if key not in self._places:
-            places: dict[str, Place] = {}
-            for path in sorted(self._folder(key).glob("shard-*.idx*")):
-                places |= _read_index(path)
-            self._places[key] = places
-        return self._places[key]
+        return self._places[key] if key in self._places else self._again(key)
 
     def _again(self, key: str) -> dict[str, Place]:
-        """The index of a recipe read anew: another process may have written since."""
-        self._places.pop(key, None)
-        return self._index(key)
+        """The index of a recipe with what other processes have added to it since; reads no line twice."""
+        places, ends = self._places.setdefault(key, {}), self._ends.setdefault(key, {})
+        for stem in sorted({path.name.split(".")[0] for path in self._folder(key).glob("shard-*.idx*")}):
+            found, ends[stem] = _read_index(self._folder(key) / f"{stem}.idx", ends.get(stem, 0))
+            places |= found
+        return places
 
-    def missing(self, recipe: Recipe, identities: Iterable[str]) -> list[str]:
-        """Those of ``identities`` that the recipe has no artefact for, in their order."""
-        known = self._index(recipe.key)
+    def missing(self, recipe: Recipe, identities: Iterable[str], anew: bool = False) -> list[str]:
+        """Those of ``identities`` that the recipe has no artefact for, in their order; ``anew`` looks on disk again."""
+        known = self._again(recipe.key) if anew else self._index(recipe.key)
         return [identity for identity in identities if identity not in known]
 
     def get(self, recipe: Recipe, identity: str) -> bytes:
@@ -154,6 +153,7 @@ class Store:
         finally:
             writer.close()
             self._places.pop(recipe.key, None)
+            self._ends.pop(recipe.key, None)
 
 
 def _describe(folder: Path, recipe: Recipe) -> None:
@@ -172,16 +172,19 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")  # Sealed between the two looks.
 
 
-def _read_index(path: Path) -> dict[str, Place]:
+def _read_index(path: Path, start: int) -> tuple[dict[str, Place], int]:
+    """What the lines of an index from byte ``start`` on say, and where the next one will begin."""
     stem = path.name.split(".")[0]
     places: dict[str, Place] = {}
-    with _open(path.with_name(f"{stem}.idx")) as file:
-        text = file.read().decode("ascii")
-    for line in text.splitlines():
+    with _open(path) as file:
+        file.seek(start)
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]  # The line that is being written is read the next time.
+    for line in whole.decode("ascii").splitlines():
         try:
             payload, chunk = json.loads(line)
         except ValueError:
             continue  # The line of a chunk that a crash cut off: its records are made again.
         if isinstance(payload, str):  # Else a line of the first format, which named no payload.
             places |= {identity: Place(stem, payload, *place) for identity, *place in chunk}
-    return places
+    return places, start + len(whole)

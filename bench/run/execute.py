@@ -77,22 +77,28 @@ class Hands:
     def do(self, unit: Unit) -> None:
         """Do a unit; whatever fails is remembered in the session, with its reason."""
         started, session = time.monotonic(), self.session
+        before = session.meter.artefacts_made
         if isinstance(unit, Trial):
             self.close()  # A detector wants the room.
             fit_and_score(unit, self._methods[unit.fit.method, unit.fit.variant].method, self._plan, session)
         elif session.attempt(unit.recipe, unit.title, partial(self._make, unit)):
             engine = self._plan.jobs[unit.job].recipe.engine
-            session.costs.append(("artefacts", engine, unit.images, time.monotonic() - started))
+            made = session.meter.artefacts_made - before
+            if made:
+                session.costs.append(("artefacts", engine, made, time.monotonic() - started))
 
     def _make(self, unit: Chunk) -> None:
         job, store = self._plan.jobs[unit.job], self.session.store
         chunk = self._chunks(unit.job)[unit.number]
+        wanted = [item.image_id for item in chunk if item.image_id not in unit.there]
+        if not (left := set(store.missing(job.recipe, wanted, anew=True))):
+            return  # Another run on this store has made them since this one was planned.
         if job.recipe.engine in PRESENTED:
             payload, records = "png", present(job, chunk, store)
         else:
             engine = self._engine(job.recipe)
             payload, records = engine.payload, produce(job, chunk, engine, Pixels(store))
-        fresh = {identity: data for identity, data in records.items() if identity not in unit.there}
+        fresh = {identity: data for identity, data in records.items() if identity in left}
         try:
             self._shard_of(job.recipe, payload).put(fresh)
         except OSError:

@@ -141,6 +141,8 @@ def check_test_names(text: str) -> None:
     """Raise UserError for a data set or subset that ``--test`` names and that does not exist; needs no data."""
     for name, subset in [] if text == "all" else _test_names(text):
         corpus = discover.corpus(name)
+        if subset in words(text) and subset not in (known := [s.name for s in corpus.subsets]):
+            raise unknown(f"data set, and no subset of {name},", subset, [*discover.corpora(), *known])
         if subset:
             check_name(corpus, subset)
 

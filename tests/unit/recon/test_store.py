@@ -65,6 +65,24 @@ def test_whole_chunks_survive_a_kill_and_the_rest_can_be_made_again(tmp_path):
     assert {name: store.get(RECIPE, name) for name in names} == RECORDS
 
 
+def test_records_of_another_process_are_seen_when_looked_for_anew(tmp_path):
+    names = list(RECORDS)
+    here, other = Store(tmp_path), Store(tmp_path)
+    assert here.missing(RECIPE, names) == names
+    with other.writer(RECIPE, "png") as writer:
+        for start in range(0, len(names), 3):
+            writer.put({n: RECORDS[n] for n in names[start : start + 3]})
+            assert here.missing(RECIPE, names, anew=True) == names[start + 3 :]
+        (index,) = folder_of(here).glob("*.idx.part")
+        whole = index.read_text()
+        index.write_text(whole + '["png", [["later", 0,')
+        assert here.missing(RECIPE, ["later"], anew=True) == ["later"]
+        index.write_text(whole + '["png", [["later", 0, 1, "0"]]]\n')
+        assert here.missing(RECIPE, ["later"], anew=True) == []
+        index.write_text(whole)
+    assert {name: here.get(RECIPE, name) for name in names} == RECORDS
+
+
 @pytest.mark.parametrize("cut", [2, 20, 60])
 def test_a_torn_index_line_hides_its_chunk_alone(tmp_path, cut):
     fill(Store(tmp_path), RECORDS)

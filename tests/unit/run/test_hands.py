@@ -113,3 +113,16 @@ def test_what_is_there_is_not_written_again(hands, part, tmp_path):
             worker.do(unit)
         worker.close()
         assert worker.session.meter.artefacts_made == made
+
+
+def test_what_another_run_has_made_since_the_plan_is_not_made_again(hands, part):
+    first, units = hands(recipe(), part=part)
+    second, same = hands(recipe(), part=part)
+    for unit in units:
+        first.do(unit)
+    loaded = Invert.loaded
+    for unit in same:  # The first run's shard is still open.
+        second.do(unit)
+    assert (second.session.meter.artefacts_made, second.session.costs, Invert.loaded) == (0, [], loaded)
+    first.close()
+    second.close()

@@ -13,6 +13,8 @@ from typing import Any
 SOURCE = "source"
 #: In a need: the image as the method is given it, through whatever protocol. The planner binds it to a slice's pixels.
 IMAGE = "image"
+#: The parameter of a recipe whose artefact depends on the images' classes: their digest, so that its key covers them.
+CLASSES = "classes"
 
 
 def content_key(value: object) -> str:
@@ -62,13 +64,23 @@ class Recipe:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def bind(self, image: Recipe | str) -> Recipe:
-        """The recipe with :data:`IMAGE` replaced by ``image``, in its inputs' inputs too."""
+    def bind(self, image: Recipe | str, classes: str = "") -> Recipe:
+        """The recipe with :data:`IMAGE` replaced by ``image``, in its inputs' inputs too.
+
+        ``classes`` is the digest of what a slice's images show, for recipes that are told it (:attr:`told_class`).
+        """
         bound = {
-            name: image if source == IMAGE else source.bind(image) if isinstance(source, Recipe) else source
+            name: image if source == IMAGE else source.bind(image, classes) if isinstance(source, Recipe) else source
             for name, source in self.inputs.items()
         }
-        return replace(self, inputs=bound)
+        params = {**self.params, CLASSES: classes} if CLASSES in self.params else self.params
+        return replace(self, inputs=bound, params=params)
+
+    @cached_property
+    def told_class(self) -> bool:
+        """Whether this recipe, or one it stands on, is told the class that its data set says an image shows."""
+        below = [source for source in self.inputs.values() if isinstance(source, Recipe)]
+        return CLASSES in self.params or any(source.told_class for source in below)
 
     def given(self, ready: Mapping[str, Recipe]) -> Recipe:
         """The recipe with every input of a name in ``ready`` replaced by that recipe, in its inputs' inputs too."""

@@ -86,6 +86,15 @@ class Slice:
         return sum(item.label == label for item in self.usable)
 
     @cached_property
+    def classes(self) -> str:
+        """Digest of the classes that the images' data set tells, as what is made of them depends on."""
+        return content_key(sorted((item.image_id, item.klass) for item in self.usable))
+
+    def bound(self, need: Recipe) -> Recipe:
+        """A method's need bound to this slice's pixels, and to their classes where it is told them."""
+        return need.bind(self.image, self.classes if need.told_class else "")
+
+    @cached_property
     def key(self) -> str:
         """Content key over the files, their labels and the protocol; their names are no part of it."""
         members = sorted((i.image_id, i.file_id, str(i.label), i.status) for i in self.items)
@@ -129,17 +138,22 @@ class Fit:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit scored on one slice: a row of a table before its metrics."""
+    """One fit scored on one slice: a row of a table before its metrics.
+
+    ``classes`` is the slice's digest of them where the method is told the class, else empty.
+    """
 
     fit: Fit
     test: Slice
     perturbation: str = "none"
     relation: str = "out"
+    classes: str = ""
 
     @cached_property
     def key(self) -> str:
         """Content key of the scores."""
-        return content_key([self.fit.key, self.test.key, self.perturbation])
+        told = [self.classes] if self.classes else []
+        return content_key([self.fit.key, self.test.key, self.perturbation, *told])
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bench.detector import Detector
 from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
 from bench.progress import Progress
+from bench.recipe import CLASSES, Recipe
 from bench.recon.store import Store
 from bench.run import given
 from bench.run.companions import own_weights
@@ -88,6 +89,12 @@ def check_score(
     models = options.models or (loaded.models if options.checkpoint is None else "hub")
     own = own_weights(options.weights, options.store, models, options.trust_pickle)
     made = _own_artefacts(options.artefacts, chosen[0])
+    if _asks_class(chosen[0].method.needs("test"), made):
+        raise UserError(
+            f"{chosen[0].label} is told what an image shows, and nothing tells it for your own.",
+            f"It takes: {', '.join(given.names(chosen[0].method))}.",
+            "Give the prompts by --artefact caption=FILE.json, or score by a variant that asks for none.",
+        )
     if options.checkpoint is None:
         zoo = Zoo(models, own, options.store)
         fit = _find_fit(chosen[0], options.store, *wanted)
@@ -103,6 +110,12 @@ def check_score(
         progress.warn(hint)
     zoo, store = Zoo(models, own, options.store), Store(options.store)
     return Wanted(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle, made)
+
+
+def _asks_class(needs: Mapping[str, Recipe | str], made: Mapping[str, Path]) -> bool:
+    """Whether an artefact that nobody gives is a text of the image's class."""
+    left = [need for name, need in needs.items() if name not in made and isinstance(need, Recipe)]
+    return any(CLASSES in need.params or _asks_class(need.inputs, made) for need in left)
 
 
 def _own_artefacts(asked: Sequence[str], chosen: Chosen) -> dict[str, Path]:

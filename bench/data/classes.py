@@ -2,19 +2,23 @@
 
 GenImage names the class in most file names. ImageNet's validation photographs do not; ``filename_to_folder.json`` in
 the data set's folder tells it (``{"ILSVRC2012_val_00042597.JPEG": "n02814533", ...}``, the file of that name in
-luo3300612/LaRE@f8b2966:anns). ``class_names.json`` beside it may give words where classes are not ImageNet's.
+luo3300612/LaRE@f8b2966:anns); a key may be a path below that folder too. ``class_names.json`` beside it gives words,
+by number and by synset, where classes are not ImageNet's.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bench.errors import UserError
 
 FILES, NAMES = "filename_to_folder.json", "class_names.json"
+#: A class by its number or synset, not in words.
+CODE = re.compile(r"\d+|n\d{8}")
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,15 @@ class Classes:
         """The tables in a data set's folder; empty where there are none. Raises UserError for a broken one."""
         return cls(_table(root / FILES), _table(root / NAMES))
 
-    def shown(self, told: str, file: str) -> str:
-        """Words, number or synset for an image whose name tells ``told``; an empty string where nothing tells it."""
-        found = told or self.files.get(file, "")
+    def shown(self, told: str, place: PurePath) -> str:
+        """Words, or ImageNet's number or synset, for the file ``place`` below the data set; ``told`` is by its name.
+
+        Empty where nothing tells it. Where there are words for classes, a class without words is none: reals are named
+        by synset and fakes by number, and a table of one kind alone would tell them apart.
+        """
+        found = told or self.files.get(place.as_posix()) or self.files.get(place.name, "")
         key = str(int(found)) if found.isdecimal() else found
-        return self.names.get(key, key)
+        return self.names.get(key, "" if CODE.fullmatch(key) else key) if self.names else key
 
 
 def _table(path: Path) -> dict[str, str]:

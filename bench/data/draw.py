@@ -57,7 +57,7 @@ def items(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Ind
             row_id=content_key([corpus.name, path.relative_to(root).as_posix()]),
             path=path,
             label=label,
-            klass=classes.shown(corpus.klass(path), path.name),
+            klass=classes.shown(corpus.klass(path), path.relative_to(root)),
             **fact,
         )
         for (path, label), fact in zip(paths, facts, strict=True)

@@ -96,7 +96,7 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
             raise UserError(
                 f"{path} is a pickled object, not plain weights.",
                 "Loading it would run whatever code it names.",
-                "If you trust where it comes from, say --trust-pickle; else ask its authors for a state_dict.",
+                "If you trust where it comes from, say --trust-pickle to `score`; else save or ask for its state_dict.",
             ) from error
     except _JUNK as error:
         raise _unreadable(path, error) from error

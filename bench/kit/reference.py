@@ -77,7 +77,7 @@ def references(
     found = []
     for part in parts:
         wanted = substituted(method.needs(stage), ready or {})
-        needs = {name: r.bind(part.image).resolve(hashes) for name, r in wanted.items()}
+        needs = {name: part.bound(r).resolve(hashes) for name, r in wanted.items()}
         found += [
             Reference(part, item, item, kind, needs)
             for kind in kinds

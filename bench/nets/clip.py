@@ -105,11 +105,9 @@ def save_beside(state: Mapping[str, Tensor], base: Path, folder: Path) -> list[s
     wrong = sorted({n for n in {*shapes, *state} if n not in shapes or n not in state or shapes[n] != state[n].shape})
     if wrong:
         return wrong
-    folder.mkdir(parents=True, exist_ok=True)
     for path in base.iterdir():
         if path.suffix in (".json", ".txt"):
             shutil.copyfile(path, folder / path.name)
-    partial = folder / "model.part"
-    save_file({name: tensor.float() for name, tensor in state.items()}, partial, {"format": "pt"})
-    partial.replace(folder / "model.safetensors")
+    tensors = {name: tensor.float() for name, tensor in state.items()}
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     return []

@@ -68,6 +68,7 @@ class Writer:
             places[identity] = Place(self._stem, self._suffix, start + body.tell() - padded, len(data), checksum)
         self._tar.write(body.getvalue())
         self._tar.flush()
+        os.fsync(self._tar.fileno())  # Another host may read what the next line names as soon as it stands there.
         line = json.dumps([self._suffix, [[i, p.offset, p.length, p.checksum] for i, p in places.items()]])
         with (self._folder / f"{self._stem}.idx.part").open("a", encoding="ascii") as index:
             index.write(line + "\n")
@@ -106,10 +107,11 @@ class Store:
 
     def _again(self, key: str) -> dict[str, Place]:
         """The index of a recipe with what other processes have added to it since; reads no line twice."""
-        places, ends = self._places.setdefault(key, {}), self._ends.setdefault(key, {})
+        places, ends = self._places.get(key, {}), self._ends.get(key, {})
         for stem in sorted({path.name.split(".")[0] for path in self._folder(key).glob("shard-*.idx*")}):
             found, ends[stem] = _read_index(self._folder(key) / f"{stem}.idx", ends.get(stem, 0))
             places |= found
+        self._places[key], self._ends[key] = places, ends  # Whole or not at all: a file may vanish on the way.
         return places
 
     def missing(self, recipe: Recipe, identities: Iterable[str], anew: bool = False) -> list[str]:

@@ -13,7 +13,10 @@ from bench.run.units import Chunk, Trial, Unit
 class Agenda:
     """Hands out units. A recipe's chunks wait for the recipes it stands on; trials wait for all that they read."""
 
-    def __init__(self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str]) -> None:
+    def __init__(
+        self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str], start: float = 0.0
+    ) -> None:
+        """``start`` in 0…1 says with which of a recipe's chunks to begin; runs that share a store differ in it."""
         self.units, self._progress = units, progress
         self.failed = dict(failed)
         self._chunks: dict[str, deque[tuple[int, Chunk]]] = {}
@@ -28,6 +31,8 @@ class Agenda:
                 self._trials.append((place, unit))
             title, size = _bar(unit)
             self._bars.setdefault(title, _Bar()).total += size
+        for places in self._chunks.values():
+            places.rotate(-int(start * len(places)))
 
     def _ready(self, after: Iterable[str]) -> bool:
         return not any(self._left[key] for key in after)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS
+from bench.models.embedded import whole
 from bench.models.zoo import Zoo, files_of
 
 #: A role whose files are among these is one network: its authors' single file is enough.
@@ -44,7 +45,7 @@ def own_weights(asked: Sequence[str], store: Path, models: str = "hub", trust_pi
         if path.is_file() and role in _CLIPS:
             found[role] = _clip_folder(role, path, store, Zoo(models, store=store), trust_pickle)
         else:
-            found[role] = _folder_of(role, path, store) if path.is_file() else path
+            found[role] = _folder_of(role, path, store, trust_pickle) if path.is_file() else path
         _check_readable(role, found[role])
     return found
 
@@ -71,29 +72,31 @@ def _place(role: str, path: Path, store: Path) -> Path:
 
 def _clip_folder(role: str, path: Path, store: Path, zoo: Zoo, trust_pickle: bool) -> Path:
     """A folder in the Hub's format with the tensors of one CLIP in OpenAI's layout; made once for each content."""
-    from bench.kit.checkpoint import read
-    from bench.nets.clip import save_beside, to_transformers
 
-    tensors, base, folder = read(path, trust_pickle), zoo.folder(role), _place(role, path, store)
-    try:
-        found = to_transformers(tensors)
-    except KeyError as error:
-        raise UserError(
-            f"--weights {role}={path} is no CLIP in OpenAI's layout.",
-            f"It has no {error.args[0]}.",
-            f"Name a folder with {', '.join(MODELS[role].files)}.",
-        ) from error
-    wrong = save_beside(found, base, folder)
-    if wrong:
-        raise UserError(
-            f"--weights {role}={path} is no {MODELS[role].title}.",
-            f"Missing, not wanted or misshapen: {', '.join(wrong[:6])}.",
-            "Name a file of that network.",
-        )
-    return folder
+    def fill(partial: Path) -> None:
+        from bench.kit.checkpoint import read
+        from bench.nets.clip import save_beside, to_transformers
+
+        try:
+            found = to_transformers(read(path, trust_pickle))
+        except KeyError as error:
+            raise UserError(
+                f"--weights {role}={path} is no CLIP in OpenAI's layout.",
+                f"It has no {error.args[0]}.",
+                f"Name a folder with {', '.join(MODELS[role].files)}.",
+            ) from error
+        wrong = save_beside(found, zoo.folder(role), partial)
+        if wrong:
+            raise UserError(
+                f"--weights {role}={path} is no {MODELS[role].title}.",
+                f"Missing, not wanted or misshapen: {', '.join(wrong[:6])}.",
+                "Name a file of that network.",
+            )
+
+    return whole(_place(role, path, store), fill)
 
 
-def _folder_of(role: str, path: Path, store: Path) -> Path:
+def _folder_of(role: str, path: Path, store: Path, trust_pickle: bool) -> Path:
     """A folder with the tensors of one published file; made once for each content."""
     files = MODELS[role].files
     if not set(files) <= _ONE_FILE:
@@ -109,7 +112,7 @@ def _folder_of(role: str, path: Path, store: Path) -> Path:
         from bench.kit.checkpoint import read
 
         # Cloned, for one tensor may stand under many names, as CycleISP's activation does.
-        tensors = {name: tensor.clone().contiguous() for name, tensor in read(path).items()}
+        tensors = {name: tensor.clone().contiguous() for name, tensor in read(path, trust_pickle).items()}
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / "model.part"
         save_file(tensors, partial)

@@ -246,7 +246,7 @@ def _score_or_tell(cell: Cell, method: Method, session: Session) -> None:
     if cell.fit.key in session.failed:
         session.failed[cell.key] = session.failed[cell.fit.key]
         return
-    needs = [need.bind(cell.test.image) for need in method.needs("test").values()]
+    needs = [cell.test.bound(need) for need in method.needs("test").values()]
     hashes = _hashes(method, session.zoo)
     own = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
     keys = tuple(recipe.key for recipe in (*own, *(need.resolve(hashes) for need in needs)))

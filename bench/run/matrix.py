@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from bench import discover
-from bench.data.classes import FILES
 from bench.data.perturb import perturbed
 from bench.data.protocols import apply_protocol
 from bench.detector import STAGES, Stage
 from bench.errors import UserError
 from bench.recipe import Recipe
-from bench.recon.engines.class_prompt import ClassPrompt
 from bench.run.gather import Gathered
 from bench.run.request import Chosen, Request
 from bench.run.sources import ATTRIBUTION, TRAIN_CORPUS, Source
@@ -62,17 +60,21 @@ class _Draft:
 
     def nameless(self, chosen: Chosen, part: Slice) -> str:
         """Why a method that is told each image's class cannot be told those of a slice; empty where it can."""
-        told = (r.engine for s in STAGES for n in chosen.method.needs(s).values() for r in n.closure())
-        unknown = [item for item in part.usable if not item.klass] if ClassPrompt.name in told else []
+        unknown = [item for item in part.usable if not item.klass] if told_class(chosen) else []
         if not unknown:
             return ""
         why = f"no class is told for {len(unknown)} of {len(part.usable)} images, {unknown[0].path.name} among them"
-        return f"{why}. {FILES} in the data set's folder would tell it."
+        return f"{why} (a table in the data set's folder may tell it: docs/paper-settings.md)"
 
     def resolved(self, need: Recipe, part: Slice) -> Recipe:
         """A need bound to a slice's pixels, with the content hash of every weights role."""
-        bound = need.bind(part.image)
+        bound = part.bound(need)
         return bound.resolve({role: self.hash_of(role) for role in bound.roles()})
+
+
+def told_class(chosen: Chosen) -> bool:
+    """Whether a method's artefacts depend on what its data set says an image shows."""
+    return any(need.told_class for stage in STAGES for need in chosen.method.needs(stage).values())
 
 
 def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
@@ -138,7 +140,7 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
                 continue
             part = perturbed(control, shown) if control in request.perturbations else shown
             draft.want(part, draft.recipes(chosen, part, ("test",)))
-            cell = Cell(fit, part, control, related)
+            cell = Cell(fit, part, control, related, part.classes if told_class(chosen) else "")
             draft.cells[cell.key] = cell
 
 

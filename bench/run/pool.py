@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import tempfile
 import threading
@@ -267,7 +268,7 @@ def work(plan: Plan, methods: Methods, session: Session, processes: Processes) -
     known = rates(results, zoo.is_mini)
     fits = cut_fits(plan, methods, store, results, known, zoo.hash)
     units: list[Unit] = [*cut_jobs(plan, store, known), *fits]
-    agenda = Agenda(units, session.progress, session.failed)
+    agenda = Agenda(units, session.progress, session.failed, random.SystemRandom().random())
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
     try:
         if count > 1:

@@ -39,7 +39,7 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     session = open_session(wanted.zoo, wanted.store, Results(wanted.store.root), wanted.device, progress)
     method = wanted.chosen.method
     ready = given.keep(method, wanted.artefacts, part, wanted.store)
-    needs = [need.bind(part.image) for need in substituted(method.needs("test"), ready).values()]
+    needs = [part.bound(need) for need in substituted(method.needs("test"), ready).values()]
     recipes = [
         r for need in needs for r in need.resolve({role: wanted.zoo.hash(role) for role in need.roles()}).closure()
     ]

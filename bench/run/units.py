@@ -6,7 +6,7 @@ Units are what may run at the same time. No unit's result depends on which proce
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.detector import STAGES, Method
@@ -16,7 +16,7 @@ from bench.recon.batching import chunks, missing_chunks
 from bench.recon.store import Store
 from bench.run.estimate import Rates, is_fitted
 from bench.run.request import Chosen
-from bench.types import Cell, Fit, Plan
+from bench.types import Cell, Fit, Plan, Slice
 
 Methods = Mapping[tuple[str, str], Chosen]
 HashOf = Callable[[str], str]
@@ -90,17 +90,23 @@ def cut_fits(
         seconds = images * rates.seconds("fit", fit.label)
         seconds += sum(len(cell.test.usable) for cell in mine) * rates.seconds("score", fit.label)
         method = methods[fit.method, fit.variant].method
-        sources = {cell.test.image for cell in mine} | {plan.slices[key].image for key in (*fit.train, *fit.val)}
-        found.append(Trial(fit, mine, seconds, _read(method, sources, hash_of)))
+        parts = [*(cell.test for cell in mine), *(plan.slices[key] for key in (*fit.train, *fit.val))]
+        found.append(Trial(fit, mine, seconds, _read(method, parts, hash_of)))
     return sorted(found, key=lambda trial: -trial.seconds)
 
 
-def _read(method: Method, sources: Iterable[Recipe | str], hash_of: HashOf) -> frozenset[str]:
-    """The recipes that a method reads, for images from any of some sources, with all that they stand on."""
+def _read(method: Method, parts: Sequence[Slice], hash_of: HashOf) -> frozenset[str]:
+    """The recipes that a method reads for images of some slices, with all that they stand on."""
     needs = {need for stage in STAGES for need in method.needs(stage).values()}
     keys: set[str] = set()
-    for source in sources:
-        wanted = [need.bind(source).resolve({role: hash_of(role) for role in need.roles()}) for need in needs]
-        own = [source] if isinstance(source, Recipe) else []
-        keys |= {recipe.key for made in (*own, *wanted) for recipe in made.closure()}
+    for image in {part.image for part in parts}:
+        keys |= {made.key for made in image.closure()} if isinstance(image, Recipe) else set()
+    bound = {part.bound(need) for need in needs for part in (parts if need.told_class else _distinct(parts))}
+    for need in bound:
+        keys |= {made.key for made in need.resolve({role: hash_of(role) for role in need.roles()}).closure()}
     return frozenset(keys)
+
+
+def _distinct(parts: Sequence[Slice]) -> Iterable[Slice]:
+    """One slice of each source of pixels."""
+    return {part.image: part for part in parts}.values()

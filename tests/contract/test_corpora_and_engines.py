@@ -10,7 +10,7 @@ from bench.kit import payload
 from bench.miniature.unpack import packs, unpack
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
-from bench.recipe import IMAGE
+from bench.recipe import IMAGE, SOURCE
 from bench.recon.batching import make_chunk
 from bench.recon.engine import Engine, Request
 from bench.recon.engines import (
@@ -104,7 +104,7 @@ def test_an_engine_declares_itself(name):
     assert engine.name == name
     assert engine.version >= 1
     assert RECIPES[name].engine == name
-    assert IMAGE in RECIPES[name].inputs.values()
+    assert {IMAGE, SOURCE} & set(RECIPES[name].inputs.values())
 
 
 @pytest.mark.parametrize("name", discover.engines())

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.classes import CODE
 from bench.errors import UserError
 from bench.models.zoo import Zoo
 from bench.progress import Meter
-from bench.recipe import IMAGE, Recipe
+from bench.recipe import CLASSES, SOURCE, Recipe
 from bench.recon.engine import RGB, Engine, Request
 
 
-def recipe(image: Recipe | str = IMAGE, template: str = "a photo of a [CLS]") -> Recipe:
-    """The need for ``template`` with the class of ``image`` in the place of ``[CLS]``."""
-    return Recipe(ClassPrompt.name, ClassPrompt.version, {"template": template}, inputs={"image": image})
+def recipe(template: str = "a photo of a [CLS]") -> Recipe:
+    """The need for ``template`` with the image's class in the place of ``[CLS]``: one text under every protocol."""
+    params = {"template": template, CLASSES: ""}
+    return Recipe(ClassPrompt.name, ClassPrompt.version, params, inputs={"image": SOURCE})
 
 
 class ClassPrompt(Engine):
@@ -52,15 +54,20 @@ class ClassPrompt(Engine):
         return np.zeros((1, 1, 3), np.uint8)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
-        """Prompts. Raises UserError for an image whose class nobody told."""
-        unknown = next((request for request in requests if not request.klass), None)
-        if unknown is not None:
+        """Prompts. Raises UserError for an image whose class nobody told, or that is none of ImageNet's."""
+        return [self._template.replace("[CLS]", self._words(request)) for request in requests]
+
+    def _words(self, request: Request) -> str:
+        told = request.klass
+        if told and not CODE.fullmatch(told):
+            return told
+        if told not in self._names:
             raise UserError(
-                "An image has no class to prompt with.",
-                f"Neither its file name nor a table of its data set names one (image {unknown.image_id[:8]}).",
-                "See bench/data/classes.py for the tables, or give the text: score --artefact caption=FILE.json.",
+                f"Image {request.image_id[:8]} has no class to prompt with.",
+                f"Its data set tells {told!r}, which is none of ImageNet's." if told else "Nothing tells it.",
+                "See docs/paper-settings.md for the tables that may.",
             )
-        return [self._template.replace("[CLS]", self._names.get(r.klass, r.klass)) for r in requests]
+        return self._names[told]
 
 
 ENGINE = ClassPrompt

@@ -1,4 +1,5 @@
 import json
+from pathlib import PurePath
 
 import pytest
 
@@ -17,16 +18,31 @@ def test_words_come_from_the_name_or_from_the_tables(tmp_path):
     (tmp_path / FILES).write_text(json.dumps({"ILSVRC2012_val_00000007.JPEG": "n00000003"}))
     (tmp_path / NAMES).write_text(json.dumps({"3": "red disc", "n00000003": "red disc"}))
     classes = Classes.beside(tmp_path)
-    assert classes.shown("003", "003_sdv4_00001.png") == "red disc"
-    assert classes.shown("", "ILSVRC2012_val_00000007.JPEG") == "red disc"
-    assert classes.shown("", "ILSVRC2012_val_00000008.JPEG") == ""
-    assert classes.shown("n01440764", "x.JPEG") == "n01440764"
+    assert classes.shown("003", PurePath("003_sdv4_00001.png")) == "red disc"
+    assert classes.shown("", PurePath("val/ILSVRC2012_val_00000007.JPEG")) == "red disc"
+    assert classes.shown("", PurePath("ILSVRC2012_val_00000008.JPEG")) == ""
+    assert classes.shown("cat", PurePath("x.png")) == "cat"
+
+
+def test_words_for_one_kind_of_code_leave_the_other_nameless(tmp_path):
+    """LaRE's own ``idx_to_clsname.json`` words numbers, as fakes have them, and no synset, as reals have."""
+    (tmp_path / NAMES).write_text(json.dumps({"0": "tench, Tinca tinca"}))
+    classes = Classes.beside(tmp_path)
+    assert classes.shown("000", PurePath("000_sdv4_00001.png")) == "tench, Tinca tinca"
+    assert classes.shown("n01440764", PurePath("n01440764_1.JPEG")) == ""
+
+
+def test_a_path_below_the_data_set_goes_before_a_bare_name(tmp_path):
+    (tmp_path / FILES).write_text(json.dumps({"crn/0_real/x.png": "a street", "x.png": "a cat"}))
+    classes = Classes.beside(tmp_path)
+    assert classes.shown("", PurePath("crn/0_real/x.png")) == "a street"
+    assert classes.shown("", PurePath("san/0_real/x.png")) == "a cat"
 
 
 def test_without_tables_the_name_alone_tells(tmp_path):
     classes = Classes.beside(tmp_path)
-    assert classes.shown("007", "007_sdv4_00001.png") == "7"
-    assert classes.shown("", "x.png") == ""
+    assert classes.shown("007", PurePath("007_sdv4_00001.png")) == "7"
+    assert classes.shown("", PurePath("x.png")) == ""
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"a": 1}'])

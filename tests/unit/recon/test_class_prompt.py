@@ -31,6 +31,7 @@ def test_words_are_taken_as_they_are():
     assert prompts("red disc on grass", template="a [CLS]") == ["a red disc on grass"]
 
 
-def test_an_image_without_a_class_is_an_error_that_says_what_to_do():
+@pytest.mark.parametrize("told", ["", "1234", "n99999999"])
+def test_an_image_without_a_class_of_imagenets_is_an_error(told):
     with pytest.raises(UserError, match="no class to prompt with"):
-        prompts("cat", "")
+        prompts("cat", told)

@@ -114,3 +114,9 @@ def test_no_more_processes_than_work_and_machine_call_for():
     assert Processes(8).count("cpu", units=100, seconds=0.0) == 1
     assert Processes(2, asked=True).count("cpu", units=100, seconds=1.0) == 2
     assert Processes(8, asked=True).count("cuda", units=100, seconds=1000.0) == 1
+
+
+def test_runs_that_share_a_store_begin_at_different_chunks():
+    units = [chunk("a", number) for number in range(4)]
+    agenda = Agenda(units, Told(), {}, start=0.5)
+    assert [agenda.take() for _ in units] == [2, 3, 0, 1]

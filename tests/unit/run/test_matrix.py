@@ -127,6 +127,27 @@ def test_a_method_that_is_told_the_class_has_holes_where_none_is_told():
     assert not build(request(methods=(chosen,), protocols=("raw",)), DATA, lambda role: role).cells
 
 
+def test_what_is_made_of_classes_has_other_keys_for_other_classes():
+    chosen = Chosen("lare2", "oracle", suites.instantiate(SUITE, "lare2", "oracle", discover.method("lare2")))
+
+    def planned(words):
+        def named(part):
+            return replace(part, items=tuple(replace(i, klass=words) for i in part.items))
+
+        data = Gathered(
+            {place: named(part) for place, part in DATA.tests.items()},
+            {"sdv14": named(DATA.train["sdv14"])},
+            {"sdv14": named(DATA.val["sdv14"])},
+        )
+        made = build(request(methods=(chosen,), protocols=("raw",)), data, lambda role: role)
+        prompts = {j.recipe.key for j in made.jobs if j.recipe.engine in ("class_prompt", "latent_error")}
+        return prompts, {f.key for f in made.fits}, {c.key for c in made.cells}
+
+    for one, other in zip(planned("a disc"), planned("a star"), strict=True):
+        assert one
+        assert one.isdisjoint(other)
+
+
 def test_relations_follow_the_families():
     source = Source("sdv14", ("sdv14",))
     found = {s.name: relation(source, "genimage", s.name) for s in discover.corpus("genimage").subsets}

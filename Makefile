@@ -17,8 +17,8 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	$(RUN) -m bench.report.publish
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress
+# Keeping freed memory spares the kernel a tenth of the time.
 test: venv        ## the test suite
-	# Keeping freed memory spares the kernel a tenth of the time.
 	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 OMP_NUM_THREADS=1 \
 		$(RUN) -m pytest -q -n auto --dist loadgroup
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)

@@ -108,6 +108,14 @@ def test_a_wrong_word_is_one_message_and_exit_code_two(words, told, tmp_path):
     assert done.stdout == ""
 
 
+def test_own_images_have_no_class_to_prompt_with(world, tmp_path):
+    image = next((world.data / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "ai").iterdir())
+    done = bench("score", "lare2[oracle]", image, "--store", tmp_path)
+    assert done.returncode == 2
+    assert "--artefact caption=FILE.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_subset_that_the_data_lacks_is_told_with_those_it_has(world):
     done = world.run("--train", "adm", name="none")
     assert done.returncode == 2

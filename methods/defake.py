@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from PIL import Image
 from bench.detector import Card, Detector, Sample, Schedule, Stage
 from bench.recipe import Recipe
 from bench.recon.engines import blip, clip_text
+from methods._parts import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``image_size``: CLIP's input, to which images are squashed.
+    """``recipe``: ``official``, or ``drct`` (as DRCT's and SARE's tables retrain it).
 
+    ``image_size``: CLIP's input, to which images are squashed; in DRCT's recipe the side of its native crop.
     ``normalise``: ``clip`` (CLIP's mean and deviation, as the published test script has it) or ``half`` (0.5 and 0.5,
-    as its training script has it); one for both stages.
+    as its training script has it); one for both stages. ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
+    recipe: recipes.Name = "official"
     image_size: int = 224
     normalise: Literal["clip", "half"] = "clip"
     lr: float = 3e-4
+    weight_decay: float = 0.0
+    cosine: int = 5
     epochs: int = 50
     batch_size: int = 32
 
@@ -53,9 +58,12 @@ class DEFAKE(Detector):
             "normalisation and searches with three beams",
             "CLIP stays frozen, as in the published script; the released one is fine-tuned (`finetune_clip.pt`)",
             "trains on the whole training split; the script takes 800 images",
+            "DRCT's script has no DE-FAKE: `drct` crops, augments and schedules the image half as that script does any "
+            "network; the caption is the whole image's",
         ),
     )
     Params = Params
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The text embedding of every image's caption."""
@@ -78,16 +86,21 @@ class DEFAKE(Detector):
         return "" if "clip_vit_b32" in own else f"{pair}: name it by --weights clip_vit_b32=finetune_clip.pt."
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, image_size, image_size], squashed by bicubic interpolation; ``text``: its embedding."""
+        """``image``: float [3, image_size, image_size], squashed by bicubic interpolation; ``text``: its embedding.
+
+        In DRCT's recipe a native crop with ImageNet's mean and deviation.
+        """
         import torch
 
         from methods._parts.clip import MEAN, STD
-        from methods._parts.tensors import normalised
+        from methods._parts.tensors import imagenet, normalised
 
         p = self.params
+        text = torch.from_numpy(np.array(sample.artefacts["text"], np.float32))
+        if p.recipe == "drct":
+            return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.image_size)), "text": text}
         mean, std = (MEAN, STD) if p.normalise == "clip" else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         whole = Image.fromarray(sample.rgb).resize((p.image_size, p.image_size), Image.Resampling.BICUBIC)
-        text = torch.from_numpy(np.array(sample.artefacts["text"], np.float32))
         return {"image": normalised(np.asarray(whole), mean, std), "text": text}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
@@ -103,8 +116,10 @@ class DEFAKE(Detector):
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam for a fixed number of epochs; the last is kept."""
+        """Adam for a fixed number of epochs; the last is kept. Or DRCT's."""
         p = self.params
+        if p.recipe == "drct":
+            return recipes.drct_schedule(p)
         return Schedule(p.epochs, p.batch_size, "adam", p.lr)
 
 

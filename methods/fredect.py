@@ -54,7 +54,7 @@ class FreDect(recipes.OneLogit):
         deviations=(
             "a ResNet-50 from scratch on 224 px, as the port whose numbers later papers quote; the paper's own heads "
             "are the variants `cnn` and `linear`",
-            "the coefficients are compared with the official code's; its networks are TensorFlow's and were not run",
+            "the official networks are TensorFlow's, whose saved models no checkpoint option reads",
             "`cnn` and `linear` see 224 px and stop as the port does; the official see 128 px and stop by the loss",
             "mean and deviation are those of the fit's own training images; the port ships arrays of ProGAN's",
             recipes.DRCT_ONE_LOGIT,

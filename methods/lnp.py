@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``pattern``: ``official`` or ``clean``. ``recipe``: ``official`` or ``drct``, which augments the noise.
+    """``recipe``: ``official``, ``drct`` (augments the noise) or ``aigc`` (AIGCDetectBenchmark's: no spectrum).
 
-    The published map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean`` is the noise.
+    ``pattern``: the ``official`` map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean``
+    is the noise.
     ``load_size`` and ``crop_size`` of the classifier's input; ``depths``, ``width`` and ``stride`` shape the ResNet.
     ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
-    recipe: recipes.Name = "official"
+    recipe: Literal["official", "drct", "aigc"] = "official"
     pattern: Literal["official", "clean"] = "official"
     load_size: int = 256
     crop_size: int = 224
@@ -57,25 +58,34 @@ class LNP(recipes.OneLogit):
         deviations=(
             "the trunk's weights are copied by name; the official script copies them by position",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            "`aigc` is the three-channel network whose weights AIGCDetectBenchmark released (the paper's were not); "
+            "trained, it lacks that port's blur and JPEG",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
     Params = Params
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"clean": {"pattern": "clean"}, "drct": recipes.DRCT}
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "clean": {"pattern": "clean"},
+        "drct": recipes.DRCT,
+        "aigc": {"recipe": "aigc"},
+    }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The noise of every image."""
         return {"noise": noise_residual.recipe()}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The five-channel ResNet; the head drawn from N(0, 0.02)."""
+        """The five-channel ResNet, or the port's of three; the head drawn from N(0, 0.02)."""
         from safetensors.torch import load_file
         from torch import nn
 
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
         from bench.nets.spectral_resnet import SpectralResNet
+        from methods._parts.backbones import imagenet_resnet
 
         p = self.params
+        if p.recipe == "aigc":
+            return imagenet_resnet(p, weights.get("resnet50"))
         network = SpectralResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
         if "resnet50" in weights:
             load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))

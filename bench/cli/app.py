@@ -15,6 +15,7 @@ from bench.cli import options as opt
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import Options, check, plan_of
 from bench.errors import BenchError
+from bench.run.sources import words
 
 app = typer.Typer(
     help=(
@@ -204,11 +205,15 @@ def compare(
         float | None,
         typer.Option(help="Exit 1 if on any mean over subsets ONE is worse by more than this many points of AUC."),
     ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(help="Also the mean over these subsets: adm,glide,vqdm,biggan."),
+    ] = None,
     as_json: opt.Json = False,
 ) -> None:
     """AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
     inspect.check_points(fail_if_worse)
-    found = inspect.compare(one, other, suite, results)
+    found = inspect.compare(one, other, suite, results, list(dict.fromkeys(words(over or ""))))
     show.comparisons(found, as_json)
     worse = inspect.worse(found, fail_if_worse)
     if worse:

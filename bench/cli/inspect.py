@@ -72,23 +72,38 @@ def _stale_comparisons(results: Results) -> list[str]:
     return [f"{path.name} is not what the scores say"] if stale else []
 
 
-def compare(one: str, other: str, suite: str, results: Path | None) -> list[Comparison]:
-    """Two methods of a results folder, or the methods that two results folders share."""
+def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> list[Comparison]:
+    """Two methods of a results folder, or the methods that two results folders share; ``over``: one more mean."""
     places = [Path(word) for word in (one, other)]
-    if all(place.is_dir() for place in places):
-        return _compare_folders(places[0], places[1])
+    folders = all(place.is_dir() for place in places)
+    found = (
+        _folders(places[0], places[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
+    )
+    known = {c.subset for c in found if not c.subset.startswith("mean:")}
+    for subset in over:
+        if subset not in known:
+            raise unknown("subset", subset, known, remedy="--over takes subsets on which both were scored.")
+    if over and all(c.subset != comparisons.over_title(over) for c in found):
+        raise UserError(
+            f"There is no mean over {', '.join(over)}.",
+            "No setting has all of them: they are of different data sets or protocols.",
+            "Name subsets of one data set.",
+        )
+    return found
+
+
+def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> list[Comparison]:
     if one == other:
         raise UserError(f"{one} was to be compared with itself.", "Every difference is 0.", "Name two methods.")
-    folder = results_folder(suite, results)
     known = {entry.label for entry in folder.read_matrix().entries}
     for word in (one, other):
         if word not in known:
             remedy = f"It must have been scored in {folder.root}; or name two results folders."
             raise unknown("method or results folder", word, known, remedy=remedy)
-    return comparisons.between(Side(folder, one), Side(folder, other), (one, other))
+    return comparisons.between(Side(folder, one), Side(folder, other), (one, other), over)
 
 
-def _compare_folders(one: Path, other: Path) -> list[Comparison]:
+def _folders(one: Path, other: Path, over: Sequence[str]) -> list[Comparison]:
     folders = Results(one), Results(other)
     labels = [{entry.label for entry in folder.read_matrix().entries} for folder in folders]
     shared = sorted(labels[0] & labels[1])
@@ -103,7 +118,7 @@ def _compare_folders(one: Path, other: Path) -> list[Comparison]:
         c
         for label in shared
         for c in comparisons.between(
-            Side(folders[0], label), Side(folders[1], label), (f"{label} ({names[0]})", f"{label} ({names[1]})")
+            Side(folders[0], label), Side(folders[1], label), (f"{label} ({names[0]})", f"{label} ({names[1]})"), over
         )
     ]
     if all(c.verdict is None for c in found):

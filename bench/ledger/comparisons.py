@@ -82,8 +82,16 @@ def _paired(sides: tuple[Side, Side], entries: tuple[Sequence[Entry], Sequence[E
     return compare.paired(logits[: len(entries[0])], logits[len(entries[0]) :], labels, rng)
 
 
-def between(one: Side, other: Side, names: tuple[str, str]) -> list[Comparison]:
-    """Every setting and subset that both sides have, then the means over subsets by relation."""
+def over_title(over: Sequence[str]) -> str:
+    """The name of a mean over subsets of one's own choice."""
+    return f"mean:{'+'.join(over)}"
+
+
+def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] = ()) -> list[Comparison]:
+    """Every setting and subset that both sides have, then the means over subsets by relation.
+
+    Last, in settings that have all subsets of ``over``, the mean over these.
+    """
     cells = one.cells(), other.cells()
     found = []
     for place in sorted(cells[0].keys() & cells[1].keys()):
@@ -100,6 +108,8 @@ def between(one: Side, other: Side, names: tuple[str, str]) -> list[Comparison]:
             members = {s: parts[s] for s in subsets if relation[s] in relations}
             if members:
                 named.append((title, _mean(members)))
+        if over and not attributes and parts.keys() >= set(over):
+            named.append((over_title(over), _mean({s: parts[s] for s in over})))
         found += [_told(names, place, subset, seeds, part) for subset, part in named]
     return found
 

@@ -33,9 +33,15 @@ def _line(c: Comparison) -> list[str]:
     return [*place, _effect(c.verdict), f"{c.verdict.p:.3f}", spread]
 
 
+def _once(found: Sequence[Comparison]) -> list[Comparison]:
+    """Without the mean over all subsets where all are out of family, which is the mean over those."""
+    out = {(c.one, c.other, c.place): c.verdict for c in found if c.subset == "mean:out" and c.verdict}
+    return [c for c in found if c.subset != "mean:all" or c.verdict != out.get((c.one, c.other, c.place), "")]
+
+
 def table(found: Sequence[Comparison]) -> str:
     """Comparisons as a table for people, with how to read it."""
-    return f"{_NOTE}\n\n{tabulate([_line(c) for c in found], _COLUMNS, 'github', disable_numparse=True)}\n"
+    return f"{_NOTE}\n\n{tabulate([_line(c) for c in _once(found)], _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
 def write_comparisons(results: Results, label: str) -> list[str]:

@@ -29,14 +29,15 @@ class Gate:
     met: bool
 
 
-def _setting(train: str, dataset: str = "genimage") -> Setting:
+def setting_of_gates(train: str, dataset: str = "genimage") -> Setting:
+    """Trained and tested aligned, unperturbed."""
     return Setting(train=train, dataset=dataset, **_HONEST)
 
 
 def _signal(own: Board) -> Iterator[Gate]:
     """A CNN trained on each subset's own images finds it."""
     for column in own.columns:
-        setting = _setting(column.subset, column.dataset)
+        setting = setting_of_gates(column.subset, column.dataset)
         for method in own.methods(setting, "detector"):
             found = own.value(setting, method, column.subset, "auc").value
             measured = "missing" if found is None else f"{found:.3f}"
@@ -108,7 +109,7 @@ def _spread(results: Results, board: Board, setting: Setting) -> Gate:
 
 def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
     """Every gate of a board; ``own`` holds a CNN trained on each subset's own images."""
-    board, setting = Board(results), _setting(train)
+    board, setting = Board(results), setting_of_gates(train)
     return [
         *_signal(Board(own)),
         *_shortcuts(board, setting),

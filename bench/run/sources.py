@@ -36,7 +36,7 @@ class Source:
 
 
 def words(text: str) -> list[str]:
-    """A comma list without empty words; commas within brackets do not split."""
+    """A comma list without empty words."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 

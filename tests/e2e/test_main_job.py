@@ -147,6 +147,20 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     assert "Did you mean 'gramnet'" in wrong.stderr
 
 
+def test_compare_averages_over_subsets_of_ones_choice(world, first):
+    home = world.root / "a" / "results"
+    done = bench("compare", "dire", "gramnet", "--results", home, "--over", "sdv14,biggan,sdv14", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {(*c["place"], c["subset"]): c["verdict"] for c in json.loads(done.stdout)}
+    chosen = {place: verdict for place, verdict in found.items() if place[-1] == "mean:sdv14+biggan"}
+    assert chosen
+    for place, verdict in chosen.items():
+        assert verdict == found[*place[:-1], "mean:all"]
+    strange = bench("compare", "dire", "gramnet", "--results", home, "--over", "bigan")
+    assert strange.returncode == 2
+    assert "Did you mean 'biggan'" in strange.stderr
+
+
 def test_report_needs_the_results_folder_alone(world, first, tmp_path):
     copy = tmp_path / "results"
     shutil.copytree(world.root / "a" / "results", copy)

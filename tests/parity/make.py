@@ -2,8 +2,8 @@
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
 also need UniversalFakeDetect's for OpenAI's CLIP; ``drct`` and ``lare`` albumentations 1.3.1, ``drct`` also
-pytorch-metric-learning; ``gramnet``, ``lgrad``, ``lnp`` and ``fusing`` OpenCV, ``lnp`` scikit-image. Only numbers are
-written, into ``tests/parity/numbers/<name>.json``; nothing of the repository is.
+pytorch-metric-learning; ``gramnet``, ``lgrad``, ``lnp`` and ``fusing`` OpenCV, ``lnp`` scikit-image; ``fredect``
+TensorFlow with Keras 2. Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
 import ast
@@ -24,6 +24,7 @@ from torchvision import transforms
 from bench.kit.geometry import crop, resize_short_side
 from methods._parts.tensors import imagenet
 from tests.parity import openai
+from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.seeded import fill, image, tensor
 
 NUMBERS = Path(__file__).parent / "numbers"
@@ -256,11 +257,16 @@ def convnext_views():
 
 
 def fredect():
-    """Log-scaled DCT coefficients of single channels; the paper's networks are TensorFlow's and are not run."""
+    """Log-scaled DCT coefficients of single channels; logits of the paper's CNN and regression in TensorFlow."""
     transform = importlib.import_module("src.image_np").dct2
     scale = importlib.import_module("src.math").log_scale
     pictures = [image(n, 64, 64)[:, :, n] for n in (0, 1)]
-    return {"log_dct": [scale(transform(x.astype(np.float64)))[::9, ::7].tolist() for x in pictures]}
+    models, side = importlib.import_module("src.models"), COEFFICIENTS[-1]
+    found = {
+        name: logits(build((side, side, 3), 1), tensor(0, "coefficients", COEFFICIENTS, like_normal=True))
+        for name, build in (("cnn", models.build_simple_cnn), ("linear", models.build_multinomial_regression))
+    }
+    return found | {"log_dct": [scale(transform(x.astype(np.float64)))[::9, ::7].tolist() for x in pictures]}
 
 
 def combiner():

@@ -18,8 +18,9 @@ from methods._parts.backbones import drct_clip, drct_convnext
 from methods._parts.clip import ImageEncoder, LinearHead
 from methods._parts.drct import contrastive
 from methods._parts.hybrid import Hybrid
-from methods._parts.spectrum import log_dct
+from methods._parts.spectrum import linear, log_dct, shallow_cnn
 from tests.parity import openai
+from tests.parity.channels_last import COEFFICIENTS, drawn
 from tests.parity.make import SIZES, TEXTS, convnext_views
 from tests.parity.seeded import fill, image, tensor
 from tests.parity.test_parity import numbers
@@ -134,6 +135,18 @@ def test_drct_prepares_images_as_published():
 def test_fredects_coefficients_are_the_published_ones():
     for number, wanted in enumerate(numbers("fredect")["log_dct"]):
         assert near(log_dct(image(number, 64, 64))[number, ::9, ::7], wanted)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "build"), [("cnn", shallow_cnn), ("linear", linear)])
+def test_fredects_own_networks_give_the_published_logits(name, build):
+    network = build(COEFFICIENTS[-1])
+    layers = [layer for layer in network if list(layer.parameters())]
+    for number, layer in enumerate(layers):
+        weight, bias = drawn(number, tuple(layer.weight.shape))
+        layer.load_state_dict({"weight": weight, "bias": bias})
+    found = network(tensor(0, "coefficients", COEFFICIENTS, like_normal=True))[:, 0]
+    assert near(found, numbers("fredect")[name])
 
 
 @torch.no_grad()

@@ -1,0 +1,39 @@
+import csv
+import gzip
+import sys
+from collections import defaultdict
+from statistics import mean
+
+import pytest
+
+from tests.conftest import ROOT
+from tools import board_means
+
+
+def test_means_are_those_of_the_committed_rows(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["board_means", "adm,vqdm"])
+    board_means.main()
+    printed = dict(line.rsplit(maxsplit=2)[:2] for line in capsys.readouterr().out.splitlines() if "HF" in line)
+    place = {
+        "method": "hf_energy",
+        "metric": "auc",
+        "dataset": "genimage",
+        "train_protocol": "aligned",
+        "protocol": "aligned",
+        "perturbation": "none",
+    }
+    found = defaultdict(list)
+    with gzip.open(board_means.BOARD / "rows.csv.gz", "rt", newline="") as file:
+        for row in csv.DictReader(file):
+            if all(row[name] == value for name, value in place.items()) and row["subset"] in ("adm", "vqdm"):
+                found[row["subset"]].append(float(row["value"]))
+    assert set(found) == {"adm", "vqdm"}
+    assert float(printed["HF energy"]) == pytest.approx(100 * mean(mean(v) for v in found.values()), abs=0.051)
+
+
+def test_an_unknown_subset_is_told_with_those_that_exist(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["board_means", "adm,progan"])
+    with pytest.raises(SystemExit, match=r"The board has no progan\. Known: midjourney, sdv14"):
+        board_means.main()

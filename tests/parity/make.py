@@ -261,12 +261,11 @@ def fredect():
     transform = importlib.import_module("src.image_np").dct2
     scale = importlib.import_module("src.math").log_scale
     pictures = [image(n, 64, 64)[:, :, n] for n in (0, 1)]
-    models, side = importlib.import_module("src.models"), COEFFICIENTS[-1]
-    found = {
-        name: logits(build((side, side, 3), 1), tensor(0, "coefficients", COEFFICIENTS, like_normal=True))
-        for name, build in (("cnn", models.build_simple_cnn), ("linear", models.build_multinomial_regression))
-    }
-    return found | {"log_dct": [scale(transform(x.astype(np.float64)))[::9, ::7].tolist() for x in pictures]}
+    found = {"log_dct": [scale(transform(x.astype(np.float64)))[::9, ::7].tolist() for x in pictures]}
+    models, x = importlib.import_module("src.models"), tensor(0, "coefficients", COEFFICIENTS, like_normal=True)
+    for name, build in (("cnn", models.build_simple_cnn), ("linear", models.build_multinomial_regression)):
+        found[name] = logits(build((COEFFICIENTS[-1], COEFFICIENTS[-1], 3), 1), x)
+    return found
 
 
 def combiner():

@@ -36,9 +36,9 @@ def folder(root, skills, train="sdv14", subsets=SUBSETS):
     return results
 
 
-def verdicts(tmp_path, skills, own_skill=9.0):
+def verdicts(tmp_path, skills, own_skill=9.0, **others):
     results = folder(tmp_path / "board", skills)
-    own = folder(tmp_path / "own", {"gramnet": own_skill}, "adm", (("adm", "source"),))
+    own = folder(tmp_path / "own", {"gramnet": own_skill} | others, "adm", (("adm", "source"),))
     return results, {gate.asked: gate for gate in gates(results, own)}
 
 
@@ -63,6 +63,14 @@ def test_each_gate_can_fail_and_only_it(tmp_path, change, own, broken):
     base = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
     _, found = verdicts(tmp_path, base | change, own)
     assert [broken in gate.asked for gate in found.values() if not gate.met] == [True]
+
+
+def test_one_cnn_of_two_that_finds_the_signal_is_enough(tmp_path):
+    _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}, 0.5, lnp=9.0)
+    gate = next(gate for asked, gate in found.items() if "own images" in asked)
+    weak = Board(Results(tmp_path / "own")).rows
+    value = next(r.value for r in weak if (r.method, r.subset, r.metric) == ("gramnet", "adm", "auc"))
+    assert (gate.measured, gate.met) == (f"lnp 1.000, gramnet {value:.3f}", True)
 
 
 def test_detectors_that_guess_outside_the_family_fail_a_gate(tmp_path):

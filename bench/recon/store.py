@@ -114,6 +114,11 @@ class Store:
         self._places[key], self._ends[key] = places, ends  # Whole or not at all: a file may vanish on the way.
         return places
 
+    def claim(self, recipe: Recipe, name: str) -> Path:
+        """The file by which a run tells others that it is at a chunk of a recipe; its folder is there."""
+        self._folder(recipe.key).mkdir(parents=True, exist_ok=True)
+        return self._folder(recipe.key) / f"{name}.claim"
+
     def missing(self, recipe: Recipe, identities: Iterable[str], anew: bool = False) -> list[str]:
         """Those of ``identities`` that the recipe has no artefact for, in their order; ``anew`` looks on disk again."""
         known = self._again(recipe.key) if anew else self._index(recipe.key)

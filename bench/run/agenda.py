@@ -13,14 +13,12 @@ from bench.run.units import Chunk, Trial, Unit
 class Agenda:
     """Hands out units. A recipe's chunks wait for the recipes it stands on; trials wait for all that they read."""
 
-    def __init__(
-        self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str], start: float = 0.0
-    ) -> None:
-        """``start`` in 0…1 says with which of a recipe's chunks to begin; runs that share a store differ in it."""
+    def __init__(self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str]) -> None:
         self.units, self._progress = units, progress
         self.failed = dict(failed)
         self._chunks: dict[str, deque[tuple[int, Chunk]]] = {}
         self._trials: list[tuple[int, Trial]] = []
+        self.insisted: set[int] = set()
         self._left: Counter[str] = Counter()
         self._bars: dict[str, _Bar] = {}
         for place, unit in enumerate(units):
@@ -31,8 +29,6 @@ class Agenda:
                 self._trials.append((place, unit))
             title, size = _bar(unit)
             self._bars.setdefault(title, _Bar()).total += size
-        for places in self._chunks.values():
-            places.rotate(-int(start * len(places)))
 
     def _ready(self, after: Iterable[str]) -> bool:
         return not any(self._left[key] for key in after)
@@ -41,22 +37,25 @@ class Agenda:
         """The place of a unit that can be done now, or None; ``engine`` is what the asker has loaded.
 
         Chunks go before trials, which wait for them. Of the chunks, those whose engine others have loaded
-        (``elsewhere``) are taken up last: loading it a second time buys the least.
+        (``elsewhere``) are taken up last: loading it a second time buys the least. What was put off comes after trials.
         """
         others = set(elsewhere)
         self._drop_blocked()
-        ready = [places[0][1] for places in self._chunks.values() if self._ready(places[0][1].after)]
-        if ready:
-            best = min(ready, key=lambda unit: (unit.engine != engine, unit.engine in others))
-            place, unit = self._chunks[best.recipe].popleft()
-            if not self._chunks[best.recipe]:
-                del self._chunks[best.recipe]
-            return self._started(place, unit)
+        ready = [places[0] for places in self._chunks.values() if self._ready(places[0][1].after)]
+        fresh = [(place, unit) for place, unit in ready if place not in self.insisted]
+        if fresh:
+            return self._pop(min(fresh, key=lambda entry: (entry[1].engine != engine, entry[1].engine in others))[1])
         for entry in self._trials:
             if self._ready(entry[1].after):
                 self._trials.remove(entry)
                 return self._started(*entry)
-        return None
+        return self._pop(ready[0][1]) if ready else None
+
+    def _pop(self, chunk: Chunk) -> int:
+        place, unit = self._chunks[chunk.recipe].popleft()
+        if not self._chunks[chunk.recipe]:
+            del self._chunks[chunk.recipe]
+        return self._started(place, unit)
 
     def _drop_blocked(self) -> None:
         """Give up the chunks of recipes that have failed, or that stand on one that has."""
@@ -91,10 +90,15 @@ class Agenda:
         """How many units nobody has taken."""
         return len(self._trials) + sum(map(len, self._chunks.values()))
 
-    def finished(self, place: int, failed: Mapping[str, str]) -> None:
-        """A unit that was taken is done, or has failed."""
+    def finished(self, place: int, failed: Mapping[str, str], put_off: bool = False) -> None:
+        """A unit that was taken is done, or has failed; one that is ``put_off`` comes up again, as ``insisted``."""
+        unit = self.units[place]
+        if put_off and isinstance(unit, Chunk):
+            self.insisted.add(place)
+            self._chunks.setdefault(unit.recipe, deque()).append((place, unit))
+            return
         self.failed.update(failed)
-        self._count(self.units[place])
+        self._count(unit)
 
     def _count(self, unit: Unit) -> None:
         if isinstance(unit, Chunk):

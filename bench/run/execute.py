@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -22,14 +22,15 @@ from bench.kit.reference import Reference, permuted, references
 from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
-from bench.recipe import Recipe
+from bench.recipe import Recipe, content_key
 from bench.recon.batching import chunks, produce
 from bench.recon.engine import Engine
 from bench.recon.presented import PRESENTED, present
 from bench.recon.store import Store, Writer
+from bench.run.claims import Claim
 from bench.run.estimate import fit_folder, is_fitted
 from bench.run.units import Chunk, Methods, Trial, Unit
-from bench.types import OK, Cell, Fit, Plan, Scores
+from bench.types import OK, Cell, Fit, Item, Job, Plan, Scores
 
 
 @dataclass
@@ -68,31 +69,52 @@ class Hands:
 
     def __init__(self, plan: Plan, methods: Methods, session: Session) -> None:
         self._plan, self._methods, self.session = plan, methods, session
-        self.engine = ""
+        self.engine, self.put_off = "", False
         self._loaded: Engine | None = None
         self._recipe, self._shard = "", ExitStack()
         self._writer: Writer | None = None
         self._chunks = lru_cache(maxsize=4)(lambda job: chunks(plan.jobs[job]))
 
-    def do(self, unit: Unit) -> None:
-        """Do a unit; whatever fails is remembered in the session, with its reason."""
-        started, session = time.monotonic(), self.session
+    def do(self, unit: Unit, insist: bool = False) -> None:
+        """Do a unit; whatever fails is remembered in the session, with its reason.
+
+        ``put_off`` then says that another run on this store is at it; ``insist`` waits for that run, but not for ever.
+        """
+        started, session, self.put_off = time.monotonic(), self.session, False
         before = session.meter.artefacts_made
         if isinstance(unit, Trial):
             self.close()  # A detector wants the room.
             fit_and_score(unit, self._methods[unit.fit.method, unit.fit.variant].method, self._plan, session)
-        elif session.attempt(unit.recipe, unit.title, partial(self._make, unit)):
+        elif session.attempt(unit.recipe, unit.title, partial(self._make_once, unit, insist)):
             engine = self._plan.jobs[unit.job].recipe.engine
             made = session.meter.artefacts_made - before
             if made:
                 session.costs.append(("artefacts", engine, made, time.monotonic() - started))
 
-    def _make(self, unit: Chunk) -> None:
+    def _make_once(self, unit: Chunk, insist: bool) -> None:
+        """Make what no other run on this store has made since this one was planned, or is at."""
         job, store = self._plan.jobs[unit.job], self.session.store
         chunk = self._chunks(unit.job)[unit.number]
         wanted = [item.image_id for item in chunk if item.image_id not in unit.there]
-        if not (left := set(store.missing(job.recipe, wanted, anew=True))):
-            return  # Another run on this store has made them since this one was planned.
+
+        def missing() -> list[str]:
+            return store.missing(job.recipe, wanted, anew=True)
+
+        claim = Claim(store.claim(job.recipe, content_key([item.image_id for item in chunk])[:32]))
+        if not claim.take():
+            if not insist:
+                self.put_off = True
+                return
+            self.session.progress.note(f"waiting for another run on this store: {unit.title}")
+            claim.wait(unit.seconds, lambda: not missing())
+        try:
+            if left := set(missing()):
+                self._make(job, chunk, left)
+        finally:
+            claim.release()
+
+    def _make(self, job: Job, chunk: Sequence[Item], left: Collection[str]) -> None:
+        store = self.session.store
         if job.recipe.engine in PRESENTED:
             payload, records = "png", present(job, chunk, store)
         else:

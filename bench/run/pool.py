@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import random
 import signal
 import tempfile
 import threading
@@ -61,6 +60,7 @@ class _Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     costs: list[tuple[str, str, int, float]] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
+    put_off: bool = False
 
 
 class _Relay(Progress):
@@ -103,11 +103,11 @@ def _serve(pipe: Connection, file: str) -> None:
     hands = Hands(task.plan, task.methods, session)
     pipe.send(("ready",))
     while (order := pipe.recv()) is not None:
-        place, known = order
+        place, known, insist = order
         session.failed = dict(known)
-        hands.do(task.units[place])
+        hands.do(task.units[place], insist)
         failed = {key: reason for key, reason in session.failed.items() if key not in known}
-        pipe.send(("done", _Outcome(failed, session.costs, session.meter), hands.engine))
+        pipe.send(("done", _Outcome(failed, session.costs, session.meter, hands.put_off), hands.engine))
         session.costs = []
         session.meter.reset()
     hands.close()
@@ -133,7 +133,7 @@ class Worker:
         self.engine = ""
         self.stages: dict[int, int] = {}
 
-    def send(self, order: tuple[int, dict[str, str]] | None) -> None:
+    def send(self, order: tuple[int, dict[str, str], bool] | None) -> None:
         """Give an order. One that cannot be given is noticed when the pipe is read: it ends there."""
         with suppress(OSError):
             self.pipe.send(order)
@@ -186,7 +186,7 @@ class Pool:
                 if worker.place is not None:
                     unit = self._agenda.units[worker.place]
                     worker.engine = unit.engine if isinstance(unit, Chunk) else ""
-                    worker.send((worker.place, self._agenda.failed))
+                    worker.send((worker.place, self._agenda.failed, worker.place in self._agenda.insisted))
         busy = any(worker.place is not None for worker in self._workers)
         if not busy and self._agenda.waiting and all(worker.ready for worker in self._workers):
             raise RuntimeError(f"{self._agenda.waiting} units wait for something that nobody makes.")
@@ -224,7 +224,7 @@ class Pool:
         place, worker.place, worker.engine = worker.place, None, engine
         self._session.costs += outcome.costs
         self._session.meter.add(outcome.meter)
-        self._agenda.finished(place, outcome.failed)
+        self._agenda.finished(place, outcome.failed, outcome.put_off)
 
     def _bury(self, worker: Worker) -> None:
         """A process has died: what it was at is tried once more, then fails; another process takes its place."""
@@ -268,7 +268,7 @@ def work(plan: Plan, methods: Methods, session: Session, processes: Processes) -
     known = rates(results, zoo.is_mini)
     fits = cut_fits(plan, methods, store, results, known, zoo.hash)
     units: list[Unit] = [*cut_jobs(plan, store, known), *fits]
-    agenda = Agenda(units, session.progress, session.failed, random.SystemRandom().random())
+    agenda = Agenda(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
     try:
         if count > 1:
@@ -289,8 +289,8 @@ def _alone(hands: Hands, agenda: Agenda) -> None:
     try:
         while (place := agenda.take(hands.engine)) is not None:
             hands.session.failed.update(agenda.failed)
-            hands.do(agenda.units[place])
-            agenda.finished(place, hands.session.failed)
+            hands.do(agenda.units[place], place in agenda.insisted)
+            agenda.finished(place, hands.session.failed, hands.put_off)
         if agenda.waiting:
             raise RuntimeError(f"{agenda.waiting} units wait for something that nobody makes.")
     finally:

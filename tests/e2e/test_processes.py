@@ -1,5 +1,6 @@
 """Several processes at one run: the same numbers, and one that dies costs a second try at most."""
 
+import json
 import os
 import signal
 import subprocess
@@ -101,6 +102,21 @@ def test_an_interruption_is_one_line_and_leaves_no_process(world):
     assert stderr.splitlines()[-1].startswith("interrupted: ")
     assert "Traceback" not in stderr
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
+
+
+def test_runs_that_share_a_store_make_everything_once_between_them(world):
+    words = ("prepare", "--methods", "dire", "--processes", "1", "--json")
+    single = bench(*words, *world.options("unshared"))
+    assert single.returncode == 0, single.stderr
+    command = [sys.executable, "run_bench.py", *words, *map(str, world.options("shared"))]
+    runs = [
+        subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+    ]
+    told = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
+    made = [json.loads(out)["artefacts_made"] for out, _ in told]
+    assert sum(made) == json.loads(single.stdout)["artefacts_made"] > 0
+    assert not list((world.root / "shared" / "store").rglob("*.claim"))
 
 
 def test_a_wrong_number_of_processes_is_told(world):

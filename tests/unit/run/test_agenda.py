@@ -116,7 +116,25 @@ def test_no_more_processes_than_work_and_machine_call_for():
     assert Processes(8, asked=True).count("cuda", units=100, seconds=1000.0) == 1
 
 
-def test_runs_that_share_a_store_begin_at_different_chunks():
-    units = [chunk("a", number) for number in range(4)]
-    agenda = Agenda(units, Told(), {}, start=0.5)
-    assert [agenda.take() for _ in units] == [2, 3, 0, 1]
+def test_what_another_run_is_at_comes_up_again_after_all_else_and_is_insisted_on():
+    told = Told()
+    agenda = Agenda([chunk("a", 0), chunk("a", 1), chunk("b", 0, "a"), trial("gramnet"), trial("dire", "b")], told, {})
+    assert (agenda.take(), agenda.take()) == (0, 1)
+    agenda.finished(0, {}, put_off=True)
+    agenda.finished(1, {})
+    assert told.done == {"a artefacts": 64}
+    assert (agenda.take(), agenda.take()) == (3, 0)
+    assert agenda.insisted == {0}
+    agenda.finished(0, {})
+    assert order(agenda) == ["b", "dire"]
+    assert told.done["a artefacts"] == 128
+    assert agenda.waiting == 0
+
+
+def test_what_was_put_off_goes_with_its_recipe_when_that_fails():
+    agenda = Agenda([chunk("a", 0), chunk("a", 1), trial("dire", "a")], Told(), {})
+    assert (agenda.take(), agenda.take()) == (0, 1)
+    agenda.finished(0, {}, put_off=True)
+    agenda.finished(1, {"a": "broken"})
+    assert order(agenda) == ["dire"]
+    assert agenda.waiting == 0

@@ -7,9 +7,11 @@ from bench import discover
 from bench.data.decode import image_id
 from bench.ledger.folder import Results
 from bench.progress import Progress
-from bench.recipe import SOURCE, Recipe
+from bench.recipe import SOURCE, Recipe, content_key
+from bench.recon.batching import chunks
 from bench.recon.engine import Engine
 from bench.recon.store import Store, Writer
+from bench.run import claims
 from bench.run.estimate import Rates
 from bench.run.execute import Hands, Session
 from bench.run.units import cut_jobs
@@ -113,6 +115,44 @@ def test_what_is_there_is_not_written_again(hands, part, tmp_path):
             worker.do(unit)
         worker.close()
         assert worker.session.meter.artefacts_made == made
+
+
+def test_what_another_run_is_at_is_put_off_and_waited_for_when_nothing_else_is_left(hands, part, monkeypatch):
+    first, units = hands(recipe(), part=part)
+    second, same = hands(recipe(), part=part)
+    notes, others = [], []
+    run = Invert.run
+
+    def meanwhile(self, requests, views):
+        if not others:
+            others.append(None)
+            second.do(same[0])
+            others[0] = second.put_off
+        return run(self, requests, views)
+
+    monkeypatch.setattr(Invert, "run", meanwhile)
+    first.do(units[0])
+    assert others == [True]
+    assert (first.put_off, second.session.meter.artefacts_made) == (False, 0)
+    monkeypatch.setattr(Progress, "note", lambda self, message: notes.append(message))
+    second.do(same[0], insist=True)
+    assert (second.put_off, second.session.meter.artefacts_made, notes) == (False, 0, [])
+    first.close()
+    second.close()
+
+
+def test_a_chunk_claimed_for_ever_is_made_in_the_end(hands, part, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_PATIENCE", 0.0)
+    worker, (unit,) = hands(recipe(), part=part)
+    store = Store(tmp_path / "store")
+    name = content_key([i.image_id for i in chunks(Job(recipe(), part))[0]])[:32]
+    store.claim(recipe(), name).write_text("elsewhere 1")
+    worker.do(unit)
+    assert (worker.put_off, worker.session.meter.artefacts_made) == (True, 0)
+    worker.do(unit, insist=True)
+    assert (worker.put_off, worker.session.meter.artefacts_made) == (False, 6)
+    assert not list((tmp_path / "store").rglob("*.claim"))
+    worker.close()
 
 
 def test_what_another_run_has_made_since_the_plan_is_not_made_again(hands, part):

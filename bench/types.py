@@ -46,13 +46,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Operation:
-    """What a protocol does to one image: a square window, then perhaps a partner's JPEG tables."""
+    """What a protocol does to one image: a square window, then perhaps one JPEG encoding.
+
+    That is with a partner's tables, or at a ``quality`` (1…100); 0 and no partner: none.
+    """
 
     left: int
     top: int
     size: int
     partner: Path | None = None
     partner_id: str = ""
+    quality: int = 0
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ class GramNet(Detector):
         deviations=(
             "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
             "resizes in floats; OpenCV rounds the 8-bit images of the official code, which is less than a level apart",
-            "`aigc` scores files of AIGCDetectBenchmark's port (one logit); trained, it lacks the port's blur and JPEG",
+            "`aigc` is for scoring files of AIGCDetectBenchmark's port (one logit); trained, it keeps this adapter's "
+            "schedule and loss, without the port's blur, JPEG and flip",
         ),
     )
     Params = Params
@@ -91,7 +92,8 @@ class GramNet(Detector):
             return state
         head = {name: state[name] for name in ("fcnewr.3.weight", "fcnewr.3.bias") if name in state}
         if self.params.port:
-            return {**state, **{name: torch.cat([torch.zeros_like(t[:1]), t]) for name, t in head.items()}}
+            single = {name: t for name, t in head.items() if len(t) == 1}
+            return {**state, **{name: torch.cat([torch.zeros_like(t), t]) for name, t in single.items()}}
         return {**state, **{name: t.flip(0) for name, t in head.items()}}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:

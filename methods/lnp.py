@@ -59,7 +59,7 @@ class LNP(recipes.OneLogit):
             "the trunk's weights are copied by name; the official script copies them by position",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
             "`aigc` is the three-channel network whose weights AIGCDetectBenchmark released (the paper's were not); "
-            "trained, it lacks that port's blur and JPEG",
+            "trained, it lacks the blur and JPEG that the port's script allows",
             recipes.DRCT_ONE_LOGIT,
         ),
     )

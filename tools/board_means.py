@@ -6,6 +6,7 @@ baselines also with each subset read in whichever direction serves. For interval
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from statistics import mean
@@ -21,10 +22,10 @@ BOARD = Path("results/board/mini")
 
 def means(board: Board, subsets: list[str]) -> list[tuple[str, float, float | None]]:
     """Title, mean AUC and, for a baseline, the mean of max(AUC, 1 − AUC), in points; best first."""
-    setting, found = setting_of_gates("sdv14"), []
+    home, found = {column.subset: column.dataset for column in board.columns}, []
     for kind in ("detector", "statistic"):
-        for method in board.methods(setting, kind):
-            values = [board.value(setting, method, subset, "auc").value for subset in subsets]
+        for method in board.methods(setting_of_gates("sdv14", home[subsets[0]]), kind):
+            values = [board.value(setting_of_gates("sdv14", home[s]), method, s, "auc").value for s in subsets]
             known = [100 * value for value in values if value is not None]
             if len(known) == len(subsets):
                 folded = mean(max(value, 100 - value) for value in known) if kind == "statistic" else None
@@ -35,8 +36,11 @@ def means(board: Board, subsets: list[str]) -> list[tuple[str, float, float | No
 def main() -> None:
     """Print the table."""
     board = Board(Results(BOARD))
-    known = [column.subset for column in board.columns_of(setting_of_gates("sdv14"))]
-    subsets = sys.argv[1].split(",") if len(sys.argv) > 1 else known
+    known = [column.subset for column in board.columns]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subsets", nargs="?", help=f"of {','.join(known)} (default: GenImage's eight)")
+    asked = parser.parse_args().subsets
+    subsets = asked.split(",") if asked else [c.subset for c in board.columns if c.dataset == "genimage"]
     strange = sorted(set(subsets) - set(known))
     if strange:
         sys.exit(f"The board has no {', '.join(strange)}. Known: {', '.join(known)}.")

@@ -93,7 +93,7 @@ def plan(
     results: opt.ResultsDir = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Show cells, fits, artefacts (cached or missing), forwards, estimated time and disk; computes nothing."""
+    """Show cells, fits, artefacts (cached or missing) and their forwards, time and disk; computes nothing."""
     progress = new_progress()
     words = methods, train, test, suite, models, weights, data, protocols, seeds
     options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)

@@ -76,6 +76,9 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
     """Two methods of a results folder, or the methods that two results folders share; ``over``: one more mean."""
     places = [Path(word) for word in (one, other)]
     folders = all(place.is_dir() for place in places)
+    for place in places:
+        if not place.is_dir() and (len(place.parts) > 1 or any(p.is_dir() for p in places)):
+            raise UserError(f"There is no results folder {place}.", "Folders are compared with folders.", "Name two.")
     found = (
         _folders(places[0], places[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
     )

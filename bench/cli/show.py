@@ -45,7 +45,7 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
         print(f"  hole: {hole['method']} on {hole['corpus']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
     minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
     at_once = f"{cost['processes']} processes" if cost["processes"] > 1 else "one process"
-    print(f"estimated: {cost['forwards']} forwards, {minutes:.1f} min by {at_once}, {disk:.1f} MiB of artefacts")
+    print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {at_once}")
 
 
 def _named(slices: Sequence[str]) -> str:
@@ -103,6 +103,7 @@ def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     name = next(key for key in lines[0] if key.startswith("p_"))
     body = [[line["path"], "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]] for line in lines]
     print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
+    print(f"\nscored by {lines[0]['trained']}")
 
 
 def verified(count: int, differences: Sequence[str], as_json: bool) -> None:

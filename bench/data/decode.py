@@ -34,8 +34,9 @@ class Decoded:
 def _to_rgb(image: Image.Image) -> RGB:
     if image.mode.startswith(("I", "F")):
         wide = np.asarray(image)
-        grey = (wide.astype(np.uint32) >> 8).astype(np.uint8) if wide.max(initial=0) > 255 else wide.astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+        if wide.dtype.kind == "f" or wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
+            raise ValueError("its numbers are wider than 16 bits, and nothing tells what white is")
+        return np.repeat((wide.astype(np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
 
 

@@ -2,7 +2,8 @@
 
 ``raw`` leaves files as they are. ``aligned`` takes the shortcuts away: one square size for both classes, windows of
 JPEG images on multiples of 16 so that the codec's block grid stays in place, every fake encoded once with the
-quantisation tables and subsampling of a partner real, and as many reals as fakes.
+quantisation tables and subsampling of a partner real, and as many reals as fakes. A real that is no JPEG file may still
+have been one (ForenSynths' are PNG of JPEG photographs), and its tables are lost: it and its fake are both encoded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from bench.types import FAKE, REAL, Item, Operation, Slice
 MAX_RATIO = 2.0
 GRID = 16
 ALIGNED_VERSION = 1
+#: The quality at which both of a pair are encoded where the real's own is not known: libjpeg's default, and LSUN's. A
+#: weaker encoding would leave an earlier one to be seen.
+COVER_QUALITY = 75
 
 
 def _side(item: Item) -> int:
@@ -65,6 +69,14 @@ def _distinct(pool: Sequence[Item], label: int, size: int) -> list[Item]:
     return list(chosen.values())
 
 
+def _pair(real: Item, fake: Item, size: int) -> dict[str, Operation]:
+    """What is done to a real and the fake that it is the partner of."""
+    cut = {item.row_id: Operation(*_window(item, size), size) for item in (real, fake)}
+    if real.container != "jpeg":
+        return {row: replace(operation, quality=COVER_QUALITY) for row, operation in cut.items()}
+    return cut | {fake.row_id: replace(cut[fake.row_id], partner=real.path, partner_id=real.file_id)}
+
+
 def _aligned(part: Slice) -> Slice:
     size = window_size(part.usable)
     classes = [_distinct(part.usable, label, size) for label in (REAL, FAKE)]
@@ -77,12 +89,12 @@ def _aligned(part: Slice) -> Slice:
         )
     reals, fakes = (_nearest(pool, size, count) for pool in classes)
     partners = sorted(reals, key=lambda item: rank(4, item.image_id))
-    operations = {item.row_id: Operation(*_window(item, size), size) for item in reals}
-    for fake, partner in zip(sorted(fakes, key=lambda item: rank(5, item.image_id)), partners, strict=True):
-        operations[fake.row_id] = Operation(*_window(fake, size), size, partner.path, partner.file_id)
+    operations: dict[str, Operation] = {}
+    for fake, real in zip(sorted(fakes, key=lambda item: rank(5, item.image_id)), partners, strict=True):
+        operations |= _pair(real, fake, size)
     chosen = tuple(item for item in part.items if item.row_id in operations)
     described = [
-        [item.image_id, op.left, op.top, op.size, op.partner_id]
+        [item.image_id, op.left, op.top, op.size, op.partner_id, *([op.quality] if op.quality else [])]
         for item, op in sorted(((i, operations[i.row_id]) for i in chosen), key=lambda pair: pair[0].image_id)
     ]
     recipe = Recipe(
@@ -115,6 +127,8 @@ def perform(operation: Operation, rgb: RGB) -> RGB:
     """What a protocol does to one image: uint8 [H, W, 3] to [size, size, 3]."""
     left, top, size = operation.left, operation.top, operation.size
     window = rgb[top : top + size, left : left + size]
+    if operation.quality:
+        return jpeg.recompress(window, {"quality": operation.quality, "subsampling": 2})
     if operation.partner is None:
         return window
     options = jpeg.settings(operation.partner.read_bytes())

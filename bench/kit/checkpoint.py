@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bench.detector import Detector
 from bench.errors import UserError
+from bench.nets.loading import differences
 
 #: Where training scripts put the weights in their files, from the outside in.
 _WRAPPERS = ("state_dict", "model", "netC")
@@ -23,7 +24,7 @@ _PARALLEL = "module."
 #: First bytes of a pickle, and of the zip archive that torch puts one into.
 _PICKLED = (b"\x80", b"P")
 #: What torch's reader raises on a file that is none of its own.
-_JUNK = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
+JUNK = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
 
 
 def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
@@ -34,10 +35,8 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     """
     found: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
     found = found.state_dict() if isinstance(found, nn.Module) else found
-    for wrapper in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping | nn.Module):
-            inside = found[wrapper]
-            found = inside.state_dict() if isinstance(inside, nn.Module) else inside
+    while isinstance(found, Mapping) and (inside := _inside(found)) is not None:
+        found = inside.state_dict() if isinstance(inside, nn.Module) else inside
     tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
     if not tensors:
         held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
@@ -51,9 +50,15 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     return tensors
 
 
+def _inside(found: Mapping[str, Any]) -> Any:  # noqa: ANN401 - tensors by name, a module, or another wrapper
+    return next((found[name] for name in _WRAPPERS if isinstance(found.get(name), Mapping | nn.Module)), None)
+
+
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
-        f"{path} cannot be read as a checkpoint.", f"{type(error).__name__}: {error}", "Name a .pth or .safetensors."
+        f"{path} cannot be read as a checkpoint.",
+        f"It is no whole file of torch or safetensors ({type(error).__name__}: {error}).",
+        "Name a .pth or .safetensors, or fetch it again.",
     )
 
 
@@ -98,11 +103,11 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
                 "Loading it would run whatever code it names.",
                 "If you trust where it comes from, say --trust-pickle to `score`; else save or ask for its state_dict.",
             ) from error
-    except _JUNK as error:
+    except JUNK as error:
         raise _unreadable(path, error) from error
     try:
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_stand_in())
-    except (*_JUNK, pickle.UnpicklingError) as error:
+    except (*JUNK, pickle.UnpicklingError) as error:
         raise _unreadable(path, error) from error
     except (AttributeError, ImportError) as error:
         raise UserError(
@@ -117,20 +122,17 @@ def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], pa
     state = detector.official(tensors)
     wanted = model.state_dict()
     optional = {name for name in wanted if name.endswith("num_batches_tracked")} | set(detector.beside_checkpoint)
-    missing = sorted(set(wanted) - set(state) - optional)
-    extra = sorted(set(state) - set(wanted))
-    shapes = [
-        f"{name} {list(state[name].shape)}, not {list(wanted[name].shape)}"
-        for name in sorted(set(state) & set(wanted))
-        if state[name].shape != wanted[name].shape
-    ]
-    wrong = [("missing", missing), ("not wanted", extra), ("misshapen", shapes)]
-    if any(names for _, names in wrong):
-        told = "; ".join(f"{kind}: {_some(names)}" for kind, names in wrong if names)
+    told = differences(wanted, state, optional)
+    if told:
         raise UserError(
             f"{path} does not fit {detector.card.title}.",
-            f"{told[0].upper()}{told[1:]}.",
+            told,
             "Name the variant that it was trained as, or another checkpoint; nothing was scored.",
+        )
+    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise UserError(
+            f"{path} has values that are not finite.", f"The first is in {broken[0]}.", "Fetch it again, or another."
         )
     foreign = detector.foreign(model, tensors)
     if foreign:
@@ -138,8 +140,3 @@ def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], pa
             f"{path} does not belong to the weights beside it.", foreign, "Name its own with --weights ROLE=FOLDER."
         )
     model.load_state_dict({name: t.to(wanted[name].dtype) for name, t in state.items()}, strict=False)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

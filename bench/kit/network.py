@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import pickle
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bench.detector import Detector, Plateau, Schedule, Stage
+from bench.errors import BenchError
+from bench.kit.checkpoint import JUNK
 from bench.kit.pixels import Pixels
 from bench.kit.reference import Reference
 from bench.progress import Meter, Progress
 from bench.recipe import content_key
 
 PREDICT_BATCH = 32
+#: Seconds after which a file that nobody writes to any more is what a killed run has left.
+_STALE = 3600
 Batch = dict[str, Tensor]
 
 
@@ -147,9 +157,16 @@ class Training:
 
     def resume(self) -> None:
         """Go on from the last whole epoch that an interrupted run left."""
+        for partial in self.folder.glob("*.part"):
+            if time.time() - partial.stat().st_mtime > _STALE:
+                partial.unlink(missing_ok=True)
         if not self._path.exists():
             return
-        state = torch.load(self._path, map_location=self.bench.device, weights_only=True)
+        try:
+            state = torch.load(self._path, map_location=self.bench.device, weights_only=True)
+        except (pickle.UnpicklingError, *JUNK) as error:
+            self.bench.progress.warn(f"{self._path} is damaged ({type(error).__name__}): training begins anew")
+            return
         self.model.load_state_dict(state["model"])
         factors = [group["factor"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -168,9 +185,8 @@ class Training:
             "stop": stop,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        torch.save(state, partial)
-        partial.replace(self._path)
+        with _replacing(self._path) as partial:
+            torch.save(state, partial)
 
     def _epoch(self, refs: Sequence[Reference]) -> None:
         self.model.train()
@@ -230,16 +246,42 @@ class Training:
 def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:
     """Write weights and the record of a finished fit; the record is written last and makes it finished."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "model.part"
-    save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, partial)
-    partial.replace(folder / "model.safetensors")
-    (folder / "fit.part").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    (folder / "fit.part").replace(folder / "fit.json")
+    with _replacing(folder / "model.safetensors") as partial:
+        save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, partial)
+    save_record(folder, record)
     (folder / "state.pt").unlink(missing_ok=True)
+
+
+def save_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write the record of a fit, which makes it finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _replacing(folder / "fit.json") as partial:
+        partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write, which then takes the place of ``path``; of another name than any other run's at the same fit."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, device: str) -> nn.Module:
     """The module of a finished fit. Missing, extra or misshapen tensors are an error naming them."""
     model = detector.build(weights)
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+    try:
+        state = load_file(folder / "model.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise BenchError(
+            f"The fit in {folder} is damaged: {type(error).__name__}: {error}.",
+            "Its model.safetensors is not what was written.",
+            "Delete that folder; the same command then trains it again.",
+        ) from error
+    model.load_state_dict(state, strict=True)
     return model.to(device).eval()

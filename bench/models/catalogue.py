@@ -22,6 +22,11 @@ class Model:
     files: tuple[str, ...]
     licence: str
 
+    @property
+    def one_file(self) -> bool:
+        """Whether it is one network, whose authors' single file is enough."""
+        return set(self.files) <= {"config.json", "model.safetensors", "256x256_diffusion_uncond.pt"}
+
 
 _SD_FILES = (
     "model_index.json",

@@ -110,7 +110,8 @@ class Zoo:
 
 
 def _remedy(model: Model) -> str:
-    own = f"put its files ({', '.join(model.files)}) into DIR/{model.role} and use --models DIR."
+    single = f"--weights {model.role}=FILE, its authors' file, or " if model.one_file else ""
+    own = f"name your own by {single}--weights {model.role}=FOLDER with {', '.join(model.files)}."
     return f"Use --models hub (downloads {model.hub}), or {own}" if model.hub else f"The Hub has it not: {own}"
 
 

@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.nets.loading import load_strictly
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -186,5 +188,5 @@ def load_adm(folder: Path) -> ADM:
     network = ADM(Shape(**shape))
     published = folder / "256x256_diffusion_uncond.pt"
     state = load_file(own) if own.exists() else torch.load(published, map_location="cpu", weights_only=True)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    load_strictly(network, state, own if own.exists() else published, "guided-diffusion network of that shape")
     return network.eval()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.nets.loading import load_strictly
+
 DROPOUT = 0.5
 
 
@@ -48,4 +50,4 @@ class Combiner(nn.Module):
 def load_combiner(network: Combiner, file: Path) -> None:
     """Load the published head, with or without ``module.`` before its keys; a key that does not fit is an error."""
     state = torch.load(file, map_location="cpu", weights_only=True)
-    network.load_state_dict({name.removeprefix("module."): tensor for name, tensor in state.items()})
+    load_strictly(network, {name.removeprefix("module."): t for name, t in state.items()}, file, "GeneCIS combiner")

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from bench.nets.loading import load_strictly
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -108,5 +110,6 @@ def load_denoiser(folder: Path) -> Denoiser:
     """The denoiser of a folder with ``config.json`` (absent: the published shape) and ``model.safetensors``."""
     config = folder / "config.json"
     network = Denoiser(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
-    network.load_state_dict({k: t.float() for k, t in load_file(folder / "model.safetensors").items()})
+    file = folder / "model.safetensors"
+    load_strictly(network, load_file(file), file, "CycleISP sRGB denoiser")
     return network.eval()

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from bench.nets.loading import load_strictly
+
 #: Where the convolutions stand in torchvision's AlexNet ``features``; slices end after the ReLU that follows each.
 _CONVS = (0, 3, 6, 8, 10)
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -101,10 +103,11 @@ def load_lpips(folder: Path) -> LPIPS:
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
     net = LPIPS(Shape(**{name: tuple(value) for name, value in values.items()}))
+    file = folder / "model.safetensors"
     state = {
-        name: tensor.float()
-        for name, tensor in load_file(folder / "model.safetensors").items()
+        name: tensor
+        for name, tensor in load_file(file).items()
         if not name.startswith(("lins.", "scaling_layer."))  # Copies of the heads, and constants.
     }
-    net.load_state_dict(state, strict=True)
+    load_strictly(net, state, file, "LPIPS network of that trunk")
     return net.eval()

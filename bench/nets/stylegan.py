@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bench.nets.loading import load_strictly
+
 _EPSILON = 1e-8
 
 
@@ -126,5 +128,6 @@ def load_discriminator(folder: Path) -> Discriminator:
     """The network of a folder with ``config.json`` (absent: the published shape) and ``model.safetensors``."""
     config = folder / "config.json"
     network = Discriminator(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
-    network.load_state_dict({k: t.float() for k, t in load_file(folder / "model.safetensors").items()})
+    file = folder / "model.safetensors"
+    load_strictly(network, load_file(file), file, "StyleGAN discriminator")
     return network.eval()

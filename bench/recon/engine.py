@@ -36,7 +36,8 @@ class Engine(ABC):
 
     ``payload`` is what it makes: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors`` (an array);
     see :mod:`bench.kit.payload`. ``batch`` is the fixed number of images of one forward. ``seconds`` is a rough cost of
-    one image in one process on a CPU at the miniature's size, for plans alone.
+    one image in one process on a CPU at the miniature's size, for plans alone. ``native``: what it makes has the
+    image's size, and what a person brings instead must have it too.
     """
 
     name: ClassVar[str]
@@ -44,6 +45,7 @@ class Engine(ABC):
     payload: ClassVar[str]
     batch: ClassVar[int]
     seconds: ClassVar[float]
+    native: ClassVar[bool] = False
 
     @abstractmethod
     def forwards(self, recipe: Recipe) -> int:

@@ -14,7 +14,7 @@ from bench.score.compare import Verdict
 _COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "p", "sd among seeds")
 _NOTE = (
     "Difference of AUC in points, a mean over seeds. 95 % intervals and two-sided p by a bootstrap of the test images "
-    "that both methods share; it does not resample seeds, whose deviation stands beside it."
+    "that both methods share, so no p is below 0.002; it does not resample seeds, whose deviation stands beside it."
 )
 
 

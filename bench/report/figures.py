@@ -72,7 +72,8 @@ def draw(points: list[Point], caption: str) -> matplotlib.figure.Figure:
         axis.set(title=panel, xlabel="AUC", xlim=(0, 1.02), yticks=range(len(methods)), yticklabels=methods)
         axis.set_ylim(len(methods) - 0.5, -0.5)
         axis.spines[["top", "right"]].set_visible(False)
-    handles = {h.get_label(): h for h in axes[0].get_lines() if not str(h.get_label()).startswith("_")}
+    lines = [line for axis in axes for line in axis.get_lines()]
+    handles = {h.get_label(): h for h in lines if not str(h.get_label()).startswith("_")}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(caption, fontsize=9, color="#555555")
     return figure
@@ -83,11 +84,15 @@ def write_figures(board: Board, results: Results) -> list[Path]:
     made = []
     for train, dataset in sorted({(s.train, s.dataset) for s in board.settings}):
         points = protocol_points(board, train, dataset)
-        if not any(p.value.value is not None for p in points):
+        filled = {p.panel for p in points if p.value.value is not None}  # A data set need not hold the generator.
+        points = [p for p in points if p.panel in filled]
+        if not points:
             continue
         path = results.figures / f"{dataset}-{train}-protocols.png"
         write_text(path.with_suffix(".csv"), csv_text(points))
-        figure = draw(points, f"trained on {train}, tested on {dataset}; {board.label}")
+        figure = draw(
+            points, f"trained on {train}, tested on {dataset}; {board.label}\n95 % intervals of the test images"
+        )
         save(figure, path)
         made.append(path)
     return made

@@ -37,7 +37,7 @@ class Agenda:
         """The place of a unit that can be done now, or None; ``engine`` is what the asker has loaded.
 
         Chunks go before trials, which wait for them. Of the chunks, those whose engine others have loaded
-        (``elsewhere``) are taken up last: loading it a second time buys the least. What was put off comes after trials.
+        (``elsewhere``) are taken up last: loading it a second time buys the least. What was put off comes after all.
         """
         others = set(elsewhere)
         self._drop_blocked()
@@ -45,10 +45,11 @@ class Agenda:
         fresh = [(place, unit) for place, unit in ready if place not in self.insisted]
         if fresh:
             return self._pop(min(fresh, key=lambda entry: (entry[1].engine != engine, entry[1].engine in others))[1])
-        for entry in self._trials:
-            if self._ready(entry[1].after):
-                self._trials.remove(entry)
-                return self._started(*entry)
+        trials = [entry for entry in self._trials if self._ready(entry[1].after)]
+        trials.sort(key=lambda entry: entry[0] in self.insisted)
+        if trials and (trials[0][0] not in self.insisted or not ready):
+            self._trials.remove(trials[0])
+            return self._started(*trials[0])
         return self._pop(ready[0][1]) if ready else None
 
     def _pop(self, chunk: Chunk) -> int:
@@ -80,10 +81,12 @@ class Agenda:
     def again(self, place: int) -> None:
         """A unit that was taken came to nothing: it can be taken once more."""
         unit = self.units[place]
-        if isinstance(unit, Chunk):
-            self._chunks.setdefault(unit.recipe, deque()).appendleft((place, unit))
-        else:
+        if isinstance(unit, Trial):
             self._trials.insert(0, (place, unit))
+        elif place in self.insisted:
+            self._chunks.setdefault(unit.recipe, deque()).append((place, unit))
+        else:
+            self._chunks.setdefault(unit.recipe, deque()).appendleft((place, unit))
 
     @property
     def waiting(self) -> int:
@@ -93,9 +96,9 @@ class Agenda:
     def finished(self, place: int, failed: Mapping[str, str], put_off: bool = False) -> None:
         """A unit that was taken is done, or has failed; one that is ``put_off`` comes up again, as ``insisted``."""
         unit = self.units[place]
-        if put_off and isinstance(unit, Chunk):
+        if put_off:
             self.insisted.add(place)
-            self._chunks.setdefault(unit.recipe, deque()).append((place, unit))
+            self.again(place)
             return
         self.failed.update(failed)
         self._count(unit)

@@ -21,31 +21,68 @@ _INTERVAL = 0.5
 class Claim:
     """A file that names who is at a piece of work; there while its owner is."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, tell_waiting: Callable[[], None] = lambda: None) -> None:
+        self._path, self._tell_waiting = path, tell_waiting
 
     def take(self) -> bool:
-        """Claim the work; False where another run that may be alive has claimed it."""
-        for _ in range(2):
-            with suppress(FileExistsError):
-                file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-                os.write(file, f"{platform.node()} {os.getpid()}".encode())
-                os.close(file)
-                return True
-            if not self._is_dead():
-                return False
-            self._path.unlink(missing_ok=True)
+        """Claim the work; False where another run that may be alive has claimed it.
+
+        Where no file can be written there is no claim, and the work itself will say why.
+        """
+        with suppress(FileExistsError):
+            return self._write()
+        if not self._is_dead():
+            return False
+        self.release()
+        with suppress(FileExistsError):
+            return self._write()
         return False
+
+    def _write(self) -> bool:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("x", encoding="utf-8") as file:
+                file.write(f"{platform.node()} {os.getpid()}")
+        except FileExistsError:
+            raise
+        except OSError:
+            return True
+        return True
 
     def release(self) -> None:
         """Take the claim back, and one that was waited for in vain."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
     def wait(self, seconds: float, done: Callable[[], bool]) -> None:
-        """Wait until the work is done, its claimer gone, or twice its estimated ``seconds`` over."""
-        end = time.monotonic() + max(_PATIENCE, 2 * seconds)
+        """Wait until the work is done, its claimer gone, or the claim older than twice the estimated ``seconds``."""
+        patience = max(_PATIENCE, 2 * seconds)
+        end = time.monotonic() + patience - max(self._age(), 0.0)
         while self._path.exists() and not self._is_dead() and not done() and time.monotonic() < end:
             time.sleep(_INTERVAL)
+
+    def _age(self) -> float:
+        """Seconds since the claim was written, by this machine's clock; 0 where it is gone."""
+        with suppress(OSError):
+            return time.time() - self._path.stat().st_mtime
+        return 0.0
+
+    def once(self, work: Callable[[], None], done: Callable[[], bool], patience: float | None) -> bool:
+        """Do ``work`` unless it is ``done``; False where another run is at it.
+
+        With ``patience``, the estimated seconds of the work, that run is waited for instead, but not for ever.
+        """
+        if not self.take():
+            if patience is None:
+                return False
+            self._tell_waiting()
+            self.wait(patience, done)
+        try:
+            if not done():
+                work()
+        finally:
+            self.release()
+        return True
 
     def _is_dead(self) -> bool:
         """Whether the claimer ran on this machine and has ended; of another machine nothing is known."""

@@ -11,8 +11,6 @@ from bench.models.catalogue import MODELS
 from bench.models.embedded import whole
 from bench.models.zoo import Zoo, files_of
 
-#: A role whose files are among these is one network: its authors' single file is enough.
-_ONE_FILE = {"config.json", "model.safetensors", "256x256_diffusion_uncond.pt"}
 #: CLIPs that their users fine-tuned and saved in OpenAI's layout: DE-FAKE's ``finetune_clip.pt``.
 _CLIPS = ("clip_vit_b32", "clip_vit_l14")
 
@@ -98,23 +96,20 @@ def _clip_folder(role: str, path: Path, store: Path, zoo: Zoo, trust_pickle: boo
 
 def _folder_of(role: str, path: Path, store: Path, trust_pickle: bool) -> Path:
     """A folder with the tensors of one published file; made once for each content."""
-    files = MODELS[role].files
-    if not set(files) <= _ONE_FILE:
+    if not MODELS[role].one_file:
         raise UserError(
             f"--weights {role}={path} is one file.",
-            f"{MODELS[role].title} takes several: {', '.join(files)}.",
+            f"{MODELS[role].title} takes several: {', '.join(MODELS[role].files)}.",
             "Put them into one folder and name that.",
         )
-    folder = _place(role, path, store)
-    if not (folder / "model.safetensors").exists():
+
+    def fill(partial: Path) -> None:
         from safetensors.torch import save_file
 
         from bench.kit.checkpoint import read
 
         # Cloned, for one tensor may stand under many names, as CycleISP's activation does.
         tensors = {name: tensor.clone().contiguous() for name, tensor in read(path, trust_pickle).items()}
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "model.part"
-        save_file(tensors, partial)
-        partial.replace(folder / "model.safetensors")
-    return folder
+        save_file(tensors, partial / "model.safetensors")
+
+    return whole(_place(role, path, store), fill)

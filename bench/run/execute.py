@@ -84,7 +84,7 @@ class Hands:
         before = session.meter.artefacts_made
         if isinstance(unit, Trial):
             self.close()  # A detector wants the room.
-            fit_and_score(unit, self._methods[unit.fit.method, unit.fit.variant].method, self._plan, session)
+            self.put_off = not self._fit_and_score(unit, insist)
         elif session.attempt(unit.recipe, unit.title, partial(self._make_once, unit, insist)):
             engine = self._plan.jobs[unit.job].recipe.engine
             made = session.meter.artefacts_made - before
@@ -100,18 +100,13 @@ class Hands:
         def missing() -> list[str]:
             return store.missing(job.recipe, wanted, anew=True)
 
-        claim = Claim(store.claim(job.recipe, content_key([item.image_id for item in chunk])[:32]))
-        if not claim.take():
-            if not insist:
-                self.put_off = True
-                return
-            self.session.progress.note(f"waiting for another run on this store: {unit.title}")
-            claim.wait(unit.seconds, lambda: not missing())
-        try:
-            if left := set(missing()):
-                self._make(job, chunk, left)
-        finally:
-            claim.release()
+        claim = self._claim(store.claim(job.recipe, content_key([item.image_id for item in chunk])[:32]), unit.title)
+        self.put_off = not claim.once(
+            lambda: self._make(job, chunk, missing()), lambda: not missing(), unit.seconds if insist else None
+        )
+
+    def _claim(self, path: Path, title: str) -> Claim:
+        return Claim(path, partial(self.session.progress.note, f"waiting for another run on this store: {title}"))
 
     def _make(self, job: Job, chunk: Sequence[Item], left: Collection[str]) -> None:
         store = self.session.store
@@ -127,6 +122,23 @@ class Hands:
             self._seal()  # What it holds whole stays; the next chunk begins another.
             raise
         self.session.meter.artefacts_made += len(fresh)
+
+    def _fit_and_score(self, trial: Trial, insist: bool) -> bool:
+        """Train a trial's fit unless it is there, and score its cells; False where another run is at the fit."""
+        fit, session = trial.fit, self.session
+        method = self._methods[fit.method, fit.variant].method
+        claim = self._claim(fit_folder(session.store, fit.key).with_suffix(".claim"), f"fit of {trial.title}")
+        if not is_fitted(session.store, fit) and not claim.once(
+            lambda: fit_or_tell(trial, method, self._plan, session),
+            lambda: is_fitted(session.store, fit),
+            trial.seconds if insist else None,
+        ):
+            return False
+        with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
+            for cell in trial.cells:
+                _score_or_tell(cell, method, session)
+                session.progress.advance(stage)
+        return True
 
     def _engine(self, recipe: Recipe) -> Engine:
         if self._loaded is None or self.engine != recipe.engine_key:
@@ -177,9 +189,7 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     if isinstance(method, Statistic):
         found = statistic.values(method, refs, Pixels(session.store), session.progress)
         record["state"] = statistic.fit(found, [ref.label for ref in refs])
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "fit.part").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        (folder / "fit.part").replace(folder / "fit.json")
+        network.save_record(folder, record)
     elif isinstance(method, Detector):
         training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
         training.resume()
@@ -248,20 +258,15 @@ def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
     return next((session.failed[key] for key in recipes if key in session.failed), None)
 
 
-def fit_and_score(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
-    """Train a trial's fit unless it is there, and score its cells."""
+def fit_or_tell(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
+    """Train a trial's fit, or remember why not."""
     fit, started = trial.fit, time.monotonic()
-    if not is_fitted(session.store, fit):
-        reason = _blocked(fit.recipes, session)
-        if reason is not None:
-            session.failed[fit.key] = reason
-        elif session.attempt(fit.key, f"fit of {trial.title}", partial(train, trial, method, plan, session)):
-            images = sum(len(plan.slices[key].usable) for key in fit.train)
-            session.costs.append(("fit", fit.label, images, time.monotonic() - started))
-    with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
-        for cell in trial.cells:
-            _score_or_tell(cell, method, session)
-            session.progress.advance(stage)
+    reason = _blocked(fit.recipes, session)
+    if reason is not None:
+        session.failed[fit.key] = reason
+    elif session.attempt(fit.key, f"fit of {trial.title}", partial(train, trial, method, plan, session)):
+        images = sum(len(plan.slices[key].usable) for key in fit.train)
+        session.costs.append(("fit", fit.label, images, time.monotonic() - started))
 
 
 def _score_or_tell(cell: Cell, method: Method, session: Session) -> None:

@@ -19,6 +19,7 @@ from bench.detector import Method
 from bench.errors import UserError
 from bench.kit.payload import to_bytes
 from bench.recipe import SOURCE, Recipe, content_key
+from bench.recon.engine import Engine
 from bench.recon.store import Store
 from bench.types import Item, Slice
 
@@ -28,15 +29,15 @@ _KINDS = {"png": "an image", "txt": "a text", "json": "a number", "safetensors":
 _SUFFIXES = {"png": "an image file", "txt": ".txt", "json": "none", "safetensors": ".npy or .pt"}
 
 
-def _payloads(needs: Mapping[str, Recipe]) -> Iterator[tuple[str, str]]:
+def _makers(needs: Mapping[str, Recipe]) -> Iterator[tuple[str, type[Engine]]]:
     for name, recipe in needs.items():
-        yield name, discover.engine(recipe.engine).payload
-        yield from _payloads({n: r for n, r in recipe.inputs.items() if isinstance(r, Recipe) and n != "image"})
+        yield name, discover.engine(recipe.engine)
+        yield from _makers({n: r for n, r in recipe.inputs.items() if isinstance(r, Recipe) and n != "image"})
 
 
 def names(method: Method) -> dict[str, str]:
     """What may be given to a method in testing, by name, and what each is: ``caption`` a text, ``error`` an array."""
-    own = dict(_payloads(method.needs("test")))
+    own = {name: engine.payload for name, engine in _makers(method.needs("test"))}
     forms = {form: own[name] for form, name in method.forms.items() if name in own}
     return {name: _KINDS[kind] for name, kind in {**own, **forms}.items()}
 
@@ -46,21 +47,35 @@ def keep(method: Method, places: Mapping[str, Path], part: Slice, store: Store) 
 
     Raises UserError for an image without one, or for a file that is not what the method needs.
     """
-    payloads, found = dict(_payloads(method.needs("test"))), {}
+    makers, found = dict(_makers(method.needs("test"))), {}
     for given, place in places.items():
         name = method.forms.get(given, given)
-        values = _read(given, place, payloads[name], _stems(part))
+        payload = makers[name].payload
+        values = _read(given, place, payload, _stems(part))
+        if makers[name].native:
+            _check_sizes(given, values, part)
         records = {
-            item.image_id: to_bytes(payloads[name], _shaped(method, given, values[item.path.stem], item))
+            item.image_id: to_bytes(payload, _shaped(method, given, values[item.path.stem], item))
             for item in part.usable
         }
         content = content_key([[key, hashlib.sha256(records[key]).hexdigest()] for key in sorted(records)])
         recipe = Recipe(GIVEN, 1, {"name": name, "content": content}, inputs={"image": SOURCE})
         if store.missing(recipe, records):
-            with store.writer(recipe, payloads[name]) as writer:
+            with store.writer(recipe, payload) as writer:
                 writer.put(records)
         found[name] = recipe
     return found
+
+
+def _check_sizes(given: str, values: Mapping[str, Any], part: Slice) -> None:
+    for item in part.usable:
+        height, width = values[item.path.stem].shape[:2]
+        if (width, height) != (item.width, item.height):
+            raise UserError(
+                f"The {given} of {item.path.name} does not fit the image.",
+                f"It has {width} x {height} pixels, the image {item.width} x {item.height}.",
+                "Make it of the image as it is.",
+            )
 
 
 def _stems(part: Slice) -> dict[str, str]:

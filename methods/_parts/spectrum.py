@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 from torch import Tensor, nn
 
+from bench.errors import UserError
+
 EPSILON = 1e-12
 
 
@@ -39,6 +41,12 @@ class Standardised(nn.Module):
         self.register_buffer("std", torch.ones(3, side, side))
         if statistics is not None:
             mean, variance = (torch.load(statistics / name, weights_only=True) for name in ("dct_mean", "dct_var"))
+            if mean.shape != self.mean.shape or variance.shape != self.std.shape:
+                raise UserError(
+                    f"The DCT statistics in {statistics} are of another crop.",
+                    f"They are {list(mean.shape)} and {list(variance.shape)}, not {list(self.mean.shape)}.",
+                    "Name a folder with dct_mean and dct_var of that shape.",
+                )
             self.mean.copy_(mean)
             self.std.copy_(variance.sqrt())
 

@@ -104,19 +104,23 @@ def test_an_interruption_is_one_line_and_leaves_no_process(world):
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
 
 
-def test_runs_that_share_a_store_make_everything_once_between_them(world):
-    words = ("prepare", "--methods", "dire", "--processes", "1", "--json")
-    single = bench(*words, *world.options("unshared"))
-    assert single.returncode == 0, single.stderr
-    command = [sys.executable, "run_bench.py", *words, *map(str, world.options("shared"))]
+def test_runs_that_share_a_store_do_everything_once_between_them(world, alone):
+    words = ("run", *METHODS, "--processes", "1", "--json")
+    places = [world.options("shared", world.root / "shared" / name) for name in ("one", "other")]
+    commands = [[sys.executable, "run_bench.py", *words, *map(str, options)] for options in places]
     runs = [
-        subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for command in commands
     ]
     told = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], told
-    made = [json.loads(out)["artefacts_made"] for out, _ in told]
-    assert sum(made) == json.loads(single.stdout)["artefacts_made"] > 0
-    assert not list((world.root / "shared" / "store").rglob("*.claim"))
+    assert [(world.root / "shared" / name / "rows.csv").read_bytes() for name in ("one", "other")] == [alone, alone]
+    made = [json.loads(out) for out, _ in told]
+    once = json.loads((world.root / "one-process" / "results" / "run.json").read_text())
+    for name in ("artefacts_made", "fits_trained"):
+        assert sum(run[name] for run in made) == once[name] > 0
+    left = [path for kind in ("*.claim", "*.part") for path in (world.root / "shared" / "store").rglob(kind)]
+    assert left == []
 
 
 def test_a_wrong_number_of_processes_is_told(world):

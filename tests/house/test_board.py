@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import shutil
 
 import pytest
 
 from bench.cli import inspect
 from bench.ledger.folder import Results, read_text
 from bench.report.board import Board
+from bench.report.gates import write_gates
 from bench.report.leaderboard import leaderboard
 from bench.report.publish import digests
 from tests.conftest import ROOT
@@ -43,3 +45,11 @@ def test_every_number_follows_from_the_committed_scores(board):
 def test_the_leaderboard_is_the_boards():
     board = Board(Results(ROOT / "results" / "board" / "mini"))
     assert (ROOT / "leaderboard.md").read_text() == leaderboard(board)
+
+
+def test_the_gates_are_what_the_two_boards_say(tmp_path):
+    boards = ROOT / "results" / "board"
+    copy = shutil.copytree(boards / "mini", tmp_path / "mini", ignore=shutil.ignore_patterns("figures", "tables"))
+    write_gates(Results(copy), Results(boards / "own"))
+    for name in ("gates.md", "gates.csv"):
+        assert (copy / "tables" / name).read_text() == (boards / "mini" / "tables" / name).read_text()

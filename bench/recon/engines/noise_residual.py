@@ -34,6 +34,7 @@ class NoiseResidual(Engine):
     payload = "png"
     batch = 8
     seconds = 0.01
+    native = True
 
     def forwards(self, recipe: Recipe) -> int:
         """The denoiser once."""

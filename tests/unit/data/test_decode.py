@@ -40,6 +40,21 @@ def test_sixteen_bits_keep_the_upper_byte():
     assert (decode(encoded(Image.fromarray(wide), "PNG")).rgb[..., 0] == wide >> 8).all()
 
 
+def test_a_dark_image_of_sixteen_bits_is_dark():
+    """What an image holds does not decide how it is read."""
+    dark = np.full((8, 8), 200, np.uint16)
+    brighter = dark.copy()
+    brighter[0, 0] = 256
+    for wide in (dark, brighter):
+        assert (decode(encoded(Image.fromarray(wide), "PNG")).rgb[..., 0] == wide >> 8).all()
+
+
+@pytest.mark.parametrize("wide", [np.full((8, 8), 0.7, np.float32), np.full((8, 8), 1 << 20, np.int32)])
+def test_numbers_of_which_nothing_tells_what_white_is_are_refused(wide):
+    with pytest.raises(ImageError, match="what white is"):
+        decode(encoded(Image.fromarray(wide), "TIFF"))
+
+
 def test_exif_orientation_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6

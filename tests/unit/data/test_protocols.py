@@ -59,6 +59,24 @@ def test_every_fake_is_encoded_once_with_the_tables_of_its_own_partner(part):
     assert (perform(operation, read_source(fake)) == expected).all()
 
 
+def test_where_the_reals_are_no_jpeg_files_both_of_a_pair_are_encoded_alike(part, tmp_path):
+    """ForenSynths' photographs are PNG with a JPEG history that no header tells."""
+    items = []
+    for i in part.items:
+        path = tmp_path / f"{i.row_id.replace('/', '-')}.png"
+        Image.fromarray(read_source(i)).save(path)
+        items.append(replace(i, path=path, container="png"))
+    aligned = apply_protocol("aligned", replace(part, items=tuple(items)))
+    assert aligned.count(0) == aligned.count(1) > 0
+    for i in aligned.items:
+        op, rgb = aligned.operations[i.row_id], read_source(i)
+        buffer = io.BytesIO()
+        window = rgb[op.top : op.top + op.size, op.left : op.left + op.size]
+        Image.fromarray(window).save(buffer, "JPEG", quality=75, subsampling="4:2:0")
+        assert (perform(op, rgb) == np.asarray(Image.open(buffer).convert("RGB"))).all()
+    assert aligned.image.key != apply_protocol("aligned", part).image.key
+
+
 def test_a_real_is_its_own_pixels(part):
     aligned = apply_protocol("aligned", part)
     real = next(i for i in aligned.items if i.label == 0 and i.width == 64)

@@ -28,8 +28,9 @@ def tensors():
         {"netC": tensors()},
         {"state_dict": {f"module.{k}": v for k, v in tensors().items()}, "epoch": 3},
         {f"module.{k}": v for k, v in tensors().items()},
+        {"model": {"state_dict": tensors()}, "epoch": 3},
     ],
-    ids=["bare", "model", "netC", "state_dict and module.", "module."],
+    ids=["bare", "model", "netC", "state_dict and module.", "module.", "state_dict in model"],
 )
 def test_every_published_layout_is_read(tmp_path, saved):
     torch.save(saved, tmp_path / "c.pth")
@@ -122,6 +123,9 @@ def test_gramnets_labels_are_turned_and_a_ports_single_logit_becomes_two():
     assert turned["fcnewr.3.bias"].tolist() == [4.0, 3.0]
     single = {"fcnewr.3.weight": torch.tensor([[5.0]]), "fcnewr.3.bias": torch.tensor([6.0])}
     assert method.official(single)["fcnewr.3.weight"].shape == (1, 1), "to be told as misshapen"
+    two = {"fcnewr.3.weight": torch.ones(2, 1), "fcnewr.3.bias": torch.ones(2)}
+    kept = detector("gramnet", port=True).official(two)
+    assert kept["fcnewr.3.weight"].shape == (2, 1), "not made three, which no file has"
     port = detector("gramnet", port=True).official(single)
     assert port["fcnewr.3.weight"].tolist() == [[0.0], [5.0]]
     assert port["fcnewr.3.bias"].tolist() == [0.0, 6.0]
@@ -171,3 +175,18 @@ def test_fredects_statistics_come_from_beside_the_checkpoint(tmp_path):
     checkpoint.fill(method, model, given, "c.pth")
     x = np.full((1, 3, 8, 8), 5.0, np.float32)
     assert model.eval()(torch.from_numpy(x)).item() == pytest.approx(192.0)
+
+
+def test_fredects_statistics_of_another_crop_are_refused(tmp_path):
+    for name in ("dct_mean", "dct_var"):
+        torch.save(torch.ones(3, 9, 9), tmp_path / name)
+    with pytest.raises(UserError, match="another crop") as caught:
+        detector("fredect", head="linear", crop_size=8).build({"dct_statistics": tmp_path})
+    assert "[3, 9, 9]" in caught.value.exists
+
+
+def test_a_checkpoint_with_values_that_are_not_finite_is_refused():
+    method = detector("fredect", head="linear", crop_size=8)
+    given = {"1.weight": torch.full((1, 192), float("nan")), "1.bias": torch.zeros(1)}
+    with pytest.raises(UserError, match="not finite"):
+        checkpoint.fill(method, method.build({}), given, "c.pth")

@@ -1,3 +1,4 @@
+import os
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from bench.detector import Example, Plateau, Schedule
-from bench.kit import statistic
+from bench.errors import BenchError
+from bench.kit import network, statistic
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
 from bench.kit.network import Bench, EarlyStop, Training, _rated, padded
 from bench.kit.reference import Reference, permuted
@@ -177,3 +179,30 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
     )
     training.run(refs, [])
     assert seen == pytest.approx([5.0], rel=1e-4)
+
+
+LINE = SimpleNamespace(schedule=lambda: Schedule(2, 4, "adam", 1e-3), build=lambda _: torch.nn.Linear(3, 2))
+
+
+def test_a_damaged_state_is_told_and_training_begins_anew(tmp_path):
+    warned = []
+    progress = Progress()
+    progress.warn = warned.append
+    (tmp_path / "state.pt").write_bytes(b"junk")
+    old = tmp_path / "state.pt.1.part"
+    old.write_bytes(b"")
+    os.utime(old, (0, 0))
+    new = tmp_path / "state.pt.2.part"
+    new.write_bytes(b"")
+    training = Training(LINE, {}, 0, tmp_path, Bench(None, "cpu", Meter(), progress))
+    training.resume()
+    assert training.epoch == 0
+    assert "state.pt is damaged" in warned[0]
+    assert (old.exists(), new.exists()) == (False, True), "of a run that was killed, and of one that may live"
+
+
+def test_a_damaged_fit_names_its_folder(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"junk")
+    with pytest.raises(BenchError, match="damaged") as caught:
+        network.load_model(LINE, {}, tmp_path, "cpu")
+    assert str(tmp_path) in caught.value.asked

@@ -3,6 +3,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bench.errors import UserError
 from bench.nets.lpips import LPIPS, Shape, load_lpips
 
 
@@ -25,7 +26,7 @@ def test_the_distance_is_the_packages(official, tmp_path, size):
 def test_a_wrong_file_is_an_error_naming_the_tensor(official, tmp_path):
     state = {k: v.contiguous().clone() for k, v in official.state_dict().items() if k != "lin3.model.1.weight"}
     save_file(state, tmp_path / "model.safetensors")
-    with pytest.raises(RuntimeError, match="lin3"):
+    with pytest.raises(UserError, match="Missing: lin3"):
         load_lpips(tmp_path)
 
 

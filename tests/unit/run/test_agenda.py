@@ -131,6 +131,16 @@ def test_what_another_run_is_at_comes_up_again_after_all_else_and_is_insisted_on
     assert agenda.waiting == 0
 
 
+def test_a_fit_that_another_run_is_at_comes_up_again_after_all_other_fits():
+    agenda = Agenda([trial("gramnet"), trial("dire"), chunk("a", 0)], Told(), {})
+    assert agenda.take() == 2
+    agenda.finished(2, {}, put_off=True)
+    assert agenda.take() == 0
+    agenda.finished(0, {}, put_off=True)
+    assert [agenda.take() for _ in range(4)] == [1, 2, 0, None]
+    assert agenda.insisted == {0, 2}
+
+
 def test_what_was_put_off_goes_with_its_recipe_when_that_fails():
     agenda = Agenda([chunk("a", 0), chunk("a", 1), trial("dire", "a")], Told(), {})
     assert (agenda.take(), agenda.take()) == (0, 1)

@@ -44,6 +44,27 @@ def test_a_claim_of_which_nothing_is_known_is_respected(path, text):
     assert not Claim(path).take()
 
 
+def test_where_no_claim_can_be_written_the_work_is_tried(tmp_path):
+    (tmp_path / "file").write_text("")
+    claim = Claim(tmp_path / "file" / "sub" / "chunk.claim")
+    did = []
+    assert claim.once(lambda: did.append(1), lambda: False, None)
+    assert did == [1]
+
+
+def test_work_is_done_by_whoever_has_the_claim_and_not_twice(path):
+    did, waits = [], []
+    other = Claim(path)
+    assert other.take()
+    claim = Claim(path, lambda: waits.append(1))
+    assert not claim.once(lambda: did.append(1), lambda: False, None)
+    threading.Timer(0.05, other.release).start()
+    assert claim.once(lambda: did.append(1), lambda: False, 1.0)
+    assert (did, waits, path.exists()) == ([1], [1], False)
+    assert claim.once(lambda: did.append(2), lambda: True, None)
+    assert did == [1]
+
+
 def test_waiting_ends_with_the_work_with_the_claim_or_with_patience(path, monkeypatch):
     monkeypatch.setattr(claims, "_INTERVAL", 0.01)
     path.write_text("elsewhere 1")

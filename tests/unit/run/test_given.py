@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench.errors import UserError
 from bench.kit.payload import from_bytes
 from bench.recon.store import Store
 from bench.run import given
 from bench.types import Slice
-from methods import defake, drct_sare, hf_energy, lare2, semgir
+from methods import defake, drct_sare, hf_energy, lare2, lnp, semgir
 from tests.conftest import item
 
 
@@ -30,6 +31,16 @@ def test_a_method_names_what_may_be_given_with_what_it_stands_on():
     assert given.names(drct_sare.METHOD(drct_sare.Params()))["caption"] == "a text"
     assert given.names(semgir.METHOD(semgir.Params())) == {"regenerated": "an image", "caption": "a text"}
     assert given.names(hf_energy.METHOD(hf_energy.Params())) == {}
+
+
+def test_noise_of_another_size_than_the_image_is_refused(part, tmp_path):
+    folder = tmp_path / "noise"
+    folder.mkdir()
+    for thing in part.items:
+        Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(folder / f"{thing.path.stem}.png")
+    with pytest.raises(UserError, match="does not fit the image") as caught:
+        given.keep(lnp.METHOD(lnp.Params()), {"noise": folder}, part, Store(tmp_path))
+    assert "32 x 64 pixels, the image 64 x 64" in caught.value.exists
 
 
 def test_captions_of_a_json_file_take_the_engines_place(part, tmp_path):

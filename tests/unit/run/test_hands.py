@@ -146,7 +146,9 @@ def test_a_chunk_claimed_for_ever_is_made_in_the_end(hands, part, tmp_path, monk
     worker, (unit,) = hands(recipe(), part=part)
     store = Store(tmp_path / "store")
     name = content_key([i.image_id for i in chunks(Job(recipe(), part))[0]])[:32]
-    store.claim(recipe(), name).write_text("elsewhere 1")
+    path = store.claim(recipe(), name)
+    path.parent.mkdir(parents=True)
+    path.write_text("elsewhere 1")
     worker.do(unit)
     assert (worker.put_off, worker.session.meter.artefacts_made) == (True, 0)
     worker.do(unit, insist=True)

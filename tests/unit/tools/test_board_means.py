@@ -34,6 +34,6 @@ def test_means_are_those_of_the_committed_rows(monkeypatch, capsys):
 
 def test_an_unknown_subset_is_told_with_those_that_exist(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["board_means", "adm,progan"])
-    with pytest.raises(SystemExit, match=r"The board has no progan\. Known: midjourney, sdv14"):
+    monkeypatch.setattr(sys, "argv", ["board_means", "adm,prgan"])
+    with pytest.raises(SystemExit, match=r"The board has no prgan\. Known: midjourney, sdv14"):
         board_means.main()

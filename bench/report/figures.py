@@ -58,7 +58,7 @@ def draw(points: list[Point], caption: str) -> matplotlib.figure.Figure:
     panels = list(dict.fromkeys(p.panel for p in points))
     methods = list(dict.fromkeys(p.method for p in sorted(points, key=lambda p: p.kind)))
     pairs = list(dict.fromkeys(p.protocols for p in points))
-    figure = mpl.figure.Figure(figsize=(4.6 * len(panels), 1.3 + 0.42 * len(methods)), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(max(6.4, 4.6 * len(panels)), 1.3 + 0.42 * len(methods)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
         for p in points:
@@ -91,7 +91,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         path = results.figures / f"{dataset}-{train}-protocols.png"
         write_text(path.with_suffix(".csv"), csv_text(points))
         figure = draw(
-            points, f"trained on {train}, tested on {dataset}; {board.label}\n95 % intervals of the test images"
+            points, f"trained on {train}, tested on {dataset}; 95 % intervals of the test images\n{board.label}"
         )
         save(figure, path)
         made.append(path)

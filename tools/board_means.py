@@ -16,6 +16,7 @@ from tabulate import tabulate
 from bench.ledger.folder import Results
 from bench.report.board import Board
 from bench.report.gates import setting_of_gates
+from bench.run.sources import words
 
 BOARD = Path("results/board/mini")
 
@@ -40,7 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subsets", nargs="?", help=f"of {','.join(known)} (default: GenImage's eight)")
     asked = parser.parse_args().subsets
-    subsets = asked.split(",") if asked else [c.subset for c in board.columns if c.dataset == "genimage"]
+    subsets = (
+        list(dict.fromkeys(words(asked))) if asked else [c.subset for c in board.columns if c.dataset == "genimage"]
+    )
     strange = sorted(set(subsets) - set(known))
     if strange:
         sys.exit(f"The board has no {', '.join(strange)}. Known: {', '.join(known)}.")

@@ -31,12 +31,15 @@ class Decoded:
     quality: int
 
 
-def _to_rgb(image: Image.Image) -> RGB:
-    if image.mode.startswith(("I", "F")):
-        wide = np.asarray(image)
-        if wide.dtype.kind == "f" or wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
-            raise ValueError("its numbers are wider than 16 bits, and nothing tells what white is")
-        return np.repeat((wide.astype(np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+#: Containers whose 16-bit images Pillow may open as 32-bit ones; they have none of 32 bits.
+_SIXTEEN = ("png", "ppm")
+
+
+def _to_rgb(image: Image.Image, container: str) -> RGB:
+    if image.mode == "F" or (image.mode == "I" and container not in _SIXTEEN):
+        raise ValueError("its numbers are wider than 16 bits, and nothing tells what white is")
+    if image.mode.startswith("I"):
+        return np.repeat((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
 
 
@@ -46,7 +49,7 @@ def decode(data: bytes) -> Decoded:
         with Image.open(io.BytesIO(data)) as image:
             container, quality = (image.format or "unknown").lower(), jpeg.quality(image)
             image.load()
-            rgb = _to_rgb(ImageOps.exif_transpose(image))
+            rgb = _to_rgb(ImageOps.exif_transpose(image), container)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         # Pillow names the buffer's address in some messages, which would differ at every run.
         reason = str(error).split(" <")[0].rstrip(":") or type(error).__name__

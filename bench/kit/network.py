@@ -9,7 +9,7 @@ import pickle
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,12 +158,17 @@ class Training:
     def resume(self) -> None:
         """Go on from the last whole epoch that an interrupted run left."""
         for partial in self.folder.glob("*.part"):
-            if time.time() - partial.stat().st_mtime > _STALE:
-                partial.unlink(missing_ok=True)
+            with suppress(OSError):  # Another run at the same fit may have put it in its place.
+                if time.time() - partial.stat().st_mtime > _STALE:
+                    partial.unlink()
         if not self._path.exists():
             return
         try:
-            state = torch.load(self._path, map_location=self.bench.device, weights_only=True)
+            state = torch.load(self._path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return  # Another run has just finished this fit.
+        except OSError:
+            raise  # The disk's trouble, not the file's.
         except (pickle.UnpicklingError, *JUNK) as error:
             self.bench.progress.warn(f"{self._path} is damaged ({type(error).__name__}): training begins anew")
             return

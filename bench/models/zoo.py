@@ -111,7 +111,8 @@ class Zoo:
 
 def _remedy(model: Model) -> str:
     single = f"--weights {model.role}=FILE, its authors' file, or " if model.one_file else ""
-    own = f"name your own by {single}--weights {model.role}=FOLDER with {', '.join(model.files)}."
+    files = ", ".join(model.files)
+    own = f"name your own by {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR) with {files}."
     return f"Use --models hub (downloads {model.hub}), or {own}" if model.hub else f"The Hub has it not: {own}"
 
 

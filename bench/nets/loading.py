@@ -33,5 +33,5 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], file: Path, w
     """Load every tensor, as float; UserError names the file, ``what`` it should be, and what does not fit."""
     told = differences(network.state_dict(), state)
     if told:
-        raise UserError(f"{file} holds no {what}.", told, "Name the right file with --weights ROLE=FILE.")
+        raise UserError(f"{file} holds no {what}.", told, "Name the right one with --weights ROLE=FILE or ROLE=FOLDER.")
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()})

@@ -115,7 +115,7 @@ class Store:
         return places
 
     def claim(self, recipe: Recipe, name: str) -> Path:
-        """The file by which a run tells others that it is at a chunk of a recipe."""
+        """The file by which a run tells others that it is at a chunk of a recipe, see :mod:`bench.run.claims`."""
         return self._folder(recipe.key) / f"{name}.claim"
 
     def missing(self, recipe: Recipe, identities: Iterable[str], anew: bool = False) -> list[str]:

@@ -9,12 +9,12 @@ from tabulate import tabulate
 from bench.ledger import comparisons
 from bench.ledger.comparisons import Comparison
 from bench.ledger.folder import Results, write_text
-from bench.score.compare import Verdict
+from bench.score.compare import FLOOR, Verdict
 
 _COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "p", "sd among seeds")
 _NOTE = (
     "Difference of AUC in points, a mean over seeds. 95 % intervals and two-sided p by a bootstrap of the test images "
-    "that both methods share, so no p is below 0.002; it does not resample seeds, whose deviation stands beside it."
+    f"that both methods share, so no p is below {FLOOR:.3f}; it does not resample seeds: their deviation stands beside."
 )
 
 

@@ -18,7 +18,7 @@ class Agenda:
         self.failed = dict(failed)
         self._chunks: dict[str, deque[tuple[int, Chunk]]] = {}
         self._trials: list[tuple[int, Trial]] = []
-        self.insisted: set[int] = set()
+        self.put_back: set[int] = set()  # Places of units that another run on the store was at.
         self._left: Counter[str] = Counter()
         self._bars: dict[str, _Bar] = {}
         for place, unit in enumerate(units):
@@ -42,12 +42,12 @@ class Agenda:
         others = set(elsewhere)
         self._drop_blocked()
         ready = [places[0] for places in self._chunks.values() if self._ready(places[0][1].after)]
-        fresh = [(place, unit) for place, unit in ready if place not in self.insisted]
+        fresh = [(place, unit) for place, unit in ready if place not in self.put_back]
         if fresh:
             return self._pop(min(fresh, key=lambda entry: (entry[1].engine != engine, entry[1].engine in others))[1])
         trials = [entry for entry in self._trials if self._ready(entry[1].after)]
-        trials.sort(key=lambda entry: entry[0] in self.insisted)
-        if trials and (trials[0][0] not in self.insisted or not ready):
+        trials.sort(key=lambda entry: entry[0] in self.put_back)
+        if trials and (trials[0][0] not in self.put_back or not ready):
             self._trials.remove(trials[0])
             return self._started(*trials[0])
         return self._pop(ready[0][1]) if ready else None
@@ -81,12 +81,11 @@ class Agenda:
     def again(self, place: int) -> None:
         """A unit that was taken came to nothing: it can be taken once more."""
         unit = self.units[place]
+        front = 0 if place not in self.put_back else len(self.units)
         if isinstance(unit, Trial):
-            self._trials.insert(0, (place, unit))
-        elif place in self.insisted:
-            self._chunks.setdefault(unit.recipe, deque()).append((place, unit))
+            self._trials.insert(front, (place, unit))
         else:
-            self._chunks.setdefault(unit.recipe, deque()).appendleft((place, unit))
+            self._chunks.setdefault(unit.recipe, deque()).insert(front, (place, unit))
 
     @property
     def waiting(self) -> int:
@@ -94,10 +93,10 @@ class Agenda:
         return len(self._trials) + sum(map(len, self._chunks.values()))
 
     def finished(self, place: int, failed: Mapping[str, str], put_off: bool = False) -> None:
-        """A unit that was taken is done, or has failed; one that is ``put_off`` comes up again, as ``insisted``."""
+        """A unit that was taken is done, or has failed; one that is ``put_off`` comes up again, last."""
         unit = self.units[place]
         if put_off:
-            self.insisted.add(place)
+            self.put_back.add(place)
             self.again(place)
             return
         self.failed.update(failed)

@@ -27,7 +27,7 @@ from bench.recon.batching import chunks, produce
 from bench.recon.engine import Engine
 from bench.recon.presented import PRESENTED, present
 from bench.recon.store import Store, Writer
-from bench.run.claims import Claim
+from bench.run.claims import Claims
 from bench.run.estimate import fit_folder, is_fitted
 from bench.run.units import Chunk, Methods, Trial, Unit
 from bench.types import OK, Cell, Fit, Item, Job, Plan, Scores
@@ -74,39 +74,34 @@ class Hands:
         self._recipe, self._shard = "", ExitStack()
         self._writer: Writer | None = None
         self._chunks = lru_cache(maxsize=4)(lambda job: chunks(plan.jobs[job]))
+        self._claims = Claims(session.progress.note)
 
-    def do(self, unit: Unit, insist: bool = False) -> None:
+    def do(self, unit: Unit, patient: bool = False) -> None:
         """Do a unit; whatever fails is remembered in the session, with its reason.
 
-        ``put_off`` then says that another run on this store is at it; ``insist`` waits for that run, but not for ever.
+        ``put_off`` then says that another run on this store is at it; who is ``patient`` asks again after a moment.
         """
-        started, session, self.put_off = time.monotonic(), self.session, False
-        before = session.meter.artefacts_made
+        self.put_off = False
         if isinstance(unit, Trial):
-            self.close()  # A detector wants the room.
-            self.put_off = not self._fit_and_score(unit, insist)
-        elif session.attempt(unit.recipe, unit.title, partial(self._make_once, unit, insist)):
-            engine = self._plan.jobs[unit.job].recipe.engine
-            made = session.meter.artefacts_made - before
-            if made:
-                session.costs.append(("artefacts", engine, made, time.monotonic() - started))
+            self._do_trial(unit, patient)
+        else:
+            self.session.attempt(unit.recipe, unit.title, partial(self._do_chunk, unit, patient))
 
-    def _make_once(self, unit: Chunk, insist: bool) -> None:
+    def _do_chunk(self, unit: Chunk, patient: bool) -> None:
         """Make what no other run on this store has made since this one was planned, or is at."""
         job, store = self._plan.jobs[unit.job], self.session.store
         chunk = self._chunks(unit.job)[unit.number]
         wanted = [item.image_id for item in chunk if item.image_id not in unit.there]
-
-        def missing() -> list[str]:
-            return store.missing(job.recipe, wanted, anew=True)
-
-        claim = self._claim(store.claim(job.recipe, content_key([item.image_id for item in chunk])[:32]), unit.title)
-        self.put_off = not claim.once(
-            lambda: self._make(job, chunk, missing()), lambda: not missing(), unit.seconds if insist else None
-        )
-
-    def _claim(self, path: Path, title: str) -> Claim:
-        return Claim(path, partial(self.session.progress.note, f"waiting for another run on this store: {title}"))
+        name = content_key([item.image_id for item in chunk])[:32]
+        claim = self._claims.take(store.claim(job.recipe, name), unit.title, patient)
+        if claim is None:
+            self.put_off = True
+            return
+        with claim:
+            started, left = time.monotonic(), set(store.missing(job.recipe, wanted, anew=True))
+            if left:
+                self._make(job, chunk, left)
+                self.session.costs.append(("artefacts", job.recipe.engine, len(left), time.monotonic() - started))
 
     def _make(self, job: Job, chunk: Sequence[Item], left: Collection[str]) -> None:
         store = self.session.store
@@ -123,22 +118,25 @@ class Hands:
             raise
         self.session.meter.artefacts_made += len(fresh)
 
-    def _fit_and_score(self, trial: Trial, insist: bool) -> bool:
-        """Train a trial's fit unless it is there, and score its cells; False where another run is at the fit."""
+    def _do_trial(self, trial: Trial, patient: bool) -> None:
+        """Train a trial's fit unless it is there or another run on this store is at it, and score its cells."""
         fit, session = trial.fit, self.session
         method = self._methods[fit.method, fit.variant].method
-        claim = self._claim(fit_folder(session.store, fit.key).with_suffix(".claim"), f"fit of {trial.title}")
-        if not is_fitted(session.store, fit) and not claim.once(
-            lambda: fit_or_tell(trial, method, self._plan, session),
-            lambda: is_fitted(session.store, fit),
-            trial.seconds if insist else None,
-        ):
-            return False
+        if not is_fitted(session.store, fit):
+            path = fit_folder(session.store, fit.key).with_suffix(".claim")
+            claim = self._claims.take(path, f"fit of {trial.title}", patient)
+            if claim is None:
+                self.put_off = True
+                return
+            with claim:
+                self.close()  # A detector wants the room.
+                if not is_fitted(session.store, fit):
+                    fit_or_tell(trial, method, self._plan, session)
+        self.close()
         with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
             for cell in trial.cells:
                 _score_or_tell(cell, method, session)
                 session.progress.advance(stage)
-        return True
 
     def _engine(self, recipe: Recipe) -> Engine:
         if self._loaded is None or self.engine != recipe.engine_key:

@@ -103,9 +103,9 @@ def _serve(pipe: Connection, file: str) -> None:
     hands = Hands(task.plan, task.methods, session)
     pipe.send(("ready",))
     while (order := pipe.recv()) is not None:
-        place, known, insist = order
+        place, known, patient = order
         session.failed = dict(known)
-        hands.do(task.units[place], insist)
+        hands.do(task.units[place], patient)
         failed = {key: reason for key, reason in session.failed.items() if key not in known}
         pipe.send(("done", _Outcome(failed, session.costs, session.meter, hands.put_off), hands.engine))
         session.costs = []
@@ -186,7 +186,7 @@ class Pool:
                 if worker.place is not None:
                     unit = self._agenda.units[worker.place]
                     worker.engine = unit.engine if isinstance(unit, Chunk) else ""
-                    worker.send((worker.place, self._agenda.failed, worker.place in self._agenda.insisted))
+                    worker.send((worker.place, self._agenda.failed, worker.place in self._agenda.put_back))
         busy = any(worker.place is not None for worker in self._workers)
         if not busy and self._agenda.waiting and all(worker.ready for worker in self._workers):
             raise RuntimeError(f"{self._agenda.waiting} units wait for something that nobody makes.")
@@ -289,7 +289,7 @@ def _alone(hands: Hands, agenda: Agenda) -> None:
     try:
         while (place := agenda.take(hands.engine)) is not None:
             hands.session.failed.update(agenda.failed)
-            hands.do(agenda.units[place], place in agenda.insisted)
+            hands.do(agenda.units[place], place in agenda.put_back)
             agenda.finished(place, hands.session.failed, hands.put_off)
         if agenda.waiting:
             raise RuntimeError(f"{agenda.waiting} units wait for something that nobody makes.")

@@ -15,6 +15,10 @@ Logits = NDArray[np.float32]
 Draws = NDArray[np.float64]
 
 
+#: The least p that so many bootstrap samples can give.
+FLOOR = 2 / (RESAMPLES + 1)
+
+
 @dataclass(frozen=True)
 class Paired:
     """AUC of ``one`` minus AUC of ``other``, each a mean over its seeds, in −1…1.
@@ -91,9 +95,9 @@ def mean(parts: Sequence[Paired]) -> Paired:
 
 
 def verdict(found: Paired) -> Verdict:
-    """Interval and p of a difference; p is twice the smaller tail of the draws, never below 2 / (draws + 1)."""
+    """Interval and p of a difference; p is twice the smaller tail of the draws, never below :data:`FLOOR`."""
     low, high = percentile(found.draws)
     tail = min((found.draws <= 0).sum(), (found.draws >= 0).sum())
-    p = min(1.0, 2 * (int(tail) + 1) / (RESAMPLES + 1))
+    p = min(1.0, FLOOR * (int(tail) + 1))
     spread = float(np.std(found.by_seed, ddof=1)) if len(found.by_seed) > 1 else None
     return Verdict(found.effect, low, high, p, spread)

@@ -49,7 +49,7 @@ def test_a_dark_image_of_sixteen_bits_is_dark():
         assert (decode(encoded(Image.fromarray(wide), "PNG")).rgb[..., 0] == wide >> 8).all()
 
 
-@pytest.mark.parametrize("wide", [np.full((8, 8), 0.7, np.float32), np.full((8, 8), 1 << 20, np.int32)])
+@pytest.mark.parametrize("wide", [np.full((8, 8), 0.7, np.float32), np.full((8, 8), 200, np.int32)])
 def test_numbers_of_which_nothing_tells_what_white_is_are_refused(wide):
     with pytest.raises(ImageError, match="what white is"):
         decode(encoded(Image.fromarray(wide), "TIFF"))

@@ -77,6 +77,26 @@ def test_where_the_reals_are_no_jpeg_files_both_of_a_pair_are_encoded_alike(part
     assert aligned.image.key != apply_protocol("aligned", part).image.key
 
 
+def test_each_pair_is_treated_by_what_its_own_real_is(part, tmp_path):
+    items = []
+    for number, i in enumerate(part.items):
+        if number % 2:  # Of both classes: a JPEG fake may have a PNG partner.
+            path = tmp_path / f"{number}.png"
+            Image.fromarray(read_source(i)).save(path)
+            items.append(replace(i, path=path, container="png"))
+        else:
+            items.append(replace(i, container="jpeg" if i.label == 1 else i.container))
+    aligned = apply_protocol("aligned", replace(part, items=tuple(items)))
+    reals = {i.path: i for i in aligned.items if i.label == 0}
+    fakes = [aligned.operations[i.row_id] for i in aligned.items if i.label == 1]
+    assert {i.container for i in reals.values()} == {"jpeg", "png"}
+    assert all(reals[op.partner].container == "jpeg" and not op.quality for op in fakes if op.partner)
+    covered = sum(op.quality == 75 and op.partner is None for op in fakes)
+    assert covered == sum(i.container == "png" for i in reals.values()) > 0
+    for i in reals.values():
+        assert aligned.operations[i.row_id].quality == (0 if i.container == "jpeg" else 75)
+
+
 def test_a_real_is_its_own_pixels(part):
     aligned = apply_protocol("aligned", part)
     real = next(i for i in aligned.items if i.label == 0 and i.width == 64)

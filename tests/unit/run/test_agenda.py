@@ -116,7 +116,7 @@ def test_no_more_processes_than_work_and_machine_call_for():
     assert Processes(8, asked=True).count("cuda", units=100, seconds=1000.0) == 1
 
 
-def test_what_another_run_is_at_comes_up_again_after_all_else_and_is_insisted_on():
+def test_what_another_run_is_at_comes_up_again_after_all_else_and_is_put_back_on():
     told = Told()
     agenda = Agenda([chunk("a", 0), chunk("a", 1), chunk("b", 0, "a"), trial("gramnet"), trial("dire", "b")], told, {})
     assert (agenda.take(), agenda.take()) == (0, 1)
@@ -124,7 +124,7 @@ def test_what_another_run_is_at_comes_up_again_after_all_else_and_is_insisted_on
     agenda.finished(1, {})
     assert told.done == {"a artefacts": 64}
     assert (agenda.take(), agenda.take()) == (3, 0)
-    assert agenda.insisted == {0}
+    assert agenda.put_back == {0}
     agenda.finished(0, {})
     assert order(agenda) == ["b", "dire"]
     assert told.done["a artefacts"] == 128
@@ -138,7 +138,7 @@ def test_a_fit_that_another_run_is_at_comes_up_again_after_all_other_fits():
     assert agenda.take() == 0
     agenda.finished(0, {}, put_off=True)
     assert [agenda.take() for _ in range(4)] == [1, 2, 0, None]
-    assert agenda.insisted == {0, 2}
+    assert agenda.put_back == {0, 2}
 
 
 def test_what_was_put_off_goes_with_its_recipe_when_that_fails():

@@ -117,11 +117,10 @@ def test_what_is_there_is_not_written_again(hands, part, tmp_path):
         assert worker.session.meter.artefacts_made == made
 
 
-def test_what_another_run_is_at_is_put_off_and_waited_for_when_nothing_else_is_left(hands, part, monkeypatch):
+def test_what_another_run_is_at_is_put_off_and_not_made_again(hands, part, monkeypatch):
     first, units = hands(recipe(), part=part)
     second, same = hands(recipe(), part=part)
-    notes, others = [], []
-    run = Invert.run
+    others, run = [], Invert.run
 
     def meanwhile(self, requests, views):
         if not others:
@@ -134,15 +133,16 @@ def test_what_another_run_is_at_is_put_off_and_waited_for_when_nothing_else_is_l
     first.do(units[0])
     assert others == [True]
     assert (first.put_off, second.session.meter.artefacts_made) == (False, 0)
-    monkeypatch.setattr(Progress, "note", lambda self, message: notes.append(message))
-    second.do(same[0], insist=True)
-    assert (second.put_off, second.session.meter.artefacts_made, notes) == (False, 0, [])
+    second.do(same[0], patient=True)
+    assert (second.put_off, second.session.meter.artefacts_made) == (False, 0)
     first.close()
     second.close()
 
 
-def test_a_chunk_claimed_for_ever_is_made_in_the_end(hands, part, tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "_PATIENCE", 0.0)
+def test_a_chunk_is_waited_for_while_its_claim_lives_and_made_when_it_is_dead(hands, part, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "_LOOK", 0.0)
+    notes = []
+    monkeypatch.setattr(Progress, "note", lambda self, message: notes.append(message))
     worker, (unit,) = hands(recipe(), part=part)
     store = Store(tmp_path / "store")
     name = content_key([i.image_id for i in chunks(Job(recipe(), part))[0]])[:32]
@@ -151,7 +151,12 @@ def test_a_chunk_claimed_for_ever_is_made_in_the_end(hands, part, tmp_path, monk
     path.write_text("elsewhere 1")
     worker.do(unit)
     assert (worker.put_off, worker.session.meter.artefacts_made) == (True, 0)
-    worker.do(unit, insist=True)
+    worker.do(unit, patient=True)
+    worker.do(unit, patient=True)
+    assert (worker.put_off, worker.session.meter.artefacts_made) == (True, 0)
+    assert notes == ["waiting for another run on this store: invert artefacts, raw"]
+    monkeypatch.setattr(claims, "_DEAD", 0.0)
+    worker.do(unit, patient=True)
     assert (worker.put_off, worker.session.meter.artefacts_made) == (False, 6)
     assert not list((tmp_path / "store").rglob("*.claim"))
     worker.close()

@@ -202,7 +202,8 @@ def test_score_gives_probabilities_of_own_images_and_reasons_for_broken_ones(wor
     assert len(lines) == 5
     assert {line["status"] for line in lines} == {"ok", "unreadable"}
     assert all(0 <= line["p_fake"] <= 1 for line in lines if line["status"] == "ok")
-    assert set(lines[0]) == {"path", "method", "p_fake", "logit", "status", "reason", "fit"}
+    assert set(lines[0]) == {"path", "method", "p_fake", "logit", "status", "reason", "fit", "trained"}
+    assert lines[0]["trained"] == "dire of sdv14, aligned, seed 0"
     again = json.loads(bench("score", "dire", tmp_path, *options).stdout)
     assert again == lines
 

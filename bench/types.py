@@ -139,6 +139,12 @@ class Fit:
         """``dire`` or ``dire[adm]``, as on the command line."""
         return f"{self.method}[{self.variant}]" if self.variant else self.method
 
+    @property
+    def title(self) -> str:
+        """For people: method, training and seed; of a fit that was not trained here, what it is."""
+        trained = f"{self.label} on {self.source}, {self.protocol}, seed {self.seed}"
+        return trained if self.protocol else f"{self.label}, {self.source}"
+
 
 @dataclass(frozen=True)
 class Cell:

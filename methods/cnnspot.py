@@ -53,7 +53,7 @@ class CNNSpot(recipes.OneLogit):
         version=1,
         weights={"resnet50": "classifier"},
         deviations=(
-            "validation crops the image as it is, like testing; the official script resizes them to 256 first",
+            "validation images are cropped as they are, as in testing; the official script first resizes them to 256",
             "validation images are not blurred or JPEG-coded; the official script does both at random",
             "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",

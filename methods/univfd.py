@@ -52,7 +52,7 @@ class UnivFD(recipes.OneLogit):
         deviations=(
             "the head starts as torch draws it; the official one from N(0, 0.02)",
             "the best epoch on unaugmented validation images is kept; the official script in effect keeps the last",
-            "validation crops the image as it is, like testing; the official script resizes them to 256 first",
+            "validation images are cropped as they are, as in testing; the official script first resizes them to 256",
             "stops by validation accuracy on the source's own validation split; "
             "the official script looks at the ProGAN test set",
             "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",

@@ -78,7 +78,11 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
     folders = all(place.is_dir() for place in places)
     for place in places:
         if not place.is_dir() and len(place.parts) > 1:
-            raise UserError(f"There is no results folder {place}.", "Folders are compared with folders.", "Name two.")
+            raise UserError(
+                f"There is no results folder {place}.",
+                "Folders are compared with folders, methods with methods.",
+                "Name two folders that `run` has written, or two methods.",
+            )
     found = (
         _folders(places[0], places[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
     )

@@ -103,7 +103,7 @@ def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     name = next(key for key in lines[0] if key.startswith("p_"))
     body = [[line["path"], "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]] for line in lines]
     print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
-    print(f"\nscored by {lines[0]['trained']}")
+    print(f"\nfit: {lines[0]['trained']}")
 
 
 def verified(count: int, differences: Sequence[str], as_json: bool) -> None:

@@ -50,8 +50,13 @@ def settings(data: bytes) -> dict[str, Any] | None:
     return {"qtables": tables, "subsampling": sampling if sampling in (0, 1, 2) else 2}
 
 
+def plain(quality: int) -> dict[str, Any]:
+    """Libjpeg's tables of a quality 1…100 with 4:2:0 chroma, as :func:`settings` gives another file's."""
+    return {"quality": quality, "subsampling": 2}
+
+
 def recompress(rgb: RGB, options: dict[str, Any]) -> RGB:
-    """``rgb`` uint8 [H, W, 3] after one JPEG encoding with :func:`settings` of another file."""
+    """``rgb`` uint8 [H, W, 3] after one JPEG encoding with :func:`settings` of another file or :func:`plain` ones."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", **options)
     return np.asarray(Image.open(buffer).convert("RGB"))

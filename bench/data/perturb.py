@@ -34,4 +34,4 @@ def perturbed(name: str, part: Slice) -> Slice:
 
 def perform(recipe: Recipe, rgb: RGB) -> RGB:
     """What a perturbation's recipe does to one image: uint8 [H, W, 3] to the same size."""
-    return jpeg.recompress(rgb, {"quality": recipe.params["quality"], "subsampling": 2})
+    return jpeg.recompress(rgb, jpeg.plain(recipe.params["quality"]))

@@ -128,7 +128,7 @@ def perform(operation: Operation, rgb: RGB) -> RGB:
     left, top, size = operation.left, operation.top, operation.size
     window = rgb[top : top + size, left : left + size]
     if operation.quality:
-        return jpeg.recompress(window, {"quality": operation.quality, "subsampling": 2})
+        return jpeg.recompress(window, jpeg.plain(operation.quality))
     if operation.partner is None:
         return window
     options = jpeg.settings(operation.partner.read_bytes())

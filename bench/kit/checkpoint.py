@@ -34,9 +34,8 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
     """
     found: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
-    found = found.state_dict() if isinstance(found, nn.Module) else found
-    while isinstance(found, Mapping) and (inside := _inside(found)) is not None:
-        found = inside.state_dict() if isinstance(inside, nn.Module) else inside
+    while (inside := _inside(found)) is not None:
+        found = inside
     tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
     if not tensors:
         held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
@@ -50,8 +49,12 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
     return tensors
 
 
-def _inside(found: Mapping[str, Any]) -> Any:  # noqa: ANN401 - tensors by name, a module, or another wrapper
-    return next((found[name] for name in _WRAPPERS if isinstance(found.get(name), Mapping | nn.Module)), None)
+def _inside(found: object) -> object | None:
+    """What a module, or a file of a training script, keeps its weights in; None where ``found`` is that itself."""
+    if isinstance(found, nn.Module):
+        return found.state_dict()
+    kept = [found.get(name) for name in _WRAPPERS] if isinstance(found, Mapping) else []
+    return next((inside for inside in kept if isinstance(inside, Mapping | nn.Module)), None)
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:

@@ -278,15 +278,18 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, device: str) -> nn.Module:
-    """The module of a finished fit. Missing, extra or misshapen tensors are an error naming them."""
+    """The module of a finished fit. Missing, extra or misshapen tensors are an error naming them.
+
+    Raises BenchError for a file that is not what was written.
+    """
     model = detector.build(weights)
     try:
         state = load_file(folder / "model.safetensors")
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, FileNotFoundError) as error:
         raise BenchError(
             f"The fit in {folder} is damaged: {type(error).__name__}: {error}.",
             "Its model.safetensors is not what was written.",
-            "Delete that folder; the same command then trains it again.",
+            "Delete that folder; the same command then makes it again.",
         ) from error
     model.load_state_dict(state, strict=True)
     return model.to(device).eval()

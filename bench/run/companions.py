@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,7 +112,4 @@ def _folder_of(role: str, path: Path, store: Path, trust_pickle: bool) -> Path:
         tensors = {name: tensor.clone().contiguous() for name, tensor in read(path, trust_pickle).items()}
         save_file(tensors, partial / "model.safetensors")
 
-    folder = _place(role, path, store)
-    if folder.is_dir() and not (folder / "model.safetensors").exists():
-        shutil.rmtree(folder)  # Begun by a version that filled it in place.
-    return whole(folder, fill)
+    return whole(_place(role, path, store), fill)

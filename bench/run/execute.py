@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -122,17 +122,16 @@ class Hands:
         """Train a trial's fit unless it is there or another run on this store is at it, and score its cells."""
         fit, session = trial.fit, self.session
         method = self._methods[fit.method, fit.variant].method
-        if not is_fitted(session.store, fit):
-            path = fit_folder(session.store, fit.key).with_suffix(".claim")
-            claim = self._claims.take(path, f"fit of {trial.title}", patient)
-            if claim is None:
-                self.put_off = True
-                return
-            with claim:
-                self.close()  # A detector wants the room.
-                if not is_fitted(session.store, fit):
-                    fit_or_tell(trial, method, self._plan, session)
-        self.close()
+        path = fit_folder(session.store, fit.key).with_suffix(".claim")
+        there = is_fitted(session.store, fit)
+        claim = nullcontext() if there else self._claims.take(path, f"fit of {trial.title}", patient)
+        if claim is None:
+            self.put_off = True
+            return
+        self.close()  # A detector wants the room.
+        with claim:
+            if not is_fitted(session.store, fit):
+                fit_or_tell(trial, method, self._plan, session)
         with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
             for cell in trial.cells:
                 _score_or_tell(cell, method, session)

@@ -110,7 +110,5 @@ def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, A
         "status": status,
         "reason": reason,
         "fit": fit.key,
-        "trained": ", ".join(
-            [f"{method} of {fit.source}", *([fit.protocol, f"seed {fit.seed}"] if fit.protocol else [])]
-        ),
+        "trained": fit.title,
     }

@@ -52,8 +52,8 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """For people: method, training, seed."""
-        return f"{self.fit.label} on {self.fit.source}, {self.fit.protocol}, seed {self.fit.seed}"
+        """For people: that of the fit."""
+        return self.fit.title
 
 
 Unit = Chunk | Trial

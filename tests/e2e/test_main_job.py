@@ -142,6 +142,9 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     itself = bench("compare", "dire", "dire", "--results", home)
     assert itself.returncode == 2
     assert "compared with itself" in itself.stderr
+    nowhere = bench("compare", world.root / "nowhere", home)
+    assert nowhere.returncode == 2
+    assert f"There is no results folder {world.root / 'nowhere'}" in nowhere.stderr
     wrong = bench("compare", "dire", "gramnett", "--results", home)
     assert wrong.returncode == 2
     assert "Did you mean 'gramnet'" in wrong.stderr
@@ -203,7 +206,7 @@ def test_score_gives_probabilities_of_own_images_and_reasons_for_broken_ones(wor
     assert {line["status"] for line in lines} == {"ok", "unreadable"}
     assert all(0 <= line["p_fake"] <= 1 for line in lines if line["status"] == "ok")
     assert set(lines[0]) == {"path", "method", "p_fake", "logit", "status", "reason", "fit", "trained"}
-    assert lines[0]["trained"] == "dire of sdv14, aligned, seed 0"
+    assert lines[0]["trained"] == "dire on sdv14, aligned, seed 0"
     again = json.loads(bench("score", "dire", tmp_path, *options).stdout)
     assert again == lines
 

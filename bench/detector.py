@@ -32,8 +32,9 @@ class Card:
     """What the reader of a table must know about a method.
 
     ``year`` is that of the paper, by which tables are ordered; 0 for a control. ``weights`` names the pretrained models
-    it starts from by role, ``label_convention`` what the official code calls
-    positive, ``deviations`` where this differs from the paper and why. Raise ``version`` whenever a score can change.
+    it starts from by role, ``label_convention`` what the official code calls positive, ``geometry`` whose resize and
+    crop its test images go through (empty for a control), ``deviations`` where this differs from the paper and why.
+    Raise ``version`` whenever a score can change.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Card:
     weights: Mapping[str, str] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
     year: int = 0
+    geometry: str = ""
 
 
 @dataclass(frozen=True)

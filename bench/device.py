@@ -46,6 +46,7 @@ def pick(name: str) -> str:
 
 def pin() -> None:
     """Pin threads, BLAS's too, and choose deterministic kernels; call once before any network is built."""
+    import cv2
     import threadpoolctl
     import torch
 
@@ -53,6 +54,7 @@ def pin() -> None:
         os.environ[name] = str(THREADS)  # For libraries that are loaded later.
     threadpoolctl.threadpool_limits(THREADS)
     torch.set_num_threads(THREADS)
+    cv2.setNumThreads(THREADS)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

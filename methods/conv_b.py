@@ -46,11 +46,11 @@ class ConvB(Detector):
         licence="none stated; written from the paper and the recipe",
         pretraining="ImageNet-22k (ConvNeXt-B)",
         label_convention="0 = real, other = fake; p = 1 − softmax[0]",
-        version=1,
+        geometry="albumentations: zero-padded to 224, centre crop 224 of the image as it is (margins rounded down)",
+        version=2,
         weights={"convnext": "backbone"},
         deviations=(
             "the flags of the published baseline are not scripted: README's flags without the reconstruction folders",
-            "augmentations are written on Pillow and scipy; the official ones are albumentations 1.3",
         ),
     )
     Params = Params

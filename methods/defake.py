@@ -49,7 +49,8 @@ class DEFAKE(Detector):
         licence="MIT",
         pretraining="CLIP ViT-B/32 (OpenAI's 400 M image-text pairs); BLIP base",
         label_convention="0 = real, 1 = fake",
-        version=1,
+        geometry="Pillow: squashed to 224 x 224, bicubic",
+        version=2,
         weights={"clip_vit_b32": "encoders"},
         deviations=(
             "trains with CLIP's mean and deviation, as the test script has them; the training script has 0.5 and 0.5",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from bench.detector import RGB, Card, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import center_crop_arr, crop, pad_to_square, resize_short_side
+from bench.kit.geometry import center_crop_arr, crop, limit_sides, pad_to_square, resize_short_side
 from bench.recipe import Recipe
 from bench.recon.engines import adm_inversion, ddim_inversion, sd_inpaint
 from methods._parts import recipes
@@ -58,7 +58,9 @@ class DIRE(recipes.OneLogit):
         licence="none stated; written from the paper and the recipe",
         pretraining="ImageNet-1k (ResNet-50); the diffusion model's own data",
         label_convention="1 = fake",
-        version=1,
+        geometry="guided-diffusion: shorter side 256, centre crop; then torchvision: shorter side 256, centre crop "
+        "224 of the map",
+        version=2,
         weights={"resnet50": "classifier"},
         deviations=(
             "reconstructs with Stable Diffusion v1.4 and an empty prompt, as the SARE paper's tables do; "
@@ -99,7 +101,7 @@ class DIRE(recipes.OneLogit):
         p = self.params
         if p.model != "inpaint":
             return center_crop_arr(rgb, p.image_size)
-        return crop(rgb, (min(rgb.shape[0], p.max_size), min(rgb.shape[1], p.max_size)), None)
+        return limit_sides(rgb, p.max_size)
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image, in training and in testing."""
@@ -131,10 +133,11 @@ class DIRE(recipes.OneLogit):
 
         p, image = self.params, self._shown(sample.rgb).astype(np.int16)
         difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)
+        drawn = rng if stage == "train" else None
         if p.recipe == "drct":
-            part = crop(pad_to_square(difference, p.crop_size), p.crop_size, rng if stage == "train" else None)
+            part = crop(pad_to_square(difference, p.crop_size), p.crop_size, drawn, "albumentations")
             return {"image": torch.from_numpy(part.astype(np.float32) / 127.5).permute(2, 0, 1)}
-        difference = crop(resize_short_side(difference, p.load_size), p.crop_size, rng if stage == "train" else None)
+        difference = crop(resize_short_side(difference, p.load_size), p.crop_size, drawn)
         if stage == "train" and rng.random() < 0.5:
             difference = difference[:, ::-1]
         return {"image": imagenet(difference)}

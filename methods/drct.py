@@ -57,13 +57,13 @@ class DRCT(Detector):
         licence="none stated; written from the paper and the recipe",
         pretraining="CLIP ViT-L/14, or ConvNeXt-B on ImageNet-22k; Stable Diffusion v1 inpainting for reconstructions",
         label_convention="0 = real, other = fake; p = 1 − softmax[0]",
-        version=1,
+        geometry="albumentations: zero-padded to 224, centre crop 224 of the image as it is (margins rounded down)",
+        version=2,
         weights={"clip_vit_l14": "encoder", "convnext": "backbone of conv_b"},
         deviations=(
             "`w512`: some published files have 512 numbers in the embedding, not the paper's 1024",
             "noise of a reconstruction is drawn per image; the official code has one seed for all",
             "the best epoch is chosen on real and fake images of the validation split, without reconstructions",
-            "augmentations are written on Pillow and scipy; the official ones are albumentations 1.3",
             "the rate of the epochs with rate 0 (5 and 15) is kept as published: they learn nothing",
         ),
     )

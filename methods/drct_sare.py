@@ -67,12 +67,15 @@ class DRCTSARE(Detector):
         licence="none",
         pretraining="CLIP ViT-L/14; ResNet-50 on ImageNet-1k; BLIP; Stable Diffusion v1.4 and v1 inpainting",
         label_convention="1 = fake",
-        version=1,
+        geometry="the image: as DRCT; the difference: OpenCV's bilinear resize to a longer side of 512 before the "
+        "reconstruction, then squashed to 224 by torch",
+        version=2,
         weights={"clip_vit_l14": "encoder", "resnet50": "encoder of the difference"},
         deviations=(
             "the paper gives neither attention shape, residual nor normalisation: eight heads, add and layer norm",
             "trained also on DRCT's reconstructions as fakes, each with its own difference, since it builds on DRCT",
             "JPEG augmentation in half of all views, as in DRCT; the paper's list is open",
+            "the paper names no filter for the longer side of 512: OpenCV's bilinear, as in DRCT's code",
             "the difference is resized whole to the input's side and turned with the image, not cropped with it",
         ),
     )

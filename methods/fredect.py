@@ -50,7 +50,8 @@ class FreDect(recipes.OneLogit):
         licence="MIT (official code); the port states none; written from the paper and the recipe",
         pretraining="none",
         label_convention="1 = fake; the official FFHQ model: 0 = fake",
-        version=1,
+        geometry="the port's, torchvision: shorter side 256, centre crop 224",
+        version=2,
         deviations=(
             "a ResNet-50 from scratch on 224 px, as the port whose numbers later papers quote; the paper's own heads "
             "are the variants `cnn` and `linear`",

@@ -50,13 +50,13 @@ class Fusing(recipes.OneLogit):
         licence="CC BY-NC-SA 4.0; written from the paper and the layer list",
         pretraining="ImageNet-1k (ResNet-50)",
         label_convention="1 = fake",
-        version=1,
+        geometry="torchvision: shorter side 224, centre crop 224; local windows from the image as it is",
+        version=2,
         weights={"resnet50": "backbone"},
         deviations=(
             "the best epoch on unaugmented validation images is kept; the official validation is augmented",
             "stops when the rate is at its minimum; the official loop never stops by itself",
             "images of different sizes train together; the official loader needs one size",
-            "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
             recipes.DRCT_ONE_LOGIT,
         ),
     )

@@ -52,11 +52,11 @@ class GramNet(Detector):
         licence="none stated; written from the paper and the layer list",
         pretraining="ImageNet-1k (ResNet-18 trunk)",
         label_convention="official code: 0 = fake, 1 = real; here 1 = fake",
-        version=1,
+        geometry="OpenCV: squashed to 512 x 512, bilinear, in 8 bits",
+        version=2,
         weights={"resnet18": "trunk"},
         deviations=(
             "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
-            "resizes in floats; OpenCV rounds the 8-bit images of the official code, which is less than a level apart",
             "`aigc` is for scoring files of AIGCDetectBenchmark's port (one logit); trained, it keeps this adapter's "
             "schedule and loss, without the port's blur, JPEG and flip",
         ),
@@ -102,8 +102,8 @@ class GramNet(Detector):
         In DRCT's recipe a native crop in RGB with ImageNet's mean and deviation; in the port the same of the image with
         its shorter side at 8/7 of the crop.
         """
+        import cv2
         import torch
-        from torch.nn.functional import interpolate
 
         from methods._parts.tensors import imagenet
 
@@ -113,15 +113,14 @@ class GramNet(Detector):
             side = self.params.crop_size
             resized = resize_short_side(sample.rgb, side * 8 // 7)
             return {"image": imagenet(crop(resized, side, rng if stage == "train" else None))}
-        bgr = np.ascontiguousarray(sample.rgb[:, :, ::-1])
-        image = torch.from_numpy(bgr).permute(2, 0, 1)[None].float()
+        image = np.ascontiguousarray(sample.rgb[:, :, ::-1])
         sides = [self.params.image_size]
         if stage == "train":
             low, high = self.params.resize_from
             sides.insert(0, int(rng.integers(low, high + 1)))
-        for side in sides:  # OpenCV's bilinear: half-pixel centres, no antialiasing
-            image = interpolate(image, (side, side), mode="bilinear", align_corners=False)
-        return {"image": image[0]}
+        for side in sides:
+            image = np.asarray(cv2.resize(image, (side, side)), np.uint8)
+        return {"image": torch.from_numpy(image).permute(2, 0, 1).float()}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Negative log-likelihood of the log-softmax."""

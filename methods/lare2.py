@@ -50,7 +50,9 @@ class LaRE2(Detector):
         licence="Apache-2.0",
         pretraining="CLIP RN50 (OpenAI's 400 M image-text pairs); Stable Diffusion v1.5",
         label_convention="1 = fake",
-        version=1,
+        geometry="the image: albumentations, mirrored up to 224, centre crop 224 (margins rounded down); the error "
+        "map: Pillow, squashed to 256 x 256, bicubic",
+        version=2,
         weights={"clip_rn50": "trunk, fine-tuned whole"},
         deviations=(
             "the empty prompt; the official script prompts with the true ImageNet class, which `oracle` does too",
@@ -106,7 +108,8 @@ class LaRE2(Detector):
         side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
         if maps.ndim != 3 or maps.shape[0] != 4:
             raise ValueError(f"the error map is {maps.shape}, not four channels of one side")
-        image = crop(pad_to_square(sample.rgb, side, "reflect"), side, rng if stage == "train" else None)
+        drawn = rng if stage == "train" else None
+        image = crop(pad_to_square(sample.rgb, side, "reflect"), side, drawn, "albumentations")
         return {"image": imagenet(image), "error": torch.from_numpy(maps)}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:

@@ -56,7 +56,8 @@ class LGrad(recipes.OneLogit):
         licence="none stated; the StyleGAN part: CC BY-NC 4.0; written from the paper and the layer list",
         pretraining="ImageNet-1k (ResNet-50); StyleGAN on LSUN bedrooms (discriminator)",
         label_convention="1 = fake",
-        version=1,
+        geometry="Pillow: squashed to 256 x 256, bilinear, before the gradient; the gradient whole",
+        version=2,
         weights={"resnet50": "classifier"},
         deviations=(
             "gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",

@@ -23,13 +23,14 @@ class Params:
     """``recipe``: ``official``, ``drct`` (augments the noise) or ``aigc`` (AIGCDetectBenchmark's: no spectrum).
 
     ``pattern``: the ``official`` map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean``
-    is the noise.
+    is the noise. ``test_resize`` False tests on a centre crop of the noise as it is, as CNNDetection's test script.
     ``load_size`` and ``crop_size`` of the classifier's input; ``depths``, ``width`` and ``stride`` shape the ResNet.
     ``weight_decay`` and ``cosine`` belong to ``drct``.
     """
 
     recipe: Literal["official", "drct", "aigc"] = "official"
     pattern: Literal["official", "clean"] = "official"
+    test_resize: bool = True
     load_size: int = 256
     crop_size: int = 224
     depths: tuple[int, ...] = (3, 4, 6, 3)
@@ -53,9 +54,13 @@ class LNP(recipes.OneLogit):
         licence="none stated; the denoiser: Academic Public License; written from the paper and the layer list",
         pretraining="ImageNet-1k (ResNet-50, but for its first convolution); CycleISP on SIDD (denoiser)",
         label_convention="1 = fake",
-        version=1,
+        geometry="torchvision: shorter side 256, centre crop 224 of the noise; no test script was published, and "
+        "CNNDetection's own crops without resizing (variant `native`)",
+        version=2,
         weights={"resnet50": "classifier"},
         deviations=(
+            "no test script was published: shorter side to 256 and centre crop, as in training and in the port; "
+            "`native` crops without resizing",
             "the trunk's weights are copied by name; the official script copies them by position",
             "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
             "`aigc` is the three-channel network whose weights AIGCDetectBenchmark released (the paper's were not); "
@@ -66,6 +71,7 @@ class LNP(recipes.OneLogit):
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "clean": {"pattern": "clean"},
+        "native": {"test_resize": False},
         "drct": recipes.DRCT,
         "aigc": {"recipe": "aigc"},
     }
@@ -101,7 +107,9 @@ class LNP(recipes.OneLogit):
             noise = (noise.astype(np.uint16) * 255).astype(np.uint8)[:, :, ::-1]  # 255 n mod 256 = −n mod 256
         if p.recipe == "drct":
             return {"image": imagenet(recipes.drct_view(noise, stage, rng, p.crop_size))}
-        noise = pad_to_square(resize_short_side(noise, p.load_size), p.crop_size)
+        if stage == "train" or p.test_resize:
+            noise = resize_short_side(noise, p.load_size)
+        noise = pad_to_square(noise, p.crop_size)
         noise = crop(noise, p.crop_size, rng if stage == "train" else None)
         if stage == "train" and rng.random() < 0.5:
             noise = noise[:, ::-1]

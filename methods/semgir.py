@@ -36,6 +36,7 @@ class SemGIR(Regenerating):
         licence="none",
         pretraining="CLIP RN50x4 (OpenAI's 400 M image-text pairs); BLIP base; Stable Diffusion v1.5",
         label_convention="0 = fake, 1 = real; here 1 = fake",
+        geometry="torchvision, as OpenAI's CLIP: shorter side 288, bicubic, centre crop 288; the paper names none",
         version=1,
         weights={"clip_rn50x4": "encoder, fine-tuned"},
         deviations=(

@@ -41,6 +41,7 @@ class SemGIRA(Regenerating):
         pretraining="CLIP RN50x4 (OpenAI's 400 M image-text pairs) fine-tuned with its combiner on CC3M (GeneCIS); "
         "BLIP base; the generator in question",
         label_convention="1 = the generator in question",
+        geometry="torchvision, as OpenAI's CLIP: shorter side 288, bicubic, centre crop 288; the paper names none",
         version=1,
         weights={"genecis": "encoder and combiner", "clip_rn50x4": "encoder of the variants without GeneCIS"},
         deviations=(

@@ -47,7 +47,8 @@ class UnivFD(recipes.OneLogit):
         licence="MIT",
         pretraining="CLIP ViT-L/14 (OpenAI's 400 M image-text pairs)",
         label_convention="1 = fake",
-        version=1,
+        geometry="torchvision: centre crop 224 of the image as it is, zero-padded where smaller",
+        version=2,
         weights={"clip_vit_l14": "encoder"},
         deviations=(
             "the head starts as torch draws it; the official one from N(0, 0.02)",
@@ -55,7 +56,6 @@ class UnivFD(recipes.OneLogit):
             "validation images are cropped as they are, as in testing; the official script first resizes them to 256",
             "stops by validation accuracy on the source's own validation split; "
             "the official script looks at the ProGAN test set",
-            "JPEG augmentation by Pillow alone; the official code draws OpenCV's or Pillow's encoder",
             recipes.DRCT_ONE_LOGIT,
         ),
     )

@@ -28,6 +28,7 @@ def _section(name: str, method: type[Method]) -> str:
         ("licence", card.licence),
         ("pretrained on", card.pretraining),
         ("labels", card.label_convention),
+        *([("test images", card.geometry)] if card.geometry else []),
         ("version", str(card.version)),
     ]
     if card.weights:

@@ -35,16 +35,25 @@ def resize_short_side(rgb: RGB, size: int, resample: Image.Resampling = Image.Re
 
 
 def fit_long_side(rgb: RGB, size: int, multiple: int) -> RGB:
-    """Bilinear resize that brings the longer side to ``size``, then a cut of both sides to a multiple, from the centre.
+    """OpenCV's bilinear resize to a longer side of ``size``, then a centre crop of both sides to a multiple.
 
-    Sides are truncated to whole pixels, as DRCT's ``resize_long_size`` does; small images grow.
+    Sides are truncated to whole pixels, as in beibuwandeluori/DRCT@01aa7d0:data/dataset.py (``resize_long_size``), on
+    whose code SARE builds; small images grow.
     """
+    import cv2
+
     height, width = rgb.shape[:2]
     scale = size / max(height, width)
     tall, wide = max(multiple, int(height * scale)), max(multiple, int(width * scale))
     if (tall, wide) != (height, width):
-        rgb = np.asarray(Image.fromarray(rgb).resize((wide, tall), Image.Resampling.BILINEAR))
-    return crop(rgb, (tall // multiple * multiple, wide // multiple * multiple), None)
+        rgb = np.asarray(cv2.resize(rgb, (wide, tall)), np.uint8)
+    return crop(rgb, (tall // multiple * multiple, wide // multiple * multiple), None, "albumentations")
+
+
+def limit_sides(rgb: RGB, size: int) -> RGB:
+    """The centre of an image, each side at most ``size``: beibuwandeluori/DRCT@01aa7d0:data/diffusion_rec.py."""
+    height, width = rgb.shape[:2]
+    return crop(rgb, (min(height, size), min(width, size)), None, "albumentations")
 
 
 def pad_to_multiple(rgb: RGB, multiple: int) -> RGB:
@@ -63,14 +72,21 @@ def pad_to_square(rgb: RGB, size: int, mode: Literal["constant", "reflect"] = "c
     return np.pad(rgb, (*around, (0, 0)), mode=mode)
 
 
-def crop(rgb: RGB, size: int | tuple[int, int], rng: np.random.Generator | None) -> RGB:
+#: Who decides where a centre crop starts when the margin is odd: torchvision rounds half to even, albumentations (and
+#: guided-diffusion, and DRCT's own code) rounds down.
+CropRule = Literal["torchvision", "albumentations"]
+
+
+def crop(rgb: RGB, size: int | tuple[int, int], rng: np.random.Generator | None, rule: CropRule = "torchvision") -> RGB:
     """A window of ``size`` (side, or height and width): a random one from ``rng``, or the centre for None.
 
-    The image must be large enough.
+    ``rule`` places the centre where a margin is odd; see :data:`CropRule`. The image must be large enough.
     """
     (height, width), (tall, wide) = rgb.shape[:2], (size, size) if isinstance(size, int) else size
-    if rng is None:
+    if rng is not None:
+        top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+    elif rule == "torchvision":
         top, left = round((height - tall) / 2), round((width - wide) / 2)
     else:
-        top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+        top, left = (height - tall) // 2, (width - wide) // 2
     return rgb[top : top + tall, left : left + wide]

@@ -1,9 +1,14 @@
-"""Training augmentations on uint8 [H, W, 3]; every draw comes from the generator that is handed in."""
+"""Training augmentations on uint8 [H, W, 3]; every draw comes from the generator that is handed in.
+
+DRCT's are those of albumentations 1.3 with the arguments of beibuwandeluori/DRCT@01aa7d0:data/transform.py, on the same
+OpenCV functions. What is drawn and what is done are apart, so that the latter can be compared with albumentations.
+"""
 
 from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,68 +18,106 @@ RGB = NDArray[np.uint8]
 Rng = np.random.Generator
 
 
-def _whole(x: NDArray[np.floating]) -> RGB:
-    return np.clip(np.round(x), 0, 255).astype(np.uint8)
+def _bytes(x: NDArray[np.generic]) -> RGB:
+    """What albumentations does to the result of an augmentation: clipped, then truncated."""
+    clipped: RGB = np.clip(x, 0, 255).astype(np.uint8)
+    return clipped
 
 
-def jpeg(rgb: RGB, quality: int) -> RGB:
-    """Through JPEG and back, Pillow's default 4:2:0."""
+def pillow_jpeg(rgb: RGB, quality: int) -> RGB:
+    """Through JPEG and back by Pillow, 4:2:0."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
+def opencv_jpeg(image: RGB, quality: int) -> RGB:
+    """Through JPEG and back by OpenCV, which takes the channels for blue, green, red."""
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(image), (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
 def blur_or_jpeg(rgb: RGB, blur_prob: float, jpg_prob: float, rng: Rng) -> RGB:
     """The CNNDetection recipe: blur with σ in 0…3, then JPEG with quality 30…100, each with its own probability.
 
-    PeterWang512/CNNDetection@ea0b562:data/datasets.py; there one of two JPEG encoders is drawn, here it is Pillow's.
+    One of two JPEG encoders is drawn, OpenCV's or Pillow's. PeterWang512/CNNDetection@ea0b562:data/datasets.py.
     """
     if rng.random() < blur_prob:
         sigma = rng.uniform(0, 3)
         rgb = ndimage.gaussian_filter(rgb, (sigma, sigma, 0))
     if rng.random() < jpg_prob:
-        rgb = jpeg(rgb, int(rng.integers(30, 101)))
+        quality, opencv = int(rng.integers(30, 101)), bool(rng.random() < 0.5)
+        rgb = opencv_jpeg(rgb[:, :, ::-1], quality)[:, :, ::-1] if opencv else pillow_jpeg(rgb, quality)
     return rgb
 
 
+def image_compression(rgb: RGB, rng: Rng) -> RGB:
+    """``ImageCompression(30, 100)``: JPEG by OpenCV of RGB taken for BGR, as albumentations hands it over."""
+    return opencv_jpeg(rgb, int(rng.integers(30, 101)))
+
+
 def gaussian_noise(rgb: RGB, rng: Rng) -> RGB:
-    """Noise with a variance of 10 to 50 grey levels squared."""
-    return _whole(rgb + rng.normal(0, np.sqrt(rng.uniform(10, 50)), rgb.shape))
+    """``GaussNoise()``: a variance of 10 to 50 grey levels squared."""
+    return _bytes(rgb.astype(np.float32) + rng.normal(0, np.sqrt(rng.uniform(10, 50)), rgb.shape))
 
 
 def gaussian_blur(rgb: RGB, rng: Rng) -> RGB:
-    """A blur as OpenCV derives it from a kernel of 3, 5 or 7 pixels."""
-    kernel = int(rng.choice((3, 5, 7)))
-    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
-    blurred: RGB = ndimage.gaussian_filter(rgb, (sigma, sigma, 0), radius=(kernel // 2, kernel // 2, 0))
-    return blurred
+    """``GaussianBlur()``: a kernel of 3, 5 or 7 pixels with weights 1 : 2 : 2, OpenCV's σ for it."""
+    kernel = (3, 5, 5, 7, 7)[int(rng.integers(5))]
+    return np.asarray(cv2.GaussianBlur(rgb, (kernel, kernel), 0), np.uint8)
+
+
+def scaled(rgb: RGB, scale: float) -> RGB:
+    """Both sides times ``scale``, truncated, by OpenCV's bilinear interpolation."""
+    height, width = (max(1, int(side * scale)) for side in rgb.shape[:2])
+    return np.asarray(cv2.resize(rgb, (width, height)), np.uint8)
 
 
 def rescale(rgb: RGB, rng: Rng) -> RGB:
-    """Both sides times 0.5 to 1.5, bilinear."""
-    scale = rng.uniform(0.5, 1.5)
-    width, height = (max(1, round(side * scale)) for side in rgb.shape[1::-1])
-    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR))
+    """``RandomScale((-0.5, 0.5))``: both sides times 0.5 to 1.5."""
+    return scaled(rgb, rng.uniform(0.5, 1.5))
+
+
+def brightness_contrast(rgb: RGB, gain: float, offset: float) -> RGB:
+    """Grey levels times ``gain`` plus ``offset`` (a share of 255)."""
+    return _bytes(np.arange(256, dtype=np.float32) * np.float32(gain) + np.float32(offset * 255))[rgb]
+
+
+def fancy_pca(rgb: RGB, alpha: float) -> RGB:
+    """A shift of all pixels along the colours' main axes, in the form that albumentations 1.3 has it.
+
+    It multiplies by the transpose of the matrix of eigenvectors, largest first.
+    """
+    flat = rgb.reshape(-1, 3).astype(np.float64) / 255
+    values, vectors = np.linalg.eigh(np.cov(flat, rowvar=False))
+    shift = vectors[:, ::-1].T @ (alpha * values[::-1])
+    return _bytes(rgb + 255 * shift)
+
+
+def hue_saturation_value(rgb: RGB, hue: float, saturation: float, value: float) -> RGB:
+    """Shifts in OpenCV's HSV: hue in steps of two degrees, the others in grey levels."""
+    levels = np.arange(256, dtype=np.int16)
+    tables = [np.mod(levels + hue, 180).astype(np.uint8), _bytes(levels + saturation), _bytes(levels + value)]
+    hsv = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
+    shifted = np.stack([table[hsv[..., axis]] for axis, table in enumerate(tables)], 2)
+    return np.asarray(cv2.cvtColor(shifted, cv2.COLOR_HSV2RGB), np.uint8)
 
 
 def colour(rgb: RGB, rng: Rng) -> RGB:
-    """One of: brightness and contrast; a shift along the colours' main axes; hue, saturation and value."""
+    """``OneOf([RandomBrightnessContrast(), FancyPCA(), HueSaturationValue()])``."""
     kind = int(rng.integers(3))
     if kind == 0:
-        gain, offset = rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.2) * 255
-        return _whole(rgb * gain + offset)
+        return brightness_contrast(rgb, rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.2))
     if kind == 1:
-        flat = rgb.reshape(-1, 3).astype(np.float64) / 255
-        values, vectors = np.linalg.eigh(np.cov(flat.T))
-        return _whole(rgb + 255 * vectors @ (rng.normal(0, 0.1) * values))  # One draw an image.
-    hsv = np.asarray(Image.fromarray(rgb).convert("HSV")).astype(np.int16)
-    hsv += rng.integers((-28, -30, -20), (29, 31, 21))  # Hue by a ninth of the circle, 20 of OpenCV's 180.
-    hsv[..., 0] %= 256
-    return np.asarray(Image.fromarray(np.clip(hsv, 0, 255).astype(np.uint8), "HSV").convert("RGB"))
+        return fancy_pca(rgb, rng.normal(0, 0.1))
+    return hue_saturation_value(rgb, *rng.uniform((-20, -30, -20), (20, 30, 20)).tolist())
 
 
 def dropout(rgb: RGB, rng: Rng) -> RGB:
-    """One of: eight black squares of 1/28 of the side; a grid of ten cells a side with a black quarter each."""
+    """``OneOf([CoarseDropout(), GridDropout()])``: eight black squares, or a grid with a black quarter in each cell.
+
+    Squares have 1/28 of the shorter side, 8 of the paper's 224 pixels; the grid has ten cells a side.
+    """
     rgb, (height, width) = rgb.copy(), rgb.shape[:2]
     if rng.random() < 0.5:
         side = max(1, round(min(height, width) / 28))
@@ -82,27 +125,27 @@ def dropout(rgb: RGB, rng: Rng) -> RGB:
             top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
             rgb[top : top + side, left : left + side] = 0
         return rgb
-    high, wide = max(2, height // 10), max(2, width // 10)
-    for top in range(0, height, high):
-        for left in range(0, width, wide):
-            rgb[top : top + high // 2, left : left + wide // 2] = 0
+    cell = max(2, width // 10)
+    for top in range(0, height, cell):
+        for left in range(0, width, cell):
+            rgb[top : top + cell // 2, left : left + cell // 2] = 0
     return rgb
 
 
 def grey(rgb: RGB) -> RGB:
-    """Luma in all three channels."""
-    return np.asarray(Image.fromarray(rgb).convert("L").convert("RGB"))
+    """``ToGray()``: luma in all three channels."""
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+def warped(rgb: RGB, angle: float, scale: float, shift: tuple[float, float]) -> RGB:
+    """Turned by ``angle`` degrees about the centre, scaled, shifted by shares (x, y) of the sides; black outside."""
+    height, width = rgb.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), angle, scale)
+    matrix[:, 2] += (shift[0] * width, shift[1] * height)
+    return np.asarray(cv2.warpAffine(rgb, matrix, (width, height)), np.uint8)
 
 
 def shift_scale_rotate(rgb: RGB, rng: Rng) -> RGB:
-    """A shift of up to a tenth, a scale of 0.8 to 1.2, a turn of up to ten degrees about the centre; black outside."""
-    height, width = rgb.shape[:2]
-    scale, angle = rng.uniform(0.8, 1.2), np.deg2rad(rng.uniform(-10, 10))
-    dx, dy = rng.uniform(-0.1, 0.1, 2) * (width, height)
-    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
-    cx, cy = (width - 1) / 2, (height - 1) / 2
-    inverse = (cos, sin, cx - cos * (cx + dx) - sin * (cy + dy), -sin, cos, cy + sin * (cx + dx) - cos * (cy + dy))
-    transformed = Image.fromarray(rgb).transform(
-        (width, height), Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR
-    )
-    return np.asarray(transformed)
+    """``ShiftScaleRotate(0.1, 0.2, 10)``: up to a tenth of the sides, 0.8 to 1.2 times, up to ten degrees."""
+    angle, scale = rng.uniform(-10, 10), rng.uniform(0.8, 1.2)
+    return warped(rgb, angle, scale, (rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)))

@@ -39,14 +39,14 @@ class Turn:
 def train_view(rgb: RGB, size: int, turn: Turn, full: bool, rng: np.random.Generator) -> RGB:
     """A training crop [size, size, 3]: JPEG, noise, blur, turn, crop; with ``full`` the rest of DRCT's list too."""
     if rng.random() < 0.5:
-        rgb = augment.jpeg(rgb, int(rng.integers(30, 101)))
+        rgb = augment.image_compression(rgb, rng)
     if full and rng.random() < 0.2:
         rgb = augment.rescale(rgb, rng)
     if rng.random() < 0.1:
         rgb = augment.gaussian_noise(rgb, rng)
     if rng.random() < 0.1:
         rgb = augment.gaussian_blur(rgb, rng)
-    rgb = crop(pad_to_square(np.asarray(turn.apply(rgb), np.uint8), size), size, rng)
+    rgb = np.ascontiguousarray(crop(pad_to_square(np.asarray(turn.apply(rgb), np.uint8), size), size, rng))
     if not full:
         return rgb
     if rng.random() < 0.5:
@@ -60,7 +60,7 @@ def train_view(rgb: RGB, size: int, turn: Turn, full: bool, rng: np.random.Gener
 
 def test_view(rgb: RGB, size: int) -> RGB:
     """The centre crop [size, size, 3] at native resolution, zero-padded where the image is smaller."""
-    return crop(pad_to_square(rgb, size), size, None)
+    return crop(pad_to_square(rgb, size), size, None, "albumentations")
 
 
 def contrastive(features: Tensor, labels: Tensor, pos_margin: float = 0.0, neg_margin: float = 1.0) -> Tensor:

@@ -12,7 +12,7 @@ from bench import discover
 from bench.detector import STAGES, Detector, Facts, Sample, Statistic
 from bench.errors import UserError
 from bench.kit import network, statistic
-from bench.kit.geometry import center_crop_arr, crop, fit_long_side
+from bench.kit.geometry import center_crop_arr, fit_long_side, limit_sides
 from bench.kit.reference import Reference, permuted, references
 from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
@@ -43,7 +43,7 @@ GEOMETRY = {
     "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
     "noise_residual": lambda rgb, p: rgb,
     "txt2img": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((p["size"], p["size"]))),
-    "sd_inpaint": lambda rgb, p: crop(rgb, tuple(min(side, p["max_size"]) for side in rgb.shape[:2]), None),
+    "sd_inpaint": lambda rgb, p: limit_sides(rgb, p["max_size"]),
 }
 #: The shape of each engine's array.
 SHAPES = {
@@ -142,6 +142,7 @@ def test_the_card_says_what_a_reader_must_know(name):
     assert method.card.version >= 1
     told = ("title", "paper", "code", "licence", "pretraining", "label_convention")
     assert all(getattr(method.card, name) for name in told)
+    assert bool(method.card.geometry) == issubclass(method, Detector), "whose resize and crop?"
     assert method.card.year > 2000 or (method.card.year == 0 and isinstance(instance(name), Statistic))
     assert set(method.card.weights) <= set(MODELS)
     assert set(instance(name).roles()) <= set(method.card.weights)

@@ -61,7 +61,7 @@ class SDImg2Img(Engine):
     """Image, caption → image at the size that :func:`bench.kit.geometry.fit_long_side` gives."""
 
     name = "sd_img2img"
-    version = 1
+    version = 2
     payload = "png"
     batch = 16
     seconds = 0.08

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.kit.geometry import crop, pad_to_multiple
+from bench.kit.geometry import limit_sides, pad_to_multiple
 from bench.models.zoo import Zoo
 from bench.progress import Meter
 from bench.recipe import IMAGE, Recipe
@@ -34,7 +34,7 @@ class SDInpaint(Engine):
     """Image → image of the same size; noise is drawn per image, where the official code has one seed for all."""
 
     name = "sd_inpaint"
-    version = 1
+    version = 2
     payload = "png"
     batch = 16
     seconds = 0.08
@@ -53,8 +53,7 @@ class SDInpaint(Engine):
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def _cropped(self, rgb: RGB) -> RGB:
-        limit = self._recipe.params["max_size"]
-        return crop(rgb, (min(rgb.shape[0], limit), min(rgb.shape[1], limit)), None)
+        return limit_sides(rgb, self._recipe.params["max_size"])
 
     def view(self, request: Request) -> RGB:
         """Zero-padded at the bottom and the right to a multiple of the VAE's factor."""

@@ -83,7 +83,7 @@ def test_augmentations_change_what_they_say():
     assert np.ptp(augment.grey(rgb).astype(int), axis=2).max() == 0
     assert (augment.dropout(rgb, rng) == 0).all(2).sum() >= 8
     assert augment.rescale(rgb, rng).shape != rgb.shape
-    assert np.abs(augment.jpeg(rgb, 30).astype(int) - rgb).max() > 0
+    assert np.abs(augment.pillow_jpeg(rgb, 30).astype(int) - rgb).max() > 0
     assert (augment.blur_or_jpeg(rgb, 0.0, 0.0, rng) == rgb).all()
     moved = augment.shift_scale_rotate(rgb, rng)
     assert moved.shape == rgb.shape

@@ -1,0 +1,175 @@
+"""Every detector's test view against its official transform, at even, odd, small, portrait and landscape sizes."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode as Mode
+
+from bench import discover
+from bench.detector import Detector, Facts, Sample
+from bench.kit.geometry import fit_long_side, limit_sides
+from methods._parts import augment
+from methods._parts.spectrum import log_dct
+from tests.parity.make import ODD_SIZES
+from tests.parity.seeded import image, tensor
+from tests.parity.test_parity import numbers
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+CASES = list(enumerate(ODD_SIZES))
+
+
+def normalised(picture, mean=IMAGENET):
+    return transforms.Normalize(*mean)(transforms.ToTensor()(picture))
+
+
+def cropped(resize=None, interpolation=Mode.BILINEAR, mean=IMAGENET, side=224):
+    """torchvision's transform of a PIL image, as the CNNDetection family and CLIP have it."""
+    steps = [transforms.Resize(resize, interpolation)] if resize else []
+    prepare = transforms.Compose([*steps, transforms.CenterCrop(side)])
+    return lambda rgb: normalised(prepare(Image.fromarray(rgb)), mean)
+
+
+def albumentations(border):
+    """PadIfNeeded(224) and CenterCrop(224) by their definition; held to albumentations' own numbers below."""
+
+    def prepare(rgb):
+        gaps = [max(0, 224 - side) for side in rgb.shape[:2]]
+        (top, left), (low, right) = [gap // 2 for gap in gaps], [gap - gap // 2 for gap in gaps]
+        rgb = cv2.copyMakeBorder(rgb, top, low, left, right, border, value=0)
+        y, x = (rgb.shape[0] - 224) // 2, (rgb.shape[1] - 224) // 2
+        return rgb[y : y + 224, x : x + 224]
+
+    return prepare
+
+
+def drct(rgb):
+    return normalised(albumentations(cv2.BORDER_CONSTANT)(rgb).copy())
+
+
+def gramnet(rgb):
+    bgr = cv2.resize(np.ascontiguousarray(rgb[:, :, ::-1]), (512, 512))
+    return torch.from_numpy(bgr).permute(2, 0, 1).float()
+
+
+def fredect(rgb):
+    prepare = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224)])
+    return log_dct(np.asarray(prepare(Image.fromarray(rgb))))
+
+
+def squashed(side, resample):
+    return lambda rgb: np.asarray(Image.fromarray(rgb).resize((side, side), resample))
+
+
+#: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
+OFFICIAL = {
+    "cnnspot": {"image": cropped()},
+    "univfd": {"image": cropped(mean=CLIP)},
+    "conv_b": {"image": drct},
+    "drct": {"image": drct},
+    "drct_sare": {"image": drct},
+    "gramnet": {"image": gramnet},
+    "gramnet[aigc]": {"image": cropped(256)},
+    "lare2": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101)(rgb).copy())},
+    "defake": {"image": lambda rgb: normalised(squashed(224, Image.Resampling.BICUBIC)(rgb).copy(), CLIP)},
+    "semgir": {"image": cropped(288, Mode.BICUBIC, CLIP, 288)},
+    "semgir_a": {"image": cropped(288, Mode.BICUBIC, CLIP, 288)},
+    "fredect": {"image": fredect},
+    "fusing": {"image": cropped(224), "full": normalised},
+    "cnnspot[drct]": {"image": drct},
+    "univfd[drct]": {"image": drct},
+    "gramnet[drct]": {"image": drct},
+    "defake[drct]": {"image": drct},
+    "fredect[drct]": {"image": lambda rgb: log_dct(albumentations(cv2.BORDER_CONSTANT)(rgb))},
+    # What these see is an artefact, of the size of the image here: the same transforms, after the map's own.
+    "lnp": {"image": cropped(256)},
+    "lnp[native]": {"image": cropped()},
+    "lnp[aigc]": {"image": cropped(256)},
+    "lnp[drct]": {"image": drct},
+    "lgrad": {"image": lambda rgb: normalised(squashed(256, Image.Resampling.BILINEAR)(rgb).copy())},
+    "lgrad[drct]": {"image": drct},
+    "dire": {"image": cropped(256)},
+    "dire[drct]": {"image": lambda rgb: torch.from_numpy(albumentations(0)(rgb).copy()).permute(2, 0, 1) / 127.5},
+}
+
+
+def shown(name, rgb, number):
+    """The test view of a detector whose artefacts are ``rgb`` itself where they are images."""
+    base, _, variant = name.partition("[")
+    kind = discover.method(base)
+    method = kind(kind.Params(**kind.variants[variant[:-1]] if variant else {}))
+    given = {"error": np.zeros((4, 32, 32), np.float32), "text": np.zeros(512, np.float32), "regenerated": rgb}
+    given |= {"gradient": rgb, "noise": rgb, "image": fit_long_side(rgb, 512, 8)}
+    if base == "lnp":
+        given["noise"] = (rgb[:, :, ::-1].astype(np.uint16) * 255).astype(np.uint8)  # Wraps back to the image.
+    if base == "dire":
+        rgb = np.zeros_like(method._shown(rgb))  # A black image: the map is the reconstruction.
+        given["reconstruction"] = image(number, *rgb.shape[1::-1])
+    sample = Sample(rgb, given, Facts("png", 0, *rgb.shape[1::-1], 0))
+    return method.view(sample, "test", np.random.default_rng(0)), given.get("reconstruction")
+
+
+@pytest.mark.parametrize(("number", "size"), CASES, ids=str)
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_a_test_view_is_the_official_transform(name, number, size):
+    rgb = image(number, *size)
+    view, of = shown(name, rgb, number)
+    for key, official in OFFICIAL[name].items():
+        wanted = official(rgb if of is None else of)
+        assert view[key].shape == wanted.shape
+        assert float((view[key] - wanted).abs().max()) < 1e-5, key
+
+
+def test_every_detector_is_compared():
+    detectors = {name for name in discover.methods() if issubclass(discover.method(name), Detector)}
+    assert {name.partition("[")[0] for name in OFFICIAL} == detectors
+
+
+@pytest.mark.parametrize(("mode", "border"), [("constant", cv2.BORDER_CONSTANT), ("reflect", cv2.BORDER_REFLECT_101)])
+def test_albumentations_by_definition_is_albumentations(mode, border):
+    for (number, size), (total, corners) in zip(CASES, numbers("augmentation")[mode], strict=True):
+        made = albumentations(border)(image(number, *size))
+        assert int(made.sum()) == total
+        assert made[::31, ::29].tolist() == corners
+
+
+@pytest.mark.parametrize(("number", "size"), CASES, ids=str)
+def test_the_long_side_is_drcts(number, size):
+    """resize_long_size of DRCT's data/dataset.py, then our cut to a multiple from the centre."""
+    rgb = image(number, *size)
+    scale = 300 / max(rgb.shape[:2])
+    width, height = int(rgb.shape[1] * scale), int(rgb.shape[0] * scale)
+    wanted = cv2.resize(rgb, (width, height))
+    y, x = (height % 8) // 2, (width % 8) // 2
+    assert (fit_long_side(rgb, 300, 8) == wanted[y : y + height // 8 * 8, x : x + width // 8 * 8]).all()
+
+
+@pytest.mark.parametrize(("number", "size"), CASES, ids=str)
+def test_sides_are_limited_as_drct_does(number, size):
+    """center_crop of DRCT's data/diffusion_rec.py."""
+    rgb = image(number, *size)
+    y, x = (max(0, (side - 240) // 2) for side in rgb.shape[:2])
+    assert (limit_sides(rgb, 240) == rgb[y : y + 240, x : x + 240]).all()
+
+
+def test_augmentations_are_albumentations_own():
+    rgb, wanted = image(0, 75, 53), numbers("augmentation")
+    noise = tensor(0, "gauss", rgb.shape, like_normal=True).numpy() * 6
+    made = {
+        "image_compression": augment.opencv_jpeg(rgb, 35),
+        "gauss_noise": augment._bytes(rgb.astype(np.float32) + noise),
+        "gaussian_blur": cv2.GaussianBlur(rgb, (5, 5), 0),
+        "scale": augment.scaled(rgb, 0.73),
+        "brightness_contrast": augment.brightness_contrast(rgb, 1.13, -0.11),
+        "fancy_pca": augment.fancy_pca(rgb, 0.17),
+        "hue_saturation_value": augment.hue_saturation_value(rgb, -17.6, 22.3, -9.9),
+        "grey": augment.grey(rgb),
+        "warped": augment.warped(rgb, -7.5, 1.15, (0.06, -0.04)),
+    }
+    for name, x in made.items():
+        apart = np.abs(x[::3, ::2].astype(int) - np.asarray(wanted[name]))
+        assert apart.max() <= 1, name  # Another build of OpenCV may round a value that lies between two levels.
+        assert (apart > 0).mean() < 0.01, name

@@ -219,7 +219,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: jobs in an order in which they can be made, fits, cells, and the holes with their reasons."""
+    """What a run will do: jobs in an order in which they can be made, fits, cells, and the holes with their reasons.
+
+    ``passed`` counts what lies in the images' folders and is no image, by split and kind.
+    """
 
     slices: Mapping[str, Slice]
     jobs: tuple[Job, ...]
@@ -227,6 +230,7 @@ class Plan:
     cells: tuple[Cell, ...]
     holes: tuple[Hole, ...] = ()
     probes: tuple[Probe, ...] = ()
+    passed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

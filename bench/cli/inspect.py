@@ -7,10 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from bench import discover
+from bench.cli.setup import unused
+from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
@@ -161,8 +164,7 @@ def machine(suite: str, models: str | None, data: str | None, store: Path) -> li
         names = [path.stem for path in packs()]
         found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "remedy": ""})
     else:
-        for name in loaded.datasets:
-            found.append(_data(name, Path(data)))
+        found += _data(loaded.datasets, Path(data))
     zoo = Zoo(models or loaded.models, store=store)
     for role, model in MODELS.items():
         try:
@@ -172,12 +174,23 @@ def machine(suite: str, models: str | None, data: str | None, store: Path) -> li
     return found
 
 
-def _data(name: str, root: Path) -> dict[str, str]:
-    try:
-        home, folders = locate(name, root)
-    except UserError as error:
-        return {"thing": f"data {name}", "state": "missing", "remedy": error.remedy}
-    return {"thing": f"data {name}", "state": f"{home}: {', '.join(folders)}", "remedy": ""}
+def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
+    """A line for each data set, for each folder that is not used, and for what is no image in those that are."""
+    lines, located = [], {}
+    for name in names:
+        try:
+            located[name] = home, folders = locate(name, root)
+        except UserError as error:
+            lines.append({"thing": f"data {name}", "state": "missing", "remedy": error.remedy})
+            continue
+        counts = []
+        for subset in discover.corpus(name).ordered(folders):
+            homes = [h for classes in folders[subset.name].values() for some in classes.values() for h in some]
+            listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
+            beside = f", passed over: {describe(listed.passed)}" if listed.passed else ""
+            counts.append(f"{subset.name} ({len(listed.files)} images{beside})")
+        lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "remedy": ""})
+    return lines + [{"thing": "data", "state": message, "remedy": ""} for message in unused(located, root)]
 
 
 def _device() -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data.corpus import image_files
+from bench.data.files import describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Detector
 from bench.errors import UserError, unknown
@@ -42,9 +42,17 @@ def _fits(store: Path) -> list[dict[str, Any]]:
     return [record["fit"] | {"train_images": record["train_images"]} for record in records]
 
 
-def _images(places: list[Path]) -> tuple[Path, ...]:
-    paths = [path for place in places for path in (image_files(place) if place.is_dir() else [place])]
-    absent = [path for path in paths if not path.is_file()]
+def _images(places: list[Path], progress: Progress) -> tuple[Path, ...]:
+    absent = [place for place in places if not place.is_dir() and not place.is_file()]
+    paths: list[Path] = []
+    for place in places:
+        if not place.is_dir():
+            paths.append(place)
+            continue
+        listed = list_images(place)
+        paths += listed.files
+        if listed.passed:
+            progress.warn(f"passed over in {place}: {describe(listed.passed)}")
     if absent or not paths:
         raise UserError(
             f"No image at {', '.join(map(str, absent or places))}.",
@@ -85,7 +93,7 @@ def check_score(
     if len(chosen) != 1:
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
-    paths = _images(places)
+    paths = _images(places, progress)
     models = options.models or (loaded.models if options.checkpoint is None else "hub")
     own = own_weights(options.weights, options.store, models, options.trust_pickle)
     made = _own_artefacts(options.artefacts, chosen[0])

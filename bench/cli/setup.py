@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import device as devices
-from bench.data.corpus import Folders
+from bench import discover
+from bench.data.corpus import Folders, unused_folders
 from bench.data.draw import Limits
 from bench.data.perturb import check_perturbation
 from bench.device import Processes
@@ -69,10 +71,14 @@ def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[st
 
 
 def _check_names(suite: suites.Suite, options: Options) -> str:
-    """Check the words for training, tests and perturbations, which needs no data; what to train on."""
+    """Check the words for training, tests and perturbations, which needs no data; what to train on.
+
+    A folder of one's own may hold generators that no data set knows: there subsets are checked once it has been seen.
+    """
     train = suite.train if options.train is None else options.train
-    sources.check_train_names(train)
-    asked.check_test_names(options.test)
+    if not options.data:
+        sources.check_train_names(train)
+        asked.check_test_names(options.test)
     for name in suite.perturbations:
         check_perturbation(name)
     for pair in suite.compare:
@@ -98,6 +104,23 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
                 raise
             progress.warn(f"left out: {error.asked} {error.remedy}")
     return found
+
+
+def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
+    """What lies in a folder of one's own and is used by no data set, with the way to add it."""
+    every = [folders for _, found in located.values() for folders in found.values()]
+    homes = {root, *(home for home, _ in located.values())}
+    messages = []
+    for folder in sorted({f for home in homes for f in unused_folders(home, every) if f not in homes}):
+        twin = [
+            f"{name}:{corpus.by_alias()[folder.name.lower()]}"
+            for name, corpus in ((name, discover.corpus(name)) for name in located)
+            if corpus.by_alias().get(folder.name.lower()) in located[name][1]
+        ]
+        layouts = " or ".join(discover.corpus(name).layout() for name in located)
+        why = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
+        messages.append(f"not used: {folder} ({why})")
+    return messages
 
 
 def _probes(suite: suites.Suite, zoo: Zoo, options: Options, progress: Progress) -> dict[str, Recipe]:
@@ -173,6 +196,9 @@ def check(options: Options, progress: Progress) -> Prepared:
     train = _check_names(suite, options)
     zoo = _zoo(options, suite)
     located = _located(suite, options, progress)
+    if options.data:
+        for message in unused(located, Path(options.data)):
+            progress.warn(message)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])
     asked.check_tasks(methods, chosen)

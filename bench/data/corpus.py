@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bench.data.files import subfolders
+
 Split = Literal["train", "test"]
 #: Folders of one subset: split → label (0 real, 1 fake) → folders that hold its files.
 Folders = Mapping[Split, Mapping[int, tuple[Path, ...]]]
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Corpus(ABC):
 
     @abstractmethod
     def find(self, root: Path) -> Mapping[str, Folders]:
-        """The folders of every subset present below ``root``; reads directory names only."""
+        """The folders of every subset present below ``root``; reads directory names only.
+
+        A generator that the data set does not know, in its layout, is a subset of its own: see :meth:`own_name`.
+        """
 
     @abstractmethod
     def layout(self) -> str:
@@ -48,15 +52,27 @@ class Corpus(ABC):
         """The semantic class a file name tells, or an empty string."""
         return ""
 
+    def subset(self, name: str) -> Subset:
+        """The subset of a name; of a generator that the data set does not know, one in a family of its own."""
+        known = {subset.name: subset for subset in self.subsets}
+        return known.get(name) or Subset(name, name, f"unknown {name}", (name,))
 
-def image_files(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted; suffixes in any case, hidden and resource-fork files left out."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not path.name.startswith(".")
-        and "__MACOSX" not in path.parts
-        and path.is_file()
-    ]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    def ordered(self, names: Iterable[str]) -> list[Subset]:
+        """Subsets in column order: the data set's own, then generators that it does not know, by name."""
+        known = [subset.name for subset in self.subsets]
+        return [self.subset(n) for n in sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))]
+
+    @staticmethod
+    def own_name(folder: Path) -> str:
+        """What a folder's generator is called where the data set does not know it: ``sdxl-base-1.0``."""
+        return re.sub(r"[^a-z0-9._-]+", "_", folder.name.lower()).strip("_") or "unnamed"
+
+    def by_alias(self) -> dict[str, str]:
+        """Subset names by the lower-case folder names they go by."""
+        return {alias: subset.name for subset in self.subsets for alias in subset.aliases}
+
+
+def unused_folders(root: Path, found: Iterable[Folders]) -> list[Path]:
+    """The folders in ``root`` below which no subset's images lie."""
+    homes = {home for folders in found for classes in folders.values() for some in classes.values() for home in some}
+    return [f for f in subfolders(root) if not any(f == home or f in home.parents for home in homes)]

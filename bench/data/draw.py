@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from bench.data.classes import Classes
-from bench.data.corpus import Corpus, Folders, Split, image_files
+from bench.data.corpus import Corpus, Folders, Split
+from bench.data.files import Listing, has_image, list_images
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
@@ -35,24 +37,42 @@ def rank(seed: int, identity: str) -> str:
     return hashlib.sha256(f"{seed} {identity}".encode()).hexdigest()
 
 
-def check_classes(corpus: Corpus, subset: str, folders: Folders, split: Split) -> None:
-    """Raise UserError unless the split has at least one image file of each class; reads directory names only."""
+def missing_class(corpus: Corpus, subset: str, folders: Folders, split: Split) -> UserError | None:
+    """The error for a split without image files of one class, or None; reads directory names only."""
     for label, name in _CLASS_NAMES.items():
         homes = folders.get(split, {}).get(label, ())
-        if not any(image_files(home) for home in homes):
+        if not any(has_image(home) for home in homes):
             place = ", ".join(str(home) for home in homes) or "no folder"
-            raise UserError(
+            return UserError(
                 f"The {split} split of {corpus.name}:{subset} has no {name} images.",
                 f"Looked in: {place}.",
                 f"Put {name} images there; the layout is {corpus.layout()}.",
             )
+    return None
 
 
-def items(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> list[Item]:
-    """Every image of a split with its facts, unreadable ones included."""
-    paths = [(path, label) for label, homes in folders[split].items() for home in homes for path in image_files(home)]
+def check_classes(corpus: Corpus, subset: str, folders: Folders, split: Split) -> None:
+    """Raise UserError unless the split has at least one image file of each class; reads directory names only."""
+    error = missing_class(corpus, subset, folders, split)
+    if error is not None:
+        raise error
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every image of a split with its facts, unreadable ones included; and what lies beside them, by kind."""
+
+    items: list[Item]
+    passed: Mapping[str, int]
+
+
+def pool(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> Pool:
+    """List and scan the images of a split."""
+    listings = [(label, list_images(home)) for label, homes in folders[split].items() for home in homes]
+    passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
+    paths = [(path, label) for label, listing in listings for path in listing.files]
     facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
-    return [
+    items = [
         Item(
             row_id=content_key([corpus.name, path.relative_to(root).as_posix()]),
             path=path,
@@ -61,6 +81,31 @@ def items(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Ind
             **fact,
         )
         for (path, label), fact in zip(paths, facts, strict=True)
+    ]
+    return Pool(items, passed)
+
+
+def contradictions(pools: Iterable[Sequence[Item]]) -> dict[str, str]:
+    """Images that are listed as real and as fake, by image_id, with the two files that say so."""
+    listed: dict[str, dict[int, str]] = {}
+    for items in pools:
+        for item in items:
+            if item.image_id and item.label is not None:
+                listed.setdefault(item.image_id, {}).setdefault(item.label, str(item.path))
+    return {
+        image: f"listed as real ({paths[REAL]}) and as fake ({paths[FAKE]})"
+        for image, paths in listed.items()
+        if len(paths) > 1
+    }
+
+
+def without_contradictions(items: Iterable[Item], told: Mapping[str, str]) -> list[Item]:
+    """The items with every image quarantined that ``told`` says has two labels."""
+    return [
+        replace(item, status="contradiction", reason=told[item.image_id])
+        if item.status == OK and item.image_id in told
+        else item
+        for item in items
     ]
 
 

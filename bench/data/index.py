@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench.data.decode import DECODE_VERSION, decode, file_id, image_id
+from bench.data.decode import DECODE_VERSION, decode, file_id, image_id, noting, read
 from bench.errors import ImageError
 from bench.progress import Progress
 
@@ -32,9 +32,9 @@ def examine(path: Path) -> Facts:
         "reason": "",
     }
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return facts | {"file_id": "", "bytes": 0, "status": "unreadable", "reason": error.strerror or str(error)}
+        data = read(path)
+    except ImageError as error:
+        return facts | {"file_id": "", "bytes": 0, "status": "unreadable", "reason": error.asked}
     facts |= {"file_id": file_id(data), "bytes": len(data)}
     try:
         decoded = decode(data)
@@ -65,11 +65,13 @@ class Index:
     def scan(self, paths: Sequence[Path], progress: Progress) -> list[Facts]:
         """Facts of every path, in order; opens only files that are new or have changed."""
         stamps = {path: _stamp(path) for path in paths}
-        stale = [p for p in paths if self._known.get(str(p), ([], {}))[0] != stamps[p]]
+        stale = [p for p in paths if not stamps[p] or self._known.get(str(p), ([], {}))[0] != stamps[p]]
         if stale:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with progress.stage("reading images", len(stale)) as stage, self._file.open("a", encoding="utf-8") as file:
-                for path, facts in zip(stale, _examine_all(stale), strict=True):
+                for path, (facts, notes) in zip(stale, _examine_all(stale), strict=True):
+                    for note in notes:
+                        progress.warn(f"{path}: {note}")
                     self._known[str(path)] = (stamps[path], facts)
                     file.write(json.dumps([str(path), stamps[path], facts]) + "\n")
                     progress.advance(stage)
@@ -77,12 +79,20 @@ class Index:
 
 
 def _stamp(path: Path) -> list[int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:  # A link that leads nowhere, or a folder that may not be entered.
+        return []
     return [status.st_size, status.st_mtime_ns]
 
 
-def _examine_all(paths: Sequence[Path]) -> Iterable[Facts]:
+def _noted(path: Path) -> tuple[Facts, list[str]]:
+    with noting() as notes:
+        return examine(path), notes
+
+
+def _examine_all(paths: Sequence[Path]) -> Iterable[tuple[Facts, list[str]]]:
     # Threads: decoding and hashing release the interpreter lock. Batches bound what waits in memory.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), 4096):
-            yield from pool.map(examine, paths[start : start + 4096])
+            yield from pool.map(_noted, paths[start : start + 4096])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.data import jpeg
-from bench.data.decode import RGB, decode
+from bench.data.decode import RGB, decode, read
 from bench.data.draw import rank
 from bench.errors import UserError, unknown
 from bench.recipe import SOURCE, Recipe, content_key
@@ -131,10 +131,10 @@ def perform(operation: Operation, rgb: RGB) -> RGB:
         return jpeg.recompress(window, jpeg.plain(operation.quality))
     if operation.partner is None:
         return window
-    options = jpeg.settings(operation.partner.read_bytes())
+    options = jpeg.settings(read(operation.partner))
     return window if options is None else jpeg.recompress(window, options)
 
 
 def read_source(item: Item) -> RGB:
     """The pixels of an item's file: uint8 [H, W, 3]. Raises ImageError."""
-    return decode(item.path.read_bytes()).rgb
+    return decode(read(item.path)).rgb

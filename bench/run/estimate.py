@@ -147,6 +147,7 @@ def estimate(
     return {
         "cells": cells,
         "holes": [vars(hole) for hole in plan.holes],
+        "passed_over": plan.passed,
         "fits": fits,
         "artefacts": artefacts,
         "forwards": sum(a["forwards"] for a in artefacts),

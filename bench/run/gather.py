@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench import discover
 from bench.data import draw
 from bench.data.corpus import Split
+from bench.data.files import describe
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
@@ -20,69 +22,119 @@ from bench.types import FAKE, OK, REAL, Item, Slice
 class Gathered:
     """The raw slices of a request: test slices by (corpus, subset), training and validation slices by subset.
 
-    The slices of a source that tells generators apart are found under its own name.
+    The slices of a source that tells generators apart are found under its own name. ``unusable`` says of a slice, by
+    its name, why nothing can be made of it; ``passed`` what lies in a split's folders that is no image, by kind.
     """
 
     tests: dict[tuple[str, str], Slice]
     train: dict[str, Slice]
     val: dict[str, Slice]
+    unusable: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+class _Pools:
+    """The images of every split that a request names, scanned once."""
+
+    def __init__(self, request: Request, index: Index, progress: Progress) -> None:
+        self._request, self._index, self._progress = request, index, progress
+        self._known: dict[tuple[str, str, Split], draw.Pool] = {}
+        self._told: dict[Split, dict[str, str]] = {}
+
+    def scan(self, places: Iterable[tuple[str, str]], split: Split) -> None:
+        """Scan a split of some subsets, and find the images that it lists with two labels."""
+        for corpus, subset in dict.fromkeys(places):
+            folders, root = self._request.folders[corpus][subset], self._request.roots[corpus]
+            found = draw.pool(discover.corpus(corpus), root, folders, split, self._index, self._progress)
+            self._known[corpus, subset, split] = found
+        pools = [found.items for (_, _, other), found in self._known.items() if other == split]
+        self._told[split] = draw.contradictions(pools)
+
+    def items(self, corpus: str, subset: str, split: Split) -> list[Item]:
+        """The images of a split; those with two labels are quarantined."""
+        return draw.without_contradictions(self._known[corpus, subset, split].items, self._told[split])
+
+    def passed(self) -> dict[str, dict[str, int]]:
+        """What is no image, by split and kind."""
+        return {"-".join(place): dict(found.passed) for place, found in self._known.items() if found.passed}
 
 
 def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered:
-    """Scan what the request names and draw its slices. Raises UserError where a class has no readable image."""
-    index = Index(index_folder)
-
-    def pool(corpus: str, subset: str, split: Split) -> list[Item]:
-        folders = request.folders[corpus][subset]
-        return draw.items(discover.corpus(corpus), request.roots[corpus], folders, split, index, progress)
-
+    """Scan what the request names and draw its slices. Raises UserError where no training or test slice is usable."""
+    pools = _Pools(request, Index(index_folder), progress)
     telling = [source for source in request.sources if source.target]
     detecting = dict.fromkeys(name for source in request.sources if not source.target for name in source.subsets)
+    apart = dict.fromkeys((TRAIN_CORPUS, name) for source in telling for name in source.subsets)
+    pools.scan([*(request.tests if detecting else ()), *apart], "test")
+    pools.scan([*((TRAIN_CORPUS, name) for name in detecting), *apart], "train")
     tests = {
-        (corpus, subset): draw.test_slice(corpus, subset, pool(corpus, subset, "test"), request.limits)
+        (corpus, subset): draw.test_slice(corpus, subset, pools.items(corpus, subset, "test"), request.limits)
         for corpus, subset in (request.tests if detecting else ())
     }
     for source in telling:
-        members = _told_apart(source, [(name, pool(TRAIN_CORPUS, name, "test")) for name in source.subsets])
+        members = _told_apart(source, pools, "test")
         tests[ATTRIBUTION, source.name] = draw.test_slice(ATTRIBUTION, source.target, members, request.limits)
     seen = {item.image_id: part.name for part in tests.values() for item in part.usable}
     pairs = {
-        name: draw.train_slices(TRAIN_CORPUS, name, pool(TRAIN_CORPUS, name, "train"), request.limits)
+        name: draw.train_slices(TRAIN_CORPUS, name, pools.items(TRAIN_CORPUS, name, "train"), request.limits)
         for name in detecting
     }
     for source in telling:
-        members = _told_apart(source, [(name, pool(TRAIN_CORPUS, name, "train")) for name in source.subsets])
+        members = _told_apart(source, pools, "train")
         pairs[source.name] = draw.train_slices(ATTRIBUTION, source.target, members, request.limits)
     train, val = (
         {name: draw.without_test_images(pair[place], seen) for name, pair in pairs.items()} for place in (0, 1)
     )
-    gathered = Gathered(tests, train, val)
-    _check(gathered, progress)
+    parts = (*tests.values(), *train.values(), *val.values())
+    gathered = Gathered(tests, train, val, _unusable(parts), pools.passed())
+    _report(gathered, progress)
     return gathered
 
 
-def _told_apart(source: Source, pools: list[tuple[str, list[Item]]]) -> list[Item]:
+def _told_apart(source: Source, pools: _Pools, split: Split) -> list[Item]:
     """Generated images alone: the target's with label 1, those of the other generators with label 0."""
     return [
-        replace(item, label=int(name == source.target)) for name, pool in pools for item in pool if item.label == FAKE
+        replace(item, label=int(name == source.target))
+        for name in source.subsets
+        for item in pools.items(TRAIN_CORPUS, name, split)
+        if item.label == FAKE
     ]
 
 
-def _check(gathered: Gathered, progress: Progress) -> None:
-    for part in (*gathered.tests.values(), *gathered.train.values(), *gathered.val.values()):
-        bad = [item for item in part.items if item.status != OK]
-        for item in bad[:5]:
-            progress.warn(f"quarantined {item.path}: {item.reason}")
-        if len(bad) > 5:
-            progress.warn(f"quarantined {len(bad) - 5} more in {part.name}")
+def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
+    """Why a slice has only one class, by its name."""
+    found: dict[str, str] = {}
+    for part in parts:
         told_apart = part.corpus == ATTRIBUTION
         names = (
             ("image of another generator", f"image of {part.subset}") if told_apart else ("real image", "fake image")
         )
         for label, name in zip((REAL, FAKE), names, strict=True):
             if not part.count(label):
-                raise UserError(
-                    f"{part.name} has no readable {name}.",
-                    f"{sum(i.label == label for i in part.items)} files are listed, none can be used.",
-                    "Replace the quarantined files, or leave the subset out with --train or --test.",
-                )
+                listed = sum(item.label == label for item in part.items)
+                files = f"none of the {listed} files listed can be used" if listed else "no file is listed"
+                found.setdefault(part.name, f"{part.name} has no readable {name}: {files}.")
+    return found
+
+
+def _report(gathered: Gathered, progress: Progress) -> None:
+    """Name what is quarantined, passed over and unusable. Raises UserError where nothing can be trained or tested."""
+    for part in (*gathered.tests.values(), *gathered.train.values(), *gathered.val.values()):
+        bad = [item for item in part.items if item.status != OK]
+        for item in bad[:5]:
+            progress.warn(f"quarantined {item.path}: {item.reason}")
+        if len(bad) > 5:
+            progress.warn(f"quarantined {len(bad) - 5} more in {part.name}")
+    for name, passed in gathered.passed.items():
+        progress.warn(f"passed over in {name}: {describe(passed)}")
+    for reason in gathered.unusable.values():
+        progress.warn(f"left out: {reason}")
+    pairs = [(gathered.train[name], gathered.val[name]) for name in gathered.train]
+    for parts in ([(part,) for part in gathered.tests.values()], pairs):
+        whys = [[gathered.unusable[p.name] for p in some if p.name in gathered.unusable] for some in parts]
+        if parts and all(whys):
+            raise UserError(
+                whys[0][0],
+                "Nothing else was asked for." if len(parts) == 1 else "The others are unusable too.",
+                "Replace the quarantined files, or leave the subset out with --train or --test.",
+            )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench import discover
-from bench.data.corpus import SUFFIXES
 from bench.data.decode import decode
+from bench.data.files import SUFFIXES
 from bench.data.protocols import read_source
 from bench.detector import Method
 from bench.errors import UserError

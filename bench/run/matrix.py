@@ -24,6 +24,7 @@ class _Draft:
     """A plan in the making: slices under their protocols, jobs once each, in an order in which they can be made."""
 
     hash_of: HashOf
+    unusable: Mapping[str, str] = field(default_factory=dict)
     slices: dict[str, Slice] = field(default_factory=dict)
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
     fits: dict[str, Fit] = field(default_factory=dict)
@@ -58,8 +59,13 @@ class _Draft:
                 found[resolved.key] = resolved
         return list(found.values())
 
-    def nameless(self, chosen: Chosen, part: Slice) -> str:
-        """Why a method that is told each image's class cannot be told those of a slice; empty where it can."""
+    def why_not(self, chosen: Chosen, part: Slice) -> str:
+        """Why nothing can be done with a slice: a class has no image, or images have no class that a method asks for.
+
+        Empty where all is well.
+        """
+        if part.name in self.unusable:
+            return self.unusable[part.name]
         unknown = [item for item in part.usable if not item.klass] if told_class(chosen) else []
         if not unknown:
             return ""
@@ -90,17 +96,18 @@ def relation(source: Source, corpus: str, subset: str) -> str:
         return "source"
     if corpus != TRAIN_CORPUS:
         return "out"
-    family = {s.name: s.family for s in discover.corpus(corpus).subsets}
+    known = discover.corpus(corpus)
     if subset in source.subsets:
         return "source"
-    return "family" if family[subset] in {family[name] for name in source.subsets} else "out"
+    near = {known.subset(name).family for name in source.subsets}
+    return "family" if known.subset(subset).family in near else "out"
 
 
 def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
     for subset in (source.name,) if source.target else source.subsets:
         for role, pool in (("train", data.train), ("val", data.val)):
-            part = draft.nameless(chosen, pool[subset]) or draft.present(pool[subset], protocol)
+            part = draft.why_not(chosen, pool[subset]) or draft.present(pool[subset], protocol)
             if isinstance(part, str):
                 return part
             parts[role].append(part)
@@ -130,7 +137,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
 def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
     controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
-        shown = draft.nameless(chosen, raw) or draft.present(raw, where.protocol)
+        shown = draft.why_not(chosen, raw) or draft.present(raw, where.protocol)
         source = next(s for s in request.sources if s.name == where.source)
         related = relation(source, raw.corpus, raw.subset)
         for control in controls:
@@ -155,7 +162,7 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
     for name, recipe in request.probes.items():
         for raw in tests:
             for protocol in request.protocols:
-                part = draft.present(raw, protocol)
+                part = draft.unusable.get(raw.name) or draft.present(raw, protocol)
                 if isinstance(part, str):
                     continue  # The hole of the same slice in the tables tells why.
                 made = draft.resolved(recipe, part)
@@ -165,7 +172,7 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
 
 def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
     """The plan of a request; ``hash_of`` gives the content hash of a weights role."""
-    draft = _Draft(hash_of)
+    draft = _Draft(hash_of, data.unusable)
     every = [data.tests[place] for place in request.tests if place in data.tests]
     for chosen in request.methods:
         for source in request.sources:
@@ -197,6 +204,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
         tuple(draft.cells.values()),
         tuple(draft.holes),
         tuple(draft.probes),
+        data.passed,
     )
 
 

@@ -31,7 +31,7 @@ from bench.types import Cell, Plan
 
 
 def _columns(request: Request) -> list[Column]:
-    titles = {(c, s.name): s.title for c in request.folders for s in discover.corpus(c).subsets}
+    titles = {(c, s.name): s.title for c, found in request.folders.items() for s in discover.corpus(c).ordered(found)}
     order = {place: index for index, place in enumerate(titles)}
     return [Column(*place, titles[place]) for place in sorted(request.tests, key=order.__getitem__)]
 
@@ -125,6 +125,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "environment": device.describe(session.device) | {"python": sys.version.split()[0]},
         "models": {"source": session.zoo.source, "hashes": session.zoo.known()},
         "slices": _slices(plan),
+        "passed_over": plan.passed,
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
     }
     session.results.write_json(session.results.run, document)

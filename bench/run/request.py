@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import discover
 from bench.data.corpus import Folders
-from bench.data.draw import Limits, check_classes
+from bench.data.draw import Limits, missing_class
 from bench.data.protocols import check_protocol
 from bench.detector import STAGES, Method
 from bench.device import has_driver
@@ -154,14 +154,15 @@ def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tup
         if name not in folders:
             raise unknown("dataset in the data", name, folders)
         corpus = discover.corpus(name)
-        present = [s.name for s in corpus.subsets if "test" in folders[name].get(s.name, {})]
+        present = [s.name for s in corpus.ordered(s for s, found in folders[name].items() if "test" in found)]
         for chosen in [subset] if subset else present:
             check_subset(corpus, chosen, list(folders[name]))
             asked.append((name, chosen))
     if not asked:
         raise UserError("--test names nothing.", f"Data sets: {', '.join(folders)}.", "Name a data set or a subset.")
-    for name, subset in asked:
-        check_classes(discover.corpus(name), subset, folders[name][subset], "test")
+    errors = [missing_class(discover.corpus(name), subset, folders[name][subset], "test") for name, subset in asked]
+    if errors[0] is not None and all(errors):
+        raise errors[0]  # Where another subset has both classes, this one is a hole with its reason.
     return tuple(dict.fromkeys(asked))
 
 

@@ -40,9 +40,9 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def check_name(corpus: Corpus, name: str) -> None:
-    """Raise UserError for a name that is no subset of a data set."""
-    known = [subset.name for subset in corpus.subsets]
+def check_name(corpus: Corpus, name: str, present: Sequence[str] = ()) -> None:
+    """Raise UserError for a name that is no subset of a data set, nor a generator ``present`` in its folder."""
+    known = dict.fromkeys([*(subset.name for subset in corpus.subsets), *present])
     if name not in known:
         raise unknown(f"subset of {corpus.name}", name, known)
 
@@ -56,7 +56,7 @@ def check_train_names(text: str) -> None:
 
 def check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
     """Raise UserError for a subset that does not exist, or that the data lacks."""
-    check_name(corpus, name)
+    check_name(corpus, name, present)
     if name not in present:
         raise UserError(
             f"{corpus.name}:{name} is not in the data.",
@@ -66,7 +66,8 @@ def check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
 
 
 def _trainable(folders: dict[str, Folders]) -> list[str]:
-    return [s.name for s in discover.corpus(TRAIN_CORPUS).subsets if "train" in folders.get(s.name, {})]
+    trainable = [name for name, found in folders.items() if "train" in found]
+    return [subset.name for subset in discover.corpus(TRAIN_CORPUS).ordered(trainable)]
 
 
 def _attribution(word: str, folders: dict[str, Folders]) -> Source:
@@ -99,6 +100,7 @@ def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]
         subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
         for name in subsets:
             check_subset(corpus, name, list(folders))
-            check_classes(corpus, name, folders[name], "train")
+            if text != "all":  # There a subset without a class is a hole with its reason.
+                check_classes(corpus, name, folders[name], "train")
         sources.append(Source("+".join(subsets), subsets))
     return tuple(sources)

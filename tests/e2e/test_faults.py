@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_genimage
 from tests.e2e.conftest import World, bench
 
 
@@ -127,10 +127,54 @@ def test_an_empty_class_is_refused_before_anything_is_computed(tmp_path):
     world = World(tmp_path)
     for path in (world.data / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "ai").iterdir():
         path.unlink()
-    done = world.run("--methods", "container")
+    done = world.run("--methods", "container", "--test", "genimage:biggan")
     assert done.returncode == 2
     assert "genimage:biggan has no fake images" in done.stderr
     assert not (tmp_path / "a").exists()
+
+
+def lines_of(world, name="a"):
+    text = world.rows(name).decode().splitlines()
+    return [dict(zip(text[0].split(","), line.split(","), strict=False)) for line in text[1:]]
+
+
+def test_a_class_missing_in_one_subset_is_that_subsets_hole(tmp_path):
+    world = World(tmp_path)
+    for path in (world.data / "BigGAN" / "imagenet_ai_0419_biggan" / "val" / "ai").iterdir():
+        path.unlink()
+    done = world.run("--methods", "container", "--protocols", "raw")
+    assert done.returncode == 0, done.stderr
+    aucs = {line["subset"]: line for line in lines_of(world) if line["metric"] == "auc"}
+    assert aucs["sdv14"]["value"]
+    assert aucs["biggan"]["status"] == "missing"
+    assert "has no readable fake image" in aucs["biggan"]["reason"]
+    assert aucs["mean:all"]["status"] == "blocked"
+
+
+def test_own_generators_linked_folders_and_stray_files_are_used_or_named(tmp_path):
+    world = World(tmp_path)
+    make_genimage(world.data, "flux_dev", "", count=6, seed=90_000)
+    (world.data / "my_scraps").mkdir()
+    home = world.data / "flux_dev" / "val" / "ai"
+    home.rename(tmp_path / "elsewhere")
+    home.symlink_to(tmp_path / "elsewhere")
+    photograph = next((world.data / "flux_dev" / "val" / "nature").iterdir())
+    (home / "also_real.JPEG").write_bytes(photograph.read_bytes())
+    (home / "notes.txt").write_text("no image")
+    (home / "gone.png").symlink_to("nowhere.png")
+    done = world.run("--methods", "image_size", "--protocols", "raw", "--test", "genimage:sdv14,flux_dev")
+    assert done.returncode == 0, done.stderr
+    assert f"not used: {world.data / 'my_scraps'}" in done.stderr
+    assert "passed over in genimage-flux_dev-test: 1 .txt file" in done.stderr
+    assert "listed as real" in done.stderr
+    (flux,) = (line for line in lines_of(world) if line["metric"] == "auc" and line["subset"] == "flux_dev")
+    counts = [flux[name] for name in ("relation", "n_real", "n_fake", "n_listed", "n_failed")]
+    assert counts == ["out", "5", "6", "14", "3"]  # The photograph with two labels twice, and the dangling link.
+    run = json.loads((world.root / "a" / "results" / "run.json").read_text())
+    assert run["passed_over"] == {"genimage-flux_dev-test": {".txt file": 1}}
+    told = bench("check", "--data", world.data, "--store", tmp_path / "store").stdout
+    assert "flux_dev" in told
+    assert "my_scraps" in told
 
 
 def test_a_folder_in_another_layout_is_told_the_layout(tmp_path):

@@ -1,9 +1,8 @@
 """Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
-also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1, ``drct``
-also pytorch-metric-learning; ``gramnet``, ``lgrad``, ``lnp`` and ``fusing`` OpenCV, ``lnp`` scikit-image; ``fredect``
-TensorFlow with Keras 2. Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
+also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1,
+``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2. Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
 import ast

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.data.corpus import Corpus, Folders, Subset
+from bench.data.files import below, subfolders
 from bench.types import FAKE, REAL
 
 _KINDS = {"0_real": REAL, "1_fake": FAKE}
@@ -38,15 +39,14 @@ class ForenSynths(Corpus):
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders below ``root`` or one level deeper, each with its pairs of class folders at any depth."""
-        by_alias = {alias: subset.name for subset in self.subsets for alias in subset.aliases}
-        found: dict[str, Folders] = {}
-        for folder in sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir()):
-            name = by_alias.get(folder.name.lower())
-            if name is None or name in found:
-                continue
-            pairs = {label: tuple(_named(folder, kind)) for kind, label in _KINDS.items()}
-            if any(pairs.values()):
-                found[name] = {"test": {label: homes for label, homes in pairs.items() if homes}}
+        by_alias, found = self.by_alias(), dict[str, Folders]()
+        for folder in subfolders(root):
+            inside = subfolders(folder)
+            wraps = folder.name.lower() not in by_alias and any(f.name.lower() in by_alias for f in inside)
+            for home in inside if wraps else [folder]:
+                name = by_alias.get(home.name.lower()) or self.own_name(home)
+                if name not in found and (folders := _pairs(home)):
+                    found[name] = folders
         return found
 
     def layout(self) -> str:
@@ -56,12 +56,12 @@ class ForenSynths(Corpus):
     def klass(self, path: Path) -> str:
         """The nested class folder, or an empty string."""
         above = path.parent.parent.name.lower()
-        aliases = {alias for subset in self.subsets for alias in subset.aliases}
-        return "" if above in aliases or path.parent.name not in _KINDS else above
+        return "" if above in self.by_alias() or path.parent.name.lower() not in _KINDS else above
 
 
-def _named(folder: Path, kind: str) -> list[Path]:
-    return sorted(path for path in folder.rglob(kind) if path.is_dir() and "__MACOSX" not in path.parts)
+def _pairs(home: Path) -> Folders:
+    pairs = {label: tuple(below(home, kind)) for kind, label in _KINDS.items()}
+    return {"test": {label: homes for label, homes in pairs.items() if homes}} if any(pairs.values()) else {}
 
 
 CORPUS = ForenSynths()

@@ -6,10 +6,11 @@ Folder names and file patterns after unzipping: beibuwandeluori/DRCT@01aa7d0:dat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.data.corpus import Corpus, Folders, Split, Subset
+from bench.data.files import named, subfolders
 from bench.types import FAKE, REAL
 
 _SPLITS: tuple[tuple[Split, str], ...] = (("train", "train"), ("test", "val"))
@@ -46,17 +47,11 @@ class GenImage(Corpus):
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, in any case of letters."""
-        by_alias = {alias: subset.name for subset in self.subsets for alias in subset.aliases}
-        found: dict[str, Folders] = {}
-        for folder in _folders(root):
-            name = by_alias.get(folder.name.lower())
-            if name is None or name in found:
-                continue
-            for home in (folder, *_folders(folder)):
-                folders = _split_folders(home)
-                if folders:
-                    found[name] = folders
-                    break
+        by_alias, found = self.by_alias(), dict[str, Folders]()
+        for folder in subfolders(root):
+            name = by_alias.get(folder.name.lower()) or self.own_name(folder)
+            if name not in found and (folders := _split_folders([folder]) or _split_folders(subfolders(folder))):
+                found[name] = folders
         return found
 
     def layout(self) -> str:
@@ -70,13 +65,14 @@ class GenImage(Corpus):
         return next((g for g in match.groups() if g), "") if match else ""
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "__MACOSX")
-
-
-def _split_folders(home: Path) -> Folders:
+def _split_folders(homes: Sequence[Path]) -> Folders:
+    """The folders {train,val}/{ai,nature} in any of ``homes``."""
     splits = {
-        split: {label: (home / name / kind,) for label, kind in _KINDS if (home / name / kind).is_dir()}
+        split: {
+            label: places
+            for label, kind in _KINDS
+            if (places := tuple(p for home in homes for folder in named(home, name) for p in named(folder, kind)))
+        }
         for split, name in _SPLITS
     }
     return {split: classes for split, classes in splits.items() if classes}

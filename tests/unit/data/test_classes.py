@@ -62,7 +62,8 @@ def test_every_image_of_the_embedded_genimage_has_its_class(tmp_path):
     root = unpack(tmp_path, Progress()) / "genimage"
     corpus = discover.corpus("genimage")
     folders = corpus.find(root)["sdv14"]
-    found = [i for s in ("train", "test") for i in draw.items(corpus, root, folders, s, Index(tmp_path), Progress())]
+    pools = [draw.pool(corpus, root, folders, s, Index(tmp_path), Progress()) for s in ("train", "test")]
+    found = [item for pool in pools for item in pool.items]
     assert {item.klass for item in found} <= set(class_words())
     photograph = next(item for item in found if item.path.name == "ILSVRC2012_val_00010004.JPEG")
     assert photograph.klass in sample_scene("detectors", 1, 1, 0, 4).caption
@@ -76,6 +77,6 @@ def test_photographs_of_the_real_one_need_the_table(tmp_path):
     second.rename(home / "ILSVRC2012_val_00000002.JPEG")
     (root / FILES).write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": "n01440764"}))
     corpus = discover.corpus("genimage")
-    found = draw.items(corpus, root, corpus.find(root)["sdv14"], "test", Index(tmp_path), Progress())
+    found = draw.pool(corpus, root, corpus.find(root)["sdv14"], "test", Index(tmp_path), Progress()).items
     told = {item.path.name: item.klass for item in found if item.label == 0}
     assert told == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}

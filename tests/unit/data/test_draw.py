@@ -4,6 +4,7 @@ import pytest
 
 from bench import discover
 from bench.data import draw
+from bench.data.corpus import unused_folders
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
@@ -79,7 +80,7 @@ def test_scanned_items_have_facts_and_odd_suffixes_survive(genimage):
     (home / "broken.png").write_bytes(b"nothing")
     corpus = discover.corpus("genimage")
     index = Index(genimage.parent / "index")
-    items = draw.items(corpus, genimage, corpus.find(genimage)["biggan"], "test", index, Progress())
+    items = draw.pool(corpus, genimage, corpus.find(genimage)["biggan"], "test", index, Progress()).items
     assert len(items) == 13
     broken = [i for i in items if i.status != "ok"]
     assert [i.path.name for i in broken] == ["broken.png"]
@@ -117,3 +118,49 @@ def test_an_empty_class_is_refused_with_its_folder(genimage):
     with pytest.raises(UserError, match="no real images") as caught:
         draw.check_classes(corpus, "biggan", corpus.find(genimage)["biggan"], "test")
     assert "nature" in caught.value.exists
+
+
+def test_a_photograph_with_two_labels_is_quarantined_in_both(genimage):
+    home = genimage / "BigGAN" / "imagenet_ai_0419_biggan" / "val"
+    twin = sorted((home / "nature").iterdir())[0]
+    (home / "ai" / "twin.JPEG").write_bytes(twin.read_bytes())
+    corpus = discover.corpus("genimage")
+    found = draw.pool(corpus, genimage, corpus.find(genimage)["biggan"], "test", Index(genimage / "i"), Progress())
+    told = draw.contradictions([found.items])
+    kept = draw.without_contradictions(found.items, told)
+    bad = [i for i in kept if i.status != "ok"]
+    assert sorted(i.label for i in bad) == [0, 1]
+    assert {i.status for i in bad} == {"contradiction"}
+    assert all(str(twin) in i.reason and "twin.JPEG" in i.reason for i in bad)
+    assert draw.contradictions([[i for i in found.items if i.label == 0]]) == {}
+
+
+def test_letter_case_of_folders_does_not_matter(tmp_path):
+    make_genimage(tmp_path, "BigGAN", "imagenet_ai_0419_biggan", count=2)
+    home = tmp_path / "BigGAN" / "imagenet_ai_0419_biggan"
+    for split in ("train", "val"):
+        (home / split / "ai").rename(home / split / "AI")
+        (home / split / "nature").rename(home / split / "Nature")
+    (home / "val").rename(home / "VAL")
+    found = discover.corpus("genimage").find(tmp_path)["biggan"]
+    assert {split: sorted(classes) for split, classes in found.items()} == {"train": [0, 1], "test": [0, 1]}
+
+
+def test_generators_that_no_data_set_knows_are_subsets_of_their_own(tmp_path):
+    corpus = discover.corpus("genimage")
+    make_genimage(tmp_path, count=2)
+    make_genimage(tmp_path, "flux_dev", "", count=2)
+    make_genimage(tmp_path, "SDXL-base-1.0", "some inner", count=2)
+    found = corpus.find(tmp_path)
+    assert set(found) == {"sdv14", "flux_dev", "sdxl-base-1.0"}
+    assert [s.name for s in corpus.ordered(found)] == ["sdv14", "flux_dev", "sdxl-base-1.0"]
+    assert corpus.subset("flux_dev").family != corpus.subset("sdxl-base-1.0").family
+    assert corpus.own_name(tmp_path / "My, model+x") == "my_model_x"
+
+
+def test_what_no_data_set_uses_is_named(tmp_path):
+    make_genimage(tmp_path, count=2)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / ".git").mkdir()
+    folders = discover.corpus("genimage").find(tmp_path)
+    assert unused_folders(tmp_path, folders.values()) == [tmp_path / "flat"]

@@ -35,3 +35,25 @@ def test_eleven_subsets_come_first_as_in_the_papers():
     names = [subset.name for subset in CORPUS.subsets]
     assert len(names) == 13
     assert names[11:] == ["stylegan2", "whichfaceisreal"]
+
+
+def test_unknown_generators_and_letter_case(tmp_path):
+    make(tmp_path, "ProGAN/cat", "kandinsky")
+    (tmp_path / "CRN" / "0_Real").mkdir(parents=True)
+    (tmp_path / "CRN" / "1_FAKE").mkdir()
+    found = CORPUS.find(tmp_path)
+    assert set(found) == {"progan", "kandinsky", "crn"}
+    assert found["crn"]["test"][FAKE] == (tmp_path / "CRN" / "1_FAKE",)
+
+
+def test_a_wrapping_folder_may_hold_unknown_generators_too(tmp_path):
+    make(tmp_path / "test", "stylegan2/car", "kandinsky")
+    assert set(CORPUS.find(tmp_path)) == {"stylegan2", "kandinsky"}
+
+
+def test_linked_class_folders_are_found(tmp_path):
+    make(tmp_path / "elsewhere", "cat")
+    (tmp_path / "data" / "progan").mkdir(parents=True)
+    (tmp_path / "data" / "progan" / "cat").symlink_to(tmp_path / "elsewhere" / "cat")
+    found = CORPUS.find(tmp_path / "data")
+    assert found["progan"]["test"][REAL] == (tmp_path / "data" / "progan" / "cat" / "0_real",)

@@ -19,7 +19,9 @@ from tests.conftest import item, make_genimage
 def part(tmp_path):
     make_genimage(tmp_path, count=8)
     corpus = discover.corpus("genimage")
-    items = draw.items(corpus, tmp_path, corpus.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress())
+    items = draw.pool(
+        corpus, tmp_path, corpus.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress()
+    ).items
     return draw.test_slice("genimage", "sdv14", items, draw.Limits(None, None))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from bench.cli import inspect, own, show
 from bench.cli import options as opt
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import Options, check, plan_of
+from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.run.sources import words
 
@@ -248,6 +250,10 @@ def list_names(
 def main() -> None:
     """Entry point: without a verb it is ``run``; the user's mistakes end in one message and exit code 2."""
     arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A file's name may be no text in this locale.
+            stream.reconfigure(errors="backslashreplace")
+    route_warnings()
     if not arguments or (arguments[0] not in VERBS and arguments[0].startswith("-") and arguments[0] != "--help"):
         arguments = ["run", *arguments]
     try:

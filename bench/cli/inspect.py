@@ -17,7 +17,7 @@ from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
-from bench.ledger import comparisons, rows
+from bench.ledger import comparisons, rows, thresholds
 from bench.ledger.comparisons import Comparison, Side
 from bench.ledger.folder import Results, read_text
 from bench.ledger.measure import measure
@@ -39,7 +39,8 @@ def results_folder(suite: str, results: Path | None) -> Results:
 def verify(results: Results) -> tuple[int, list[str]]:
     """Rows checked, and a line for every difference between what is written and what the per-image values say.
 
-    Recomputed are ``rows.csv``, ``comparisons.csv``, and from these every table, the figures' data and the leaderboard.
+    Recomputed are ``rows.csv``, ``comparisons.csv``, ``thresholds.csv``, and from these every table, the figures' data
+    and the leaderboard.
     """
     computed = rows.render(measure(results)).splitlines()
     written = (read_text(results.rows) or "").splitlines()
@@ -48,7 +49,9 @@ def verify(results: Results) -> tuple[int, list[str]]:
     order = (
         ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
     )
-    return max(len(computed) - 1, 0), gone + new + order + _stale_comparisons(results) + _stale_report(results)
+    stale = _stale(results.comparisons, comparisons.render(comparisons.compute(results)))
+    stale += _stale(results.thresholds, thresholds.render(results))
+    return max(len(computed) - 1, 0), gone + new + order + stale + _stale_report(results)
 
 
 def _stale_report(results: Results) -> list[str]:
@@ -68,11 +71,8 @@ def _stale_report(results: Results) -> list[str]:
     return [f"{name} is not what report writes" for name in wrong if not (bare and name.parts[0] == "figures")]
 
 
-def _stale_comparisons(results: Results) -> list[str]:
-    wanted = comparisons.render(comparisons.compute(results))
-    path = results.comparisons
-    stale = not path.exists() or path.read_text(encoding="utf-8") != wanted
-    return [f"{path.name} is not what the scores say"] if stale else []
+def _stale(path: Path, wanted: str) -> list[str]:
+    return [] if read_text(path) == wanted else [f"{path.name} is not what the scores say"]
 
 
 def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> list[Comparison]:

@@ -103,6 +103,8 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
             if name == sources.TRAIN_CORPUS or not root.is_dir():
                 raise
             progress.warn(f"left out: {error.asked} {error.remedy}")
+    for message in unused(found, Path(options.data)) if options.data else ():
+        progress.warn(message)
     return found
 
 
@@ -196,9 +198,6 @@ def check(options: Options, progress: Progress) -> Prepared:
     train = _check_names(suite, options)
     zoo = _zoo(options, suite)
     located = _located(suite, options, progress)
-    if options.data:
-        for message in unused(located, Path(options.data)):
-            progress.warn(message)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])
     asked.check_tasks(methods, chosen)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.ledger.packed import Packed
-from bench.types import Cell, Hole, Item, Probe, Scores
+from bench.types import Cell, Item, Probe, Scores
 
 SCHEMA = 1
 
@@ -119,7 +119,8 @@ class Results:
         self.rows, self.run, self.cards = root / "rows.csv", root / "run.json", root / "methods.json"
         self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
-        self.comparisons = root / "comparisons.csv"
+        self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
+        self.images = root / "images.parquet"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:
@@ -140,7 +141,7 @@ class Results:
             "status": pa.array(scores.status, pa.string()),
             "reason": pa.array(scores.reason, pa.string()),
         }
-        _write_table(path, columns, cell_key)
+        write_table(path, columns, cell_key)
 
     def has_scores(self, path: Path, cell_key: str) -> bool:
         """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""
@@ -164,7 +165,7 @@ class Results:
             "label": pa.array([item.label for item in items], pa.int8()),
             "value": pa.array(values, pa.float64()),
         }
-        _write_table(path, columns, key)
+        write_table(path, columns, key)
 
     def read_probe(self, relative: str) -> dict[str, list[Any]]:
         """A probe's columns. Raises UserError if the file is missing or unreadable."""
@@ -231,60 +232,10 @@ class Results:
         write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
-def _write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
+def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
+    """Write columns as parquet, whole or not at all; ``key`` tells whose values they are."""
     table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     pq.write_table(table, partial, compression="zstd")
     partial.replace(path)
-
-
-def entry_of_probe(probe: Probe, results: Results, reason: str) -> ProbeEntry:
-    """The matrix entry of a probe; with a ``reason`` it failed."""
-    part = probe.slice
-    values = "" if reason else results.probe_path(probe).relative_to(results.root).as_posix()
-    return ProbeEntry(probe.name, part.corpus, part.subset, part.protocol, values, reason)
-
-
-def entry_of(cell: Cell, results: Results, val: str) -> Entry:
-    """The matrix entry of a scored cell."""
-    fit = cell.fit
-    return Entry(
-        method=fit.method,
-        variant=fit.variant,
-        fit=fit.key,
-        train=fit.source,
-        train_protocol=fit.protocol,
-        seed=fit.seed,
-        task=fit.task,
-        dataset=cell.test.corpus,
-        subset=cell.test.subset,
-        role=cell.test.role,
-        protocol=cell.test.protocol,
-        perturbation=cell.perturbation,
-        relation=cell.relation,
-        key=cell.key,
-        scores=results.scores_path(cell).relative_to(results.root).as_posix(),
-        val=val,
-    )
-
-
-def entry_of_hole(hole: Hole) -> Entry:
-    """The matrix entry of a cell that cannot exist."""
-    return Entry(
-        method=hole.method,
-        variant=hole.variant,
-        fit="",
-        train=hole.source,
-        train_protocol=hole.train_protocol,
-        seed=hole.seed,
-        task=hole.task,
-        dataset=hole.corpus,
-        subset=hole.subset,
-        role="test",
-        protocol=hole.protocol,
-        perturbation=hole.perturbation,
-        relation=hole.relation,
-        status="missing",
-        reason=hole.reason,
-    )

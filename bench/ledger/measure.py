@@ -40,7 +40,8 @@ class Measured:
     threshold: float | None = None
 
 
-def _arrays(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def scored(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits and labels of the images that were scored."""
     usable = np.asarray([status == OK for status in scores.status], bool)
     return np.asarray(scores.logit, np.float32)[usable], np.asarray(scores.label, np.int64)[usable]
 
@@ -48,7 +49,7 @@ def _arrays(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def _threshold(results: Results, entry: Entry) -> float | None:
     if not entry.val:
         return None
-    logits, labels = _arrays(results.read_scores(entry.val))
+    logits, labels = scored(results.read_scores(entry.val))
     return binary.best_threshold(*binary.tally(logits, labels))
 
 
@@ -78,7 +79,7 @@ def measure_entry(results: Results, entry: Entry) -> Measured:
     if entry.status != OK:
         return Measured(entry)
     scores = results.read_scores(entry.scores)
-    logits, labels = _arrays(scores)
+    logits, labels = scored(scores)
     if len(set(labels.tolist())) < 2:
         reason = f"no readable {'fake' if 0 in labels else 'real'} image among {len(scores.label)}"
         empty = Entry(**{**vars(entry), "status": "failed", "reason": reason})

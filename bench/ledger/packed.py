@@ -1,6 +1,6 @@
 """The per-image values of a whole results folder in two files, small enough to commit.
 
-``images.parquet`` lists every slice's images once; ``scores.parquet`` has a line a cell or probe: the file it stands
+``slices.parquet`` lists every slice's images once; ``scores.parquet`` has a line a cell or probe: the file it stands
 for, its slice, its numbers, and what is not ``ok``. A packed folder is read as if the files were there.
 """
 
@@ -57,7 +57,7 @@ def pack(root: Path, tables: Mapping[str, Table]) -> None:
         numbers = {column: table.get(column) for column in ("logit", "value")}
         lines.append({"file": name, "slice": slices.setdefault(members, len(slices)), "bad": bad, **numbers})
     images = [{"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)} for rows, ids, labels in slices]
-    for name, schema, content in (("images", _IMAGES, images), ("scores", _SCORES, lines)):
+    for name, schema, content in (("slices", _IMAGES, images), ("scores", _SCORES, lines)):
         # No dictionary of numbers: nearly all differ, and zstd finds those that do not.
         lists, file = pa.Table.from_pylist(content, schema), root / f"{name}.parquet"
         pq.write_table(lists, file, compression="zstd", compression_level=19, use_dictionary=["file"])
@@ -76,7 +76,7 @@ class Packed:
 
     @cached_property
     def _images(self) -> list[dict[str, Any]]:
-        found = pq.read_table(self._root / "images.parquet").to_pylist()
+        found = pq.read_table(self._root / "slices.parquet").to_pylist()
         return [{**line, **{name: _hex(line[name]) for name in _IDS}} for line in found]
 
     def knows(self, file: str) -> bool:

@@ -13,7 +13,7 @@ from bench.ledger.packed import pack
 from bench.report.gates import write_gates
 from bench.report.write import write_report
 
-_KEPT = ("comparisons.csv", "methods.json", "run.json", "costs.csv")
+_KEPT = ("comparisons.csv", "thresholds.csv", "images.parquet", "methods.json", "run.json", "costs.csv")
 #: Kept as ``.gz``: they say the same words in every line.
 _PACKED = ("rows.csv", "cells.json")
 

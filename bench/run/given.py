@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from bench import discover
-from bench.data.decode import decode
+from bench.data.decode import Decoded, decode, read
 from bench.data.files import SUFFIXES
 from bench.data.protocols import read_source
 from bench.detector import Method
-from bench.errors import UserError
+from bench.errors import ImageError, UserError
 from bench.kit.payload import to_bytes
+from bench.progress import Progress
 from bench.recipe import SOURCE, Recipe, content_key
 from bench.recon.engine import Engine
 from bench.recon.store import Store
@@ -26,6 +28,10 @@ from bench.types import Item, Slice
 #: The engine's name in the recipe of an artefact that none has made.
 GIVEN = "given"
 _KINDS = {"png": "an image", "txt": "a text", "json": "a number", "safetensors": "an array"}
+#: What reading a stranger's file or JSON value may raise.
+_UNREADABLE = (
+    *(ImageError, OSError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, pickle.UnpicklingError),
+)
 _SUFFIXES = {"png": "an image file", "txt": ".txt", "json": "none", "safetensors": ".npy or .pt"}
 
 
@@ -42,7 +48,9 @@ def names(method: Method) -> dict[str, str]:
     return {name: _KINDS[kind] for name, kind in {**own, **forms}.items()}
 
 
-def keep(method: Method, places: Mapping[str, Path], part: Slice, store: Store) -> dict[str, Recipe]:
+def keep(
+    method: Method, places: Mapping[str, Path], part: Slice, store: Store, progress: Progress
+) -> dict[str, Recipe]:
     """Put the given artefacts of a slice's images into the store; the recipes that read them, by the artefact's name.
 
     Raises UserError for an image without one, or for a file that is not what the method needs.
@@ -52,6 +60,9 @@ def keep(method: Method, places: Mapping[str, Path], part: Slice, store: Store) 
         name = method.forms.get(given, given)
         payload = makers[name].payload
         values = _read(given, place, payload, _stems(part))
+        if payload == "png":
+            _warn_of_containers(given, place, values, progress)
+            values = {stem: made.rgb for stem, made in values.items()}
         if makers[name].native:
             _check_sizes(given, values, part)
         records = {
@@ -65,6 +76,17 @@ def keep(method: Method, places: Mapping[str, Path], part: Slice, store: Store) 
                 writer.put(records)
         found[name] = recipe
     return found
+
+
+def _warn_of_containers(given: str, place: Path, values: Mapping[str, Decoded], progress: Progress) -> None:
+    """Warn of files whose format may give the class away: DIRE's maps took over the format of their images."""
+    kinds = Counter(made.container for made in values.values())
+    if len(kinds) > 1 or "jpeg" in kinds:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        progress.warn(
+            f"--artefact {given}={place}: {counts}. Where photographs' files are JPEG and fakes' PNG, the format alone "
+            "tells them apart (DIRE's known leak): make them all again as PNG before these scores are believed."
+        )
 
 
 def _check_sizes(given: str, values: Mapping[str, Any], part: Slice) -> None:
@@ -117,7 +139,7 @@ def _read(given: str, place: Path, payload: str, stems: Mapping[str, str]) -> di
             )
         try:
             found[stem] = _value(source, payload)
-        except (OSError, ValueError, TypeError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"The {given} of {stem} in {place} is not {_KINDS[payload]}.", f"{error}.", "Make it again."
             ) from error
@@ -159,7 +181,7 @@ def _value(source: Any, payload: str) -> Any:  # noqa: ANN401 - a file or a JSON
             raise TypeError(f"it is {json.dumps(source)[:60]}")
         return np.asarray(source, np.float32) if payload == "safetensors" else source
     if payload == "png":
-        return decode(source.read_bytes()).rgb
+        return decode(read(source))
     if payload == "txt":
         return source.read_text(encoding="utf-8").strip()
     if source.suffix == ".npy":

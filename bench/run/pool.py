@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import device as devices
+from bench.data.decode import route_warnings
 from bench.device import Processes
 from bench.errors import BenchError
 from bench.ledger.folder import Results
@@ -99,6 +100,7 @@ def _serve(pipe: Connection, file: str) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent, a moment ago.
     devices.pin()
+    route_warnings()
     session = task.session(_Relay(pipe))
     hands = Hands(task.plan, task.methods, session)
     pipe.send(("ready",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,20 +14,20 @@ from typing import Any
 
 from bench import __version__, device, discover
 from bench.detector import Statistic
-from bench.ledger import comparisons, rows
+from bench.ledger import comparisons, rows, thresholds
+from bench.ledger import images as image_table
+from bench.ledger.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.ledger.folder import (
     SCHEMA,
     Column,
     Matrix,
     Results,
-    entry_of,
-    entry_of_hole,
-    entry_of_probe,
     write_text,
 )
 from bench.ledger.measure import measure
 from bench.run.execute import Session, status_of
 from bench.run.request import Request
+from bench.run.sources import ATTRIBUTION, TRAIN_CORPUS
 from bench.types import Cell, Plan
 
 
@@ -107,6 +108,24 @@ def _slices(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _below(path: Path, root: Path) -> str:
+    """A path below the data set's folder as text; bytes that are not UTF-8 are written as backslash escapes."""
+    relative = path.relative_to(root) if path.is_relative_to(root) else path
+    return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def write_images(plan: Plan, request: Request, results: Results) -> None:
+    """Write ``images.parquet``: which file a ``row_id`` is, its facts and its status, for every slice of the plan."""
+    lines = {}
+    for part in plan.slices.values():
+        root = request.roots[TRAIN_CORPUS if part.corpus == ATTRIBUTION else part.corpus]
+        for item in part.items:
+            facts = {name: getattr(item, name) for name in image_table.COLUMNS if hasattr(item, name)}
+            place = {"dataset": part.corpus, "subset": part.subset, "role": part.role}
+            lines[(*place.values(), item.row_id)] = facts | place | {"path": _below(item.path, root)}
+    image_table.write(results, [lines[key] for key in sorted(lines)])
+
+
 def write_run(plan: Plan, request: Request, session: Session, started: datetime) -> None:
     """Write ``run.json``: what was asked, on what, with what, and what had to be computed for it."""
     meter = session.meter
@@ -142,4 +161,6 @@ def record(plan: Plan, request: Request, session: Session, started: datetime) ->
     write_costs(session)
     rows.write(session.results.rows, measure(session.results))
     comparisons.write(session.results)
+    thresholds.write(session.results)
+    write_images(plan, request, session.results)
     write_run(plan, request, session, started)

@@ -38,7 +38,7 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     part = _slice(wanted, progress)
     session = open_session(wanted.zoo, wanted.store, Results(wanted.store.root), wanted.device, progress)
     method = wanted.chosen.method
-    ready = given.keep(method, wanted.artefacts, part, wanted.store)
+    ready = given.keep(method, wanted.artefacts, part, wanted.store, progress)
     needs = [part.bound(need) for need in substituted(method.needs("test"), ready).values()]
     recipes = [
         r for need in needs for r in need.resolve({role: wanted.zoo.hash(role) for role in need.roles()}).closure()

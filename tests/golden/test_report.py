@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.ledger import comparisons, rows
+from bench.ledger import comparisons, rows, thresholds
 from bench.ledger.folder import Column, Entry, Matrix, ProbeEntry, Results
 from bench.ledger.measure import measure
 from bench.report.write import write_report
@@ -65,6 +65,7 @@ def fill(root):
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
     rows.write(results.rows, measure(results))
     comparisons.write(results)
+    thresholds.write(results)
     return results
 
 

@@ -50,7 +50,9 @@ def test_no_assert_no_print_no_broad_except(path):
             assert prints, f"print at line {node.lineno}"
         if isinstance(node, ast.ExceptHandler):
             broad = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
-            assert not broad or name(path) == "bench/run/execute.py", f"broad except at line {node.lineno}"
+            # A unit's failure becomes a status there; whatever a decoder trips over is the image's fault here.
+            allowed = ("bench/run/execute.py", "bench/data/decode.py")
+            assert not broad or name(path) in allowed, f"broad except at line {node.lineno}"
 
 
 def test_ignores_are_few_and_give_a_reason():

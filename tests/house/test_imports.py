@@ -55,7 +55,7 @@ PREFIXES = {
     "run_bench": "cli",
 }
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
-HEAVY |= {"joblib", "threadpoolctl", "timm"}
+HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._parts", "bench.kit.checkpoint", "bench.run.session", "bench.run.single")
 LAZY += ("bench.report.write",)

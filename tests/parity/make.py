@@ -2,7 +2,8 @@
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
 also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1,
-``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2. Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
+``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2. Only numbers are
+written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
 import ast
@@ -23,8 +24,9 @@ from torchvision import transforms
 from bench.kit.geometry import crop, resize_short_side
 from methods._parts.tensors import imagenet
 from tests.parity import openai
+from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
-from tests.parity.seeded import fill, image, tensor
+from tests.parity.seeded import TEXTS, fill, image, tensor
 
 NUMBERS = Path(__file__).parent / "numbers"
 SIZES = ((300, 260), (224, 224), (180, 400))
@@ -251,40 +253,6 @@ def drct():
     return found
 
 
-#: Test images at which every geometry is compared: even, odd, too small, portrait, landscape, one side too small.
-ODD_SIZES = ((300, 260), (301, 259), (299, 450), (450, 301), (97, 131), (224, 225), (225, 511), (127, 400))
-
-
-def augmentation():
-    """Albumentations' functions behind DRCT's list at fixed numbers; its crops and LaRE²'s at odd and small sizes."""
-    import albumentations as a
-    import cv2
-    from albumentations.augmentations import functional as f
-    from albumentations.augmentations.blur import functional as blur
-    from albumentations.augmentations.geometric import functional as geometric
-
-    rgb = image(0, 75, 53)
-    noise = tensor(0, "gauss", rgb.shape, like_normal=True).numpy() * 6
-    made = {
-        "image_compression": f.image_compression(rgb, 35, ".jpg"),
-        "gauss_noise": f.gauss_noise(rgb, noise),
-        "gaussian_blur": blur.gaussian_blur(rgb, 5, 0),
-        "scale": geometric.scale(rgb, 0.73),
-        "brightness_contrast": f.brightness_contrast_adjust(rgb, 1.13, -0.11, True),
-        "fancy_pca": f.fancy_pca(rgb, 0.17),
-        "hue_saturation_value": f.shift_hsv(rgb, -17.6, 22.3, -9.9),
-        "grey": f.to_gray(rgb),
-        "warped": geometric.shift_scale_rotate(rgb, -7.5, 1.15, 0.06, -0.04, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT),
-    }
-    found = {name: x[::3, ::2].tolist() for name, x in made.items()}
-    modes = {"constant": {"border_mode": cv2.BORDER_CONSTANT, "value": 0}, "reflect": {}}
-    for mode, border in modes.items():
-        prepare = a.Compose([a.PadIfNeeded(224, 224, **border), a.CenterCrop(224, 224)])
-        crops = [prepare(image=image(n, *size))["image"] for n, size in enumerate(ODD_SIZES)]
-        found[mode] = [[int(x.sum()), x[::31, ::29].tolist()] for x in crops]
-    return found
-
-
 def convnext_views():
     return torch.stack([imagenet(image(n, 96, 96)) for n in (0, 1)])
 
@@ -313,8 +281,6 @@ def combiner():
     return found
 
 
-#: Token numbers of two texts.
-TEXTS = ((3, 7, 9), (4, 4, 21, 30, 8))
 MAKERS = {
     maker.__name__: maker
     for maker in (

@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+#: Token numbers of two texts.
+TEXTS = ((3, 7, 9), (4, 4, 21, 30, 8))
+
 
 def generator(*words):
     return np.random.default_rng(np.frombuffer(hashlib.sha256(repr(words).encode()).digest(), np.uint32))

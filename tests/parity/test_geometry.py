@@ -13,7 +13,7 @@ from bench.detector import Detector, Facts, Sample
 from bench.kit.geometry import fit_long_side, limit_sides
 from methods._parts import augment
 from methods._parts.spectrum import log_dct
-from tests.parity.make import ODD_SIZES
+from tests.parity.augmentation import ODD_SIZES
 from tests.parity.seeded import image, tensor
 from tests.parity.test_parity import numbers
 

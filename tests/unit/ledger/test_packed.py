@@ -49,9 +49,9 @@ def test_images_stand_once_and_packing_is_deterministic(tmp_path):
     ):
         (tmp_path / name).mkdir()
         pack(tmp_path / name, part)
-        sizes.append((tmp_path / name / "images.parquet").stat().st_size)
+        sizes.append((tmp_path / name / "slices.parquet").stat().st_size)
     assert sizes[0] == sizes[1]
-    files = [[(tmp_path / n / f"{f}.parquet").read_bytes() for f in ("images", "scores")] for n in ("all", "again")]
+    files = [[(tmp_path / n / f"{f}.parquet").read_bytes() for f in ("slices", "scores")] for n in ("all", "again")]
     assert files[0] == files[1]
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from bench.errors import UserError
 from bench.kit.payload import from_bytes
+from bench.progress import Progress
 from bench.recon.store import Store
 from bench.run import given
 from bench.types import Slice
@@ -39,14 +40,14 @@ def test_noise_of_another_size_than_the_image_is_refused(part, tmp_path):
     for thing in part.items:
         Image.fromarray(np.zeros((64, 32, 3), np.uint8)).save(folder / f"{thing.path.stem}.png")
     with pytest.raises(UserError, match="does not fit the image") as caught:
-        given.keep(lnp.METHOD(lnp.Params()), {"noise": folder}, part, Store(tmp_path))
+        given.keep(lnp.METHOD(lnp.Params()), {"noise": folder}, part, Store(tmp_path), Progress())
     assert "32 x 64 pixels, the image 64 x 64" in caught.value.exists
 
 
 def test_captions_of_a_json_file_take_the_engines_place(part, tmp_path):
     (tmp_path / "captions.json").write_text(json.dumps({f"{stem}.png": f"a {stem}" for stem in stems(part)}))
     method, store = semgir.METHOD(semgir.Params()), Store(tmp_path)
-    ready = given.keep(method, {"caption": tmp_path / "captions.json"}, part, store)
+    ready = given.keep(method, {"caption": tmp_path / "captions.json"}, part, store, Progress())
     inner = method.needs("test")["regenerated"].given(ready).inputs["caption"]
     assert inner.engine == given.GIVEN
     assert [store.get(inner, i.image_id).decode() for i in part.items] == [f"a {stem}" for stem in stems(part)]
@@ -57,7 +58,7 @@ def test_published_error_maps_are_read(part, tmp_path):
     for number, stem in enumerate(stems(part)):
         torch.save(torch.full((4, 8, 8), float(number)), tmp_path / "maps" / f"{stem}.pt")
     store = Store(tmp_path)
-    recipe = given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, store)["error"]
+    recipe = given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, store, Progress())["error"]
     values = [from_bytes(*store.read(recipe, i.image_id)) for i in part.items]
     assert [float(np.mean(v)) for v in values] == [0, 1]
 
@@ -71,14 +72,14 @@ def test_what_cannot_be_used_is_told(part, tmp_path, files, told):
     for name, text in files.items():
         (tmp_path / "maps" / (f"{stems(part)[0]}{name}" if name.startswith(".") else name)).write_text(text)
     with pytest.raises(UserError, match=told):
-        given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, Store(tmp_path))
+        given.keep(lare2.METHOD(lare2.Params()), {"error": tmp_path / "maps"}, part, Store(tmp_path), Progress())
 
 
 @pytest.mark.parametrize("value", [None, ["a"], 3, {"a": 1}])
 def test_a_caption_must_be_a_text(part, tmp_path, value):
     (tmp_path / "a.json").write_text(json.dumps(dict.fromkeys(stems(part), value)))
     with pytest.raises(UserError, match="is not a text"):
-        given.keep(semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path))
+        given.keep(semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path), Progress())
 
 
 def test_two_artefacts_or_two_images_of_one_stem_are_refused(part, tmp_path):
@@ -88,18 +89,20 @@ def test_two_artefacts_or_two_images_of_one_stem_are_refused(part, tmp_path):
         for stem in stems(part):
             (tmp_path / folder / f"{stem}.txt").write_text(folder)
     with pytest.raises(UserError, match="has two for"):
-        given.keep(method, {"caption": tmp_path}, part, Store(tmp_path))
+        given.keep(method, {"caption": tmp_path}, part, Store(tmp_path), Progress())
     first = part.items[0]
     twin = replace(part.items[1], path=first.path.parent / "other" / first.path.name)
     with pytest.raises(UserError, match="same stem"):
-        given.keep(method, {"caption": tmp_path / "a"}, replace(part, items=(first, twin)), Store(tmp_path))
+        given.keep(method, {"caption": tmp_path / "a"}, replace(part, items=(first, twin)), Store(tmp_path), Progress())
 
 
 def test_the_key_tells_apart_what_belongs_to_which_image(part, tmp_path):
     keys = set()
     for texts in (("a cat", "s sit"), ("a cats", " sit"), ("s sit", "a cat")):
         (tmp_path / "a.json").write_text(json.dumps(dict(zip(stems(part), texts, strict=True))))
-        ready = given.keep(semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path))
+        ready = given.keep(
+            semgir.METHOD(semgir.Params()), {"caption": tmp_path / "a.json"}, part, Store(tmp_path), Progress()
+        )
         keys.add(ready["caption"].key)
     assert len(keys) == 3
 
@@ -127,4 +130,25 @@ def test_json_that_is_no_object_is_refused(part, tmp_path):
                 {"caption": tmp_path / "a.json"},
                 part,
                 Store(tmp_path),
+                Progress(),
             )
+
+
+class Told(Progress):
+    def __init__(self):
+        self.warnings = []
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "told"), [((".png", ".png"), ""), ((".jpg", ".png"), "1 jpeg, 1 png"), ((".jpg", ".jpg"), "2 jpeg")]
+)
+def test_maps_whose_format_may_tell_the_class_are_warned_of(part, tmp_path, suffixes, told):
+    for thing, suffix in zip(part.items, suffixes, strict=True):
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / f"{thing.path.stem}{suffix}")
+    progress = Told()
+    given.keep(lnp.METHOD(lnp.Params()), {"noise": tmp_path}, part, Store(tmp_path / "store"), progress)
+    assert len(progress.warnings) == bool(told)
+    assert all(told in warning and "DIRE's known leak" in warning for warning in progress.warnings)

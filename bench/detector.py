@@ -210,6 +210,13 @@ class Detector(Method):
         """
         return state
 
+    def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
+        """Companions that an official checkpoint holds whole, by role, in their authors' layout; none by default.
+
+        Such a copy is used where the user names no other: it is what the checkpoint was trained with.
+        """
+        return {}
+
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
         """Why an official checkpoint does not belong to this model though its tensors fit; '' where it does."""
         return ""

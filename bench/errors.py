@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class BenchError(Exception):
@@ -41,3 +42,22 @@ def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> Use
     return UserError(
         f"There is no {kind} {name!r}.", f"Known: {listed}.", f"{hint}{remedy}".strip() or "Name one of these."
     )
+
+
+def what_is(path: Path) -> str:
+    """What a file is that should hold weights and does not: ``a Git LFS pointer, …``, ``a web page, …``, ``empty``.
+
+    Nothing for a file that may hold weights.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    if not head:
+        return "empty"
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file it stands for (run `git lfs pull` where it came from)"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not a file of weights (the download was answered with a page)"
+    return ""

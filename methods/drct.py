@@ -110,6 +110,12 @@ class DRCT(Detector):
 
         return without_copy(state, "model.model.") if self.params.backbone == "clip" else state
 
+    def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
+        """CLIP's image half in a published file."""
+        from methods._parts.clip import copy_of_clip
+
+        return {"clip_vit_l14": copy_of_clip(state, "model.model.")} if self.params.backbone == "clip" else {}
+
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
         """Whether the file's CLIP is not the frozen one."""
         from methods._parts.clip import OnFrozen, other_clip

@@ -112,8 +112,6 @@ class DRCTSARE(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The fused network."""
-        from safetensors.torch import load_file
-
         from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
         from methods._parts.clip import ImageEncoder
         from methods._parts.sare import SARE
@@ -121,7 +119,7 @@ class DRCTSARE(Detector):
         p = self.params
         grid = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=0)
         if "resnet50" in weights:
-            load_imagenet(grid, load_file(weights["resnet50"] / "model.safetensors"))
+            load_imagenet(grid, weights["resnet50"])
         return SARE(ImageEncoder(weights["clip_vit_l14"]), grid, p.query, p.residual, p.heads)
 
     def companions(self) -> Sequence[str]:

@@ -66,15 +66,13 @@ class Fusing(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The network on an ImageNet trunk."""
-        from safetensors.torch import load_file
-
         from bench.nets.fusing import Fusing as Network
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
 
         p = self.params
         network = Network(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
         if "resnet50" in weights:
-            load_imagenet(network.resnet, load_file(weights["resnet50"] / "model.safetensors"))
+            load_imagenet(network.resnet, weights["resnet50"])
         return network
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:

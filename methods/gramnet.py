@@ -76,9 +76,7 @@ class GramNet(Detector):
         p = self.params
         network = Network(Shape(False, p.depths, p.width, p.strides))
         if "resnet18" in weights:
-            from safetensors.torch import load_file
-
-            load_imagenet(network, load_file(weights["resnet18"] / "model.safetensors"))
+            load_imagenet(network, weights["resnet18"])
         return network
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

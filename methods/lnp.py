@@ -82,7 +82,6 @@ class LNP(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The five-channel ResNet, or the port's of three; the head drawn from N(0, 0.02)."""
-        from safetensors.torch import load_file
         from torch import nn
 
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
@@ -94,7 +93,7 @@ class LNP(recipes.OneLogit):
             return imagenet_resnet(p, weights.get("resnet50"))
         network = SpectralResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))))
         if "resnet50" in weights:
-            load_imagenet(network, load_file(weights["resnet50"] / "model.safetensors"))
+            load_imagenet(network, weights["resnet50"])
         nn.init.normal_(network.fc.weight, 0.0, 0.02)
         return network
 

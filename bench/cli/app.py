@@ -233,7 +233,7 @@ def check_machine(
     as_json: opt.Json = False,
 ) -> None:
     """Tell what this machine has and lacks (data, weights, device, disk) and how to get each missing thing."""
-    found = inspect.machine(suite, models, data, store)
+    found = inspect.machine(suite, models, tuple(weights or ()), data, store)
     show.machine(found, as_json)
 
 

@@ -25,6 +25,7 @@ from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
 from bench.run import given
+from bench.run.companions import own_weights
 from bench.run.request import locate
 from bench.suites import suite as suites
 
@@ -156,7 +157,9 @@ def worse(found: Sequence[Comparison], points: float | None) -> list[Comparison]
     return [c for c in means if c.verdict is None or 100 * c.verdict.effect < -points]
 
 
-def machine(suite: str, models: str | None, data: str | None, store: Path) -> list[dict[str, str]]:
+def machine(
+    suite: str, models: str | None, weights: Sequence[str], data: str | None, store: Path
+) -> list[dict[str, str]]:
     """What is there and what is not: one line a thing, with its state and how to get it."""
     loaded = suites.load(suite)
     found = [{"thing": "python", "state": platform.python_version(), "remedy": ""}, _device(), _disk(store)]
@@ -165,12 +168,13 @@ def machine(suite: str, models: str | None, data: str | None, store: Path) -> li
         found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "remedy": ""})
     else:
         found += _data(loaded.datasets, Path(data))
-    zoo = Zoo(models or loaded.models, store=store)
+    named = models or loaded.models
+    zoo = Zoo(named, own_weights(weights, store, named), store)
     for role, model in MODELS.items():
         try:
             found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "remedy": ""})
         except UserError as error:
-            found.append({"thing": f"weights {role}", "state": "missing", "remedy": error.remedy})
+            found.append({"thing": f"weights {role}", "state": f"missing: {error.exists}", "remedy": error.remedy})
     return found
 
 

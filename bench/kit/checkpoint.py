@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,12 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bench.detector import Detector
-from bench.errors import UserError
+from bench.errors import UserError, what_is
 from bench.nets.loading import differences
 
 #: Where training scripts put the weights in their files, from the outside in.
-_WRAPPERS = ("state_dict", "model", "netC")
-_PARALLEL = "module."
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "netC")
+#: Prefixes that torch's own wrappers of a network put before all names.
+_WRAPPED = ("module.", "_orig_mod.")
+#: Prefixes that training frameworks put before all names; some networks have such names of their own.
+_HOMES = ("model.", "net.", "network.")
 #: First bytes of a pickle, and of the zip archive that torch puts one into.
 _PICKLED = (b"\x80", b"P")
 #: What torch's reader raises on a file that is none of its own.
@@ -28,10 +32,10 @@ JUNK = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
 
 
 def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
-    """The tensors of a checkpoint: a bare dict, one under ``model``, ``netC`` or ``state_dict``, or a pickled module.
+    """The tensors of a checkpoint: a bare dict, one under a name of :data:`_WRAPPERS`, or a pickled module.
 
-    A prefix ``module.`` on every name is dropped. Raises UserError for a file that holds none of these, and for a
-    pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
+    A prefix ``module.`` or ``_orig_mod.`` on every name is dropped. Raises UserError for a file that holds none of
+    these, and for a pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
     """
     found: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
     while (inside := _inside(found)) is not None:
@@ -44,9 +48,15 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
             f"It holds: {held}.",
             f"Known layouts: tensors by name, or those under {', '.join(_WRAPPERS)}.",
         )
-    if all(name.startswith(_PARALLEL) for name in tensors):
-        tensors = {name.removeprefix(_PARALLEL): t for name, t in tensors.items()}
+    while (shorter := _without(_WRAPPED, tensors)) is not None:
+        tensors = shorter
     return tensors
+
+
+def _without(prefixes: Sequence[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """The tensors without the one of ``prefixes`` that stands before all their names; None where none does."""
+    shared = next((p for p in prefixes if all(name.startswith(p) for name in tensors)), None)
+    return None if shared is None else {name.removeprefix(shared): t for name, t in tensors.items()}
 
 
 def _inside(found: object) -> object | None:
@@ -57,11 +67,16 @@ def _inside(found: object) -> object | None:
     return next((inside for inside in kept if isinstance(inside, Mapping | nn.Module)), None)
 
 
+def _line(error: Exception) -> str:
+    """The first line of an error: torch's go on for eight."""
+    return (str(error).strip().splitlines() or [""])[0]
+
+
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} cannot be read as a checkpoint.",
-        f"It is no whole file of torch or safetensors ({type(error).__name__}: {error}).",
-        "Name a .pth or .safetensors, or fetch it again.",
+        f"It is {what_is(path) or f'no whole file of torch or safetensors ({type(error).__name__}: {_line(error)})'}.",
+        "Name a .pth or .safetensors, or download it again.",
     )
 
 
@@ -93,6 +108,20 @@ def _stand_in() -> ModuleType:
     return standing
 
 
+def _torchscript(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a TorchScript archive, nothing of which is run; None for another file."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if not any(name.endswith("/constants.pkl") for name in archive.namelist()):
+            return None
+    try:
+        state: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
+    except JUNK:
+        return None
+    return state
+
+
 def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -107,7 +136,10 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
                 "If you trust where it comes from, say --trust-pickle to `score`; else save or ask for its state_dict.",
             ) from error
     except JUNK as error:
-        raise _unreadable(path, error) from error
+        scripted = _torchscript(path)  # As OpenAI publishes CLIP.
+        if scripted is None:
+            raise _unreadable(path, error) from error
+        return scripted
     try:
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_stand_in())
     except (*JUNK, pickle.UnpicklingError) as error:
@@ -120,12 +152,25 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
         ) from error
 
 
-def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load official tensors into a module, every name and shape; UserError names what does not fit."""
-    state = detector.official(tensors)
+def _fitting(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """A checkpoint's tensors under the module's names, and what does not fit; prefixes of frameworks may go."""
     wanted = model.state_dict()
     optional = {name for name in wanted if name.endswith("num_batches_tracked")} | set(detector.beside_checkpoint)
-    told = differences(wanted, state, optional)
+    first: tuple[dict[str, Tensor], str] | None = None
+    given: dict[str, Tensor] | None = dict(tensors)
+    while given is not None:
+        state = dict(detector.official(given))
+        told = differences(wanted, state, optional)
+        if not told:
+            return state, ""
+        first = first or (state, told)
+        given = _without(_HOMES, given)
+    return first or ({}, "It is empty.")
+
+
+def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load official tensors into a module, every name and shape; UserError names what does not fit."""
+    state, told = _fitting(detector, model, tensors)
     if told:
         raise UserError(
             f"{path} does not fit {detector.card.title}.",
@@ -135,11 +180,14 @@ def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], pa
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(
-            f"{path} has values that are not finite.", f"The first is in {broken[0]}.", "Fetch it again, or another."
+            f"{path} has values that are not finite.", f"The first is in {broken[0]}.", "Download it again."
         )
     foreign = detector.foreign(model, tensors)
     if foreign:
         raise UserError(
-            f"{path} does not belong to the weights beside it.", foreign, "Name its own with --weights ROLE=FOLDER."
+            f"{path} does not belong to the weights beside it.",
+            foreign,
+            "Name its own with --weights ROLE=FOLDER, or leave --weights out where the file holds them whole.",
         )
+    wanted = model.state_dict()
     model.load_state_dict({name: t.to(wanted[name].dtype) for name, t in state.items()}, strict=False)

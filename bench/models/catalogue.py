@@ -11,7 +11,8 @@ class Model:
     """A pretrained model.
 
     ``mini`` is its folder among the embedded weights (empty: the miniature has none), ``hub`` its repository and
-    ``revision`` the commit or branch; ``files`` are the patterns that are loaded, and hashed.
+    ``revision`` the commit or branch; ``files`` are the patterns that are loaded, and hashed. ``required`` are files
+    that must be there: one of each group.
     """
 
     role: str
@@ -21,6 +22,7 @@ class Model:
     revision: str
     files: tuple[str, ...]
     licence: str
+    required: tuple[tuple[str, ...], ...] = (("model.safetensors",),)
 
     @property
     def one_file(self) -> bool:
@@ -40,6 +42,12 @@ _SD_FILES = (
     "vae/diffusion_pytorch_model.safetensors",
 )
 
+_SD_REQUIRED = (
+    ("scheduler/scheduler_config.json",),
+    ("tokenizer/vocab.json", "tokenizer/tokenizer.json"),
+    *((name,) for name in _SD_FILES if name.startswith(("text_encoder/", "unet/", "vae/"))),
+)
+
 MODELS: Mapping[str, Model] = {
     model.role: model
     for model in (
@@ -51,6 +59,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=_SD_FILES,
             licence="CreativeML OpenRAIL-M",
+            required=_SD_REQUIRED,
         ),
         Model(
             role="sdv15",
@@ -60,6 +69,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=_SD_FILES,
             licence="CreativeML OpenRAIL-M",
+            required=_SD_REQUIRED,
         ),
         Model(
             role="sdv1_inpaint",
@@ -69,6 +79,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=_SD_FILES,
             licence="CreativeML OpenRAIL-M",
+            required=_SD_REQUIRED,
         ),
         Model(
             role="sdv21",
@@ -78,6 +89,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=_SD_FILES,
             licence="CreativeML OpenRAIL++-M",
+            required=_SD_REQUIRED,
         ),
         Model(
             role="adm",
@@ -87,6 +99,7 @@ MODELS: Mapping[str, Model] = {
             revision="",
             files=("config.json", "model.safetensors", "256x256_diffusion_uncond.pt"),
             licence="MIT",
+            required=(("model.safetensors", "256x256_diffusion_uncond.pt"),),
         ),
         Model(
             role="blip",
@@ -96,6 +109,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("*.json", "vocab.txt", "model.safetensors", "pytorch_model.bin"),
             licence="BSD-3-Clause",
+            required=(("config.json",), ("model.safetensors", "pytorch_model.bin")),
         ),
         Model(
             role="llava",
@@ -105,6 +119,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("*.json", "*.jinja", "model*.safetensors"),
             licence="Llama 3 Community License",
+            required=(("config.json",), ("model*.safetensors",)),
         ),
         Model(
             role="clip_vit_l14",
@@ -114,6 +129,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("*.json", "merges.txt", "model.safetensors"),
             licence="MIT",
+            required=(("config.json",), ("model.safetensors",)),
         ),
         Model(
             role="clip_vit_b32",
@@ -123,6 +139,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("*.json", "merges.txt", "vocab.json", "model.safetensors", "pytorch_model.bin"),
             licence="MIT",
+            required=(("config.json",), ("model.safetensors", "pytorch_model.bin")),
         ),
         Model(
             role="clip_rn50",
@@ -132,6 +149,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("shape.json", "open_clip_model.safetensors"),
             licence="MIT",
+            required=(("open_clip_model.safetensors",),),
         ),
         Model(
             role="clip_rn50x4",
@@ -141,6 +159,7 @@ MODELS: Mapping[str, Model] = {
             revision="main",
             files=("*.json", "merges.txt", "open_clip_model.safetensors"),
             licence="MIT",
+            required=(("open_clip_model.safetensors",),),
         ),
         Model(
             role="genecis",
@@ -150,6 +169,7 @@ MODELS: Mapping[str, Model] = {
             revision="",
             files=("rn50x4_backbone.pt", "rn50x4_combiner_head.pt", "*.json", "merges.txt"),
             licence="CC BY-NC 4.0",
+            required=(("rn50x4_backbone.pt",), ("rn50x4_combiner_head.pt",)),
         ),
         Model(
             role="convnext",
@@ -168,6 +188,7 @@ MODELS: Mapping[str, Model] = {
             revision="",
             files=("dct_mean", "dct_var"),
             licence="none stated",
+            required=(("dct_mean",), ("dct_var",)),
         ),
         Model(
             role="lpips",

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown, what_is
 from bench.models.catalogue import MODELS, Model
 from bench.models.embedded import unpack_weights
 from bench.recipe import content_key
+
+#: The files of a CLIP's tokenizer, in either of its forms.
+TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
 
 
 def files_of(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
@@ -34,15 +37,11 @@ class Zoo:
     """
 
     def __init__(self, source: str, own: Mapping[str, Path] | None = None, store: Path = Path("store")) -> None:
+        self._own: dict[str, Path] = {}
+        self._hashes: dict[str, str] = {}
+        self._whole: set[Path] = set()
         for role, folder in (own or {}).items():
-            files = self.model(role).files
-            if not files_of(folder, files):
-                raise UserError(
-                    f"--weights {role}={folder} holds no weights of {role}.",
-                    f"Looked for {', '.join(files)} in {folder.absolute()}.",
-                    _remedy(MODELS[role]),
-                )
-        self._own = dict(own or {})
+            self.adopt(role, folder)
         if source not in ("mini", "hub") and not Path(source).is_dir():
             raise UserError(
                 f"--models {source!r} is neither mini, hub nor a folder.",
@@ -50,7 +49,23 @@ class Zoo:
                 f"Name a folder that holds one sub-folder a role: {', '.join(sorted(MODELS))}.",
             )
         self.source, self._store = source, store
-        self._hashes: dict[str, str] = {}
+
+    def adopt(self, role: str, folder: Path) -> None:
+        """Take a role's files from a folder from now on. Raises UserError for one without its weights."""
+        model = self.model(role)
+        if not files_of(folder, model.files):
+            raise UserError(
+                f"--weights {role}={folder} holds no weights of {role}.",
+                f"Looked for {', '.join(model.files)} in {folder.absolute()}.",
+                _remedy(model),
+            )
+        _check_whole(model, folder)
+        self._own[role] = folder
+        self._hashes.pop(role, None)
+
+    def names(self, role: str) -> bool:
+        """Whether a role has a folder of its own, before that of all models."""
+        return role in self._own
 
     @cached_property
     def is_mini(self) -> bool:
@@ -82,7 +97,7 @@ class Zoo:
         if role in self._own:
             return self._own[role]
         if self.source == "hub" and model.hub:
-            return _from_hub(model)
+            return self._checked(model, _from_hub(model))
         name = model.mini if self.is_mini else role
         folder = self._root / name
         if not name or not files_of(folder, model.files):
@@ -91,6 +106,12 @@ class Zoo:
                 f"--models {self.source} has {_listing(folder.parent)}.",
                 _remedy(model),
             )
+        return self._checked(model, folder)
+
+    def _checked(self, model: Model, folder: Path) -> Path:
+        if folder not in self._whole:
+            _check_whole(model, folder)
+            self._whole.add(folder)
         return folder
 
     def hash(self, role: str) -> str:
@@ -107,6 +128,34 @@ class Zoo:
     def known(self) -> dict[str, str]:
         """The hashes computed so far, by role."""
         return dict(self._hashes)
+
+
+def _check_whole(model: Model, folder: Path) -> None:
+    """Raise UserError for a folder that lacks a file of a model, or has something else in a file's place."""
+    lacking = [" or ".join(group) for group in model.required if not files_of(folder, group)]
+    if lacking:
+        there = ", ".join(path.relative_to(folder).as_posix() for path in files_of(folder, model.files))
+        raise UserError(
+            f"The weights of {model.role} ({model.title}) in {folder} are not whole.",
+            f"Missing: {', '.join(lacking)}. There: {there or 'nothing'}.",
+            _remedy(model),
+        )
+    broken = [f"{path} is {what}" for path in files_of(folder, model.files) if (what := what_is(path) or _cut(path))]
+    if broken:
+        raise UserError(f"The weights of {model.role} cannot be used.", f"{'; '.join(broken)}.", _remedy(model))
+
+
+def _cut(path: Path) -> str:
+    """How a file of weights is not whole by its own account; nothing where it is, or says nothing of it."""
+    if path.suffix != ".safetensors":
+        return ""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy"):
+            return ""
+    except (SafetensorError, OSError) as error:
+        return f"cut off or no safetensors file ({error})"
 
 
 def _remedy(model: Model) -> str:
@@ -129,8 +178,23 @@ def _from_hub(model: Model) -> Path:
         return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=list(model.files)))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        files = ", ".join(model.files)
         raise UserError(
-            f"The weights of {model.role} could not be had from the Hub: {model.hub}.",
+            f"The weights of {model.role} ({model.title}) could not be downloaded from {model.hub}.",
             f"{type(error).__name__}: {reason}",
-            "Check the network or the Hub cache (HF_HOME), or use --models DIR with your own copy.",
+            "Check the network or the Hub cache (HF_HOME), or copy that repository's files and name them by "
+            f"--weights {model.role}=FOLDER: {files}.",
         ) from error
+
+
+def tokenizer_from_hub(model: Model) -> Path | None:
+    """The folder with a model's tokenizer from the Hub or its cache, no weights; None where it cannot be had."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = [*TOKENIZER, "special_tokens_map.json", "tokenizer_config.json"]
+    try:
+        folder = Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=patterns))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+    return folder if files_of(folder, TOKENIZER) else None

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.nets.loading import load_strictly
+from bench.nets.loading import load_strictly, read_tensors
 
 
 @dataclass(frozen=True)
@@ -187,6 +186,6 @@ def load_adm(folder: Path) -> ADM:
     shape: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     network = ADM(Shape(**shape))
     published = folder / "256x256_diffusion_uncond.pt"
-    state = load_file(own) if own.exists() else torch.load(published, map_location="cpu", weights_only=True)
-    load_strictly(network, state, own if own.exists() else published, "guided-diffusion network of that shape")
+    file = own if own.exists() else published
+    load_strictly(network, read_tensors(file), file, "guided-diffusion network of that shape")
     return network.eval()

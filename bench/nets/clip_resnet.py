@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.nets.clip import openai_state
+from bench.nets.clip import openai_file, openai_state
+from bench.nets.loading import load_strictly
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,5 @@ def load_clip_resnet(folder: Path, default: Shape | None = None) -> ClipResNet:
     tower, prefix = ClipResNet(shape), "visual."
     found = openai_state(folder)
     state = {name.removeprefix(prefix): t for name, t in found.items() if name.startswith(prefix)}
-    result = tower.load_state_dict(state, strict=False)
-    missing = [name for name in result.missing_keys if not name.endswith("num_batches_tracked")]
-    if missing or result.unexpected_keys:
-        raise KeyError(f"CLIP weights in {folder} do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+    load_strictly(tower, state, openai_file(folder), "image half of a CLIP ResNet of that shape")
     return tower

@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.nets.clip import openai_state
+from bench.errors import UserError
+from bench.nets.clip import openai_file, openai_state
+from bench.nets.loading import load_strictly
 
 
 class QuickGELU(nn.Module):
@@ -74,14 +76,18 @@ def load_text_tower(folder: Path) -> TextTower:
     found = {name: t for name, t in openai_state(folder).items() if not name.startswith(passed)}
     absent = {"token_embedding.weight", "positional_embedding", "text_projection"} - set(found)
     if absent:
-        raise KeyError(f"The CLIP in {folder} has no text half: missing {sorted(absent)}")
+        raise UserError(
+            f"The CLIP in {folder} has no text half.",
+            f"Missing: {', '.join(sorted(absent))}.",
+            "Name a folder with both halves by --weights ROLE=FOLDER.",
+        )
     words, width = found["token_embedding.weight"].shape
     config = folder / "shape.json"
     told = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
     layers = len({name.split(".")[2] for name in found if name.startswith("transformer.resblocks.")})
     sizes = (len(found["positional_embedding"]), width, layers, told.get("text_heads", max(1, width // 64)))
     tower = TextTower(words, *sizes, found["text_projection"].shape[1])
-    tower.load_state_dict(found)
+    load_strictly(tower, found, openai_file(folder), "text half of a CLIP")
     return tower.eval().requires_grad_(False)
 
 

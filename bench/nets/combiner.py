@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.nets.loading import load_strictly
+from bench.nets.loading import load_strictly, read_tensors
 
 DROPOUT = 0.5
 
@@ -49,5 +49,5 @@ class Combiner(nn.Module):
 
 def load_combiner(network: Combiner, file: Path) -> None:
     """Load the published head, with or without ``module.`` before its keys; a key that does not fit is an error."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = read_tensors(file)
     load_strictly(network, {name.removeprefix("module."): t for name, t in state.items()}, file, "GeneCIS combiner")

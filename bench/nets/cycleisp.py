@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bench.nets.loading import load_strictly
+from bench.nets.loading import load_strictly, read_tensors
 
 
 @dataclass(frozen=True)
@@ -111,5 +110,5 @@ def load_denoiser(folder: Path) -> Denoiser:
     config = folder / "config.json"
     network = Denoiser(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
     file = folder / "model.safetensors"
-    load_strictly(network, load_file(file), file, "CycleISP sRGB denoiser")
+    load_strictly(network, read_tensors(file), file, "CycleISP sRGB denoiser")
     return network.eval()

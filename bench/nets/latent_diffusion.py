@@ -10,15 +10,27 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPTextModel
+from transformers import CLIPTextModel
 from transformers.utils import logging
 
+from bench.errors import UserError
 from bench.nets.ddim import NoisePredictor
+from bench.nets.pretrained import load_pretrained, load_tokenizer
 
 # Its bars would stand between the run's own lines; a folder of weights loads in a moment.
 logging.disable_progress_bar()
 
 RGB = NDArray[np.uint8]
+
+
+def _scheduler(folder: Path) -> Any:  # noqa: ANN401 - diffusers ships no types
+    try:
+        return DDIMScheduler.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{folder} has no noise schedule.", f"{first}.", "Copy the model's scheduler/scheduler_config.json there."
+        ) from error
 
 
 class LatentDiffusion:
@@ -29,13 +41,13 @@ class LatentDiffusion:
 
     def __init__(self, folder: Path, device: str) -> None:
         def load(kind: Any, part: str) -> Any:  # noqa: ANN401 - diffusers ships no types
-            return kind.from_pretrained(folder, subfolder=part, low_cpu_mem_usage=False).float().to(device).eval()
+            return load_pretrained(kind, folder / part, low_cpu_mem_usage=False).float().to(device)
 
         self.device = device
         self.vae, self.unet = load(AutoencoderKL, "vae"), load(UNet2DConditionModel, "unet")
-        self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float().to(device).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-        scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+        self.text_encoder = load_pretrained(CLIPTextModel, folder / "text_encoder").float().to(device)
+        self.tokenizer = load_tokenizer(folder / "tokenizer")
+        scheduler = _scheduler(folder / "scheduler")
         self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()
         self.final_alpha = float(scheduler.final_alpha_cumprod)
         self.train_steps: int = scheduler.config.num_train_timesteps

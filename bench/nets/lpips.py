@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bench.nets.loading import load_strictly
+from bench.nets.loading import load_strictly, read_tensors
 
 #: Where the convolutions stand in torchvision's AlexNet ``features``; slices end after the ReLU that follows each.
 _CONVS = (0, 3, 6, 8, 10)
@@ -106,7 +105,7 @@ def load_lpips(folder: Path) -> LPIPS:
     file = folder / "model.safetensors"
     state = {
         name: tensor
-        for name, tensor in load_file(file).items()
+        for name, tensor in read_tensors(file).items()
         if not name.startswith(("lins.", "scaling_layer."))  # Copies of the heads, and constants.
     }
     load_strictly(net, state, file, "LPIPS network of that trunk")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from bench.nets.loading import load_strictly, read_tensors
 
 
 @dataclass(frozen=True)
@@ -109,20 +112,17 @@ def _init(module: nn.Module) -> None:
 _TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
 
-def load_imagenet(model: ResNet, state: dict[str, Tensor]) -> None:
-    """Load the trunk of an ImageNet checkpoint with torchvision's keys; its ``fc`` is dropped, all else must match.
+def load_imagenet(model: ResNet, folder: Path) -> None:
+    """Load the trunk of a folder's ``model.safetensors`` with torchvision's keys; its ``fc`` is dropped.
 
-    A model with another number of input channels keeps its own first convolution. Raises KeyError naming tensors that
-    are missing or unexpected, RuntimeError naming misshapen ones.
+    A model with another number of input channels keeps its own first convolution. Raises UserError naming what is
+    missing, not wanted, misshapen or not finite.
     """
     left = ("fc.",) if model.conv1.in_channels == 3 else ("fc.", "conv1.")
-    trunk = {name: tensor for name, tensor in state.items() if not name.startswith(left)}
-    wanted = {name for name in model.state_dict() if name.startswith(_TRUNK) and not name.startswith(left)}
-    missing = sorted(name for name in wanted - set(trunk) if not name.endswith("num_batches_tracked"))
-    unexpected = sorted(set(trunk) - wanted)
-    if missing or unexpected:
-        raise KeyError(f"ImageNet weights do not fit: missing {missing}, unexpected {unexpected}")
-    model.load_state_dict(trunk, strict=False)
+    file = folder / "model.safetensors"
+    trunk = {name: tensor for name, tensor in read_tensors(file).items() if not name.startswith(left)}
+    own = [name for name in model.state_dict() if not name.startswith(_TRUNK) or name.startswith(left)]
+    load_strictly(model, trunk, file, "ImageNet ResNet of that shape", own)
 
 
 def mini_strides(stride: int) -> Sequence[int]:

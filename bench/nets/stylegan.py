@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.nets.loading import load_strictly
+from bench.nets.loading import load_strictly, read_tensors
 
 _EPSILON = 1e-8
 
@@ -129,5 +128,5 @@ def load_discriminator(folder: Path) -> Discriminator:
     config = folder / "config.json"
     network = Discriminator(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
     file = folder / "model.safetensors"
-    load_strictly(network, load_file(file), file, "StyleGAN discriminator")
+    load_strictly(network, read_tensors(file), file, "StyleGAN discriminator")
     return network.eval()

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown, what_is
 from bench.models.catalogue import MODELS
+from bench.models.configs import shipped
 from bench.models.embedded import whole
-from bench.models.zoo import Zoo, files_of
+from bench.models.zoo import TOKENIZER, Zoo, files_of, tokenizer_from_hub
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: CLIPs that their users fine-tuned and saved in OpenAI's layout: DE-FAKE's ``finetune_clip.pt``.
 _CLIPS = ("clip_vit_b32", "clip_vit_l14")
+#: Those whose text half is used, which needs a tokenizer.
+_READ = ("clip_vit_b32",)
+TOKENIZER_FILES = (*TOKENIZER, "special_tokens_map.json", "tokenizer_config.json", "preprocessor_config.json")
 
 
 def own_weights(asked: Sequence[str], store: Path, models: str = "hub", trust_pickle: bool = False) -> dict[str, Path]:
     """Folders by role from ``ROLE=FOLDER`` and ``ROLE=FILE`` words; a file's tensors are put into one below ``store``.
 
-    A CLIP's file in OpenAI's layout gets tokenizer and configuration from those of ``models``. Raises UserError for an
+    A CLIP's file in OpenAI's layout needs no configuration beside it, see :func:`save_clip`. Raises UserError for an
     unknown role, a path that is not there, a file where one alone is not enough, and a pickled module unless
     ``trust_pickle``.
     """
@@ -59,7 +69,9 @@ def _check_readable(role: str, folder: Path) -> None:
                     pass
             except (SafetensorError, OSError) as error:
                 raise UserError(
-                    f"--weights {role}: {path} is no file of tensors.", f"{error}.", "Fetch or copy it again."
+                    f"--weights {role}: {path} is not a valid safetensors file.",
+                    f"It is {what_is(path) or error}.",
+                    "Download or copy it again.",
                 ) from error
 
 
@@ -73,25 +85,52 @@ def _clip_folder(role: str, path: Path, store: Path, zoo: Zoo, trust_pickle: boo
 
     def fill(partial: Path) -> None:
         from bench.kit.checkpoint import read
-        from bench.nets.clip import save_beside, to_transformers
 
-        try:
-            found = to_transformers(read(path, trust_pickle))
-        except KeyError as error:
-            raise UserError(
-                f"--weights {role}={path} is no CLIP in OpenAI's layout.",
-                f"It has no {error.args[0]}.",
-                f"Name a folder with {', '.join(MODELS[role].files)}.",
-            ) from error
-        wrong = save_beside(found, zoo.folder(role), partial)
-        if wrong:
-            raise UserError(
-                f"--weights {role}={path} is no {MODELS[role].title}.",
-                f"Missing, not wanted or misshapen: {', '.join(wrong[:6])}.",
-                "Name a file of that network.",
-            )
+        save_clip(role, read(path, trust_pickle), partial, zoo, f"--weights {role}={path}")
 
     return whole(_place(role, path, store), fill)
+
+
+def save_clip(role: str, state: Mapping[str, Tensor], folder: Path, zoo: Zoo, named: str) -> None:
+    """Write a CLIP in OpenAI's layout as one of the Hub's format, with the configuration that it fits.
+
+    That is the role's own among ``zoo``'s models, or the one that ships with the project; a tokenizer comes from the
+    former, or from the Hub where the text half is used and it can be had. Raises UserError for another network.
+    """
+    from bench.nets.clip import misfits, save, to_transformers
+
+    try:
+        found = to_transformers(state)
+    except KeyError as error:
+        raise UserError(
+            f"{named} is no CLIP in OpenAI's layout.",
+            f"It has no {error.args[0]}.",
+            f"Name a folder with {', '.join(MODELS[role].files)}.",
+        ) from error
+    base = _base(role, zoo)
+    configs = [json.loads((base / "config.json").read_text(encoding="utf-8"))] if base is not None else []
+    configs += [config for config in (shipped(role),) if config is not None]
+    wrong = [misfits(found, config) for config in configs]
+    if [] not in wrong:
+        raise UserError(
+            f"{named} is no {MODELS[role].title}.",
+            f"Missing, not wanted or misshapen: {', '.join(min(wrong, key=len)[:6])}.",
+            "Name a file of that network.",
+        )
+    save(found, configs[wrong.index([])], folder)
+    words = base or (tokenizer_from_hub(MODELS[role]) if role in _READ else None)
+    for file in files_of(words, TOKENIZER_FILES) if words is not None else ():
+        shutil.copyfile(file, folder / file.name)
+
+
+def _base(role: str, zoo: Zoo) -> Path | None:
+    """The role's folder among the models of a run, if it is on this machine."""
+    if zoo.source == "hub":
+        return None
+    try:
+        return zoo.folder(role)
+    except UserError:
+        return None
 
 
 def _folder_of(role: str, path: Path, store: Path, trust_pickle: bool) -> Path:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.data.index import Index
 from bench.detector import Detector
@@ -15,13 +16,18 @@ from bench.errors import UserError
 from bench.kit import checkpoint, network
 from bench.kit.reference import references, substituted
 from bench.ledger.folder import Results
+from bench.models.embedded import whole
 from bench.progress import Progress
 from bench.recipe import content_key
 from bench.run import execute, given, pool
+from bench.run.companions import save_clip
 from bench.run.estimate import fit_folder
 from bench.run.request import Wanted
 from bench.run.session import open_session
 from bench.types import OK, Fit, Item, Job, Plan, Slice
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _slice(wanted: Wanted, progress: Progress) -> Slice:
@@ -38,6 +44,8 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     part = _slice(wanted, progress)
     session = open_session(wanted.zoo, wanted.store, Results(wanted.store.root), wanted.device, progress)
     method = wanted.chosen.method
+    if isinstance(method, Detector) and isinstance(wanted.fit, Path):
+        adopt_copies(method, wanted, wanted.fit, progress)
     ready = given.keep(method, wanted.artefacts, part, wanted.store, progress)
     needs = [part.bound(need) for need in substituted(method.needs("test"), ready).values()]
     recipes = [
@@ -64,6 +72,35 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
         ) from error
     logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))
     return [_line(item, logits.get(item.row_id), wanted.chosen.label, fit) for item in part.items]
+
+
+def adopt_copies(method: Detector, wanted: Wanted, path: Path, progress: Progress) -> None:
+    """Use the encoders that an official checkpoint holds whole, where the user names no others.
+
+    They are kept below the store in the Hub's format, once for each checkpoint.
+    """
+    free = [role for role in method.companions() if not wanted.zoo.names(role)]
+    if not free:
+        return
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    homes = {role: wanted.store.root / "weights" / f"{role}-of-{content}" for role in free}
+    if not all(home.is_dir() for home in homes.values()):
+        tensors = checkpoint.read(path, wanted.trust_pickle)
+        for role, copy in method.copies(tensors).items():
+            if role in homes and copy:
+                _keep_copy(role, copy, homes[role], wanted, path)
+    for role, home in homes.items():
+        if home.is_dir():
+            wanted.zoo.adopt(role, home)
+            progress.note(f"{role} is taken from {path}, where it is whole")
+
+
+def _keep_copy(role: str, copy: Mapping[str, Tensor], home: Path, wanted: Wanted, path: Path) -> None:
+    try:
+        whole(home, lambda partial: save_clip(role, copy, partial, wanted.zoo, f"the copy of {role} in {path}"))
+    except UserError:
+        return  # Not whole, or of another size: what is there is compared with the one beside it, see `foreign`.
 
 
 def import_checkpoint(wanted: Wanted, path: Path) -> Fit:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from safetensors.torch import load_file
 from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 
+from bench.nets.loading import load_strictly, read_tensors
 from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
 from methods._parts.clip import ImageEncoder, OnFrozen
 
@@ -58,7 +58,7 @@ def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
     """A ResNet with one logit, its head drawn from N(0, 0.02); ``folder`` holds ImageNet's weights, None for none."""
     network = ResNet(Shape(True, shape.depths, shape.width, tuple(mini_strides(shape.stride))), classes=1)
     if folder is not None:
-        load_imagenet(network, load_file(folder / "model.safetensors"))
+        load_imagenet(network, folder)
     nn.init.normal_(network.fc.weight, 0.0, 0.02)
     return network
 
@@ -73,13 +73,9 @@ def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
         output_stride=shape.stride,
     )
     if folder is not None:
-        state = {
-            k: v.float() for k, v in load_file(folder / "model.safetensors").items() if not k.startswith("head.fc.")
-        }
-        result = network.load_state_dict(state, strict=False)
-        missing = [name for name in result.missing_keys if not name.startswith("head.fc.")]
-        if missing or result.unexpected_keys:
-            raise KeyError(f"ConvNeXt weights do not fit: missing {missing}, unexpected {result.unexpected_keys}")
+        file = folder / "model.safetensors"
+        state = {name: t for name, t in read_tensors(file).items() if not name.startswith("head.fc.")}
+        load_strictly(network, state, file, "ConvNeXt of that shape", ("head.fc.",))
     return network
 
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
-from bench.nets.clip import MEAN, STD, load_half
+from bench.nets.clip import MEAN, STD, load_half, to_openai
+from bench.nets.loading import differences, some
 
-__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen", "other_clip", "without_copy"]
+__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen", "copy_of_clip", "other_clip", "without_copy"]
 
 
 #: Names of OpenAI's CLIP, in whose layout detectors keep a copy of it in their files.
 _TEXT = ("transformer.", "token_embedding.", "ln_final.", "positional_embedding", "text_projection", "logit_scale")
-_SEEN = "visual.class_embedding"
 
 
 def without_copy(state: Mapping[str, Tensor], prefix: str, visual: bool = True) -> dict[str, Tensor]:
@@ -30,15 +30,27 @@ def without_copy(state: Mapping[str, Tensor], prefix: str, visual: bool = True) 
     return {name: tensor for name, tensor in state.items() if not name.startswith(copied)}
 
 
+def copy_of_clip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The image half of the copy of CLIP in a checkpoint, by OpenAI's names; empty where there is none."""
+    names = [name for name in state if name.startswith(f"{prefix}visual.")]
+    return {name.removeprefix(prefix): state[name] for name in names}
+
+
 def other_clip(model: OnFrozen, state: Mapping[str, Tensor], prefix: str) -> str:
-    """How the copy of CLIP in a checkpoint differs from the frozen one beside it; '' where it is the same or absent."""
-    copy, own = state.get(f"{prefix}{_SEEN}"), model.encoder.clip.vision_model.embeddings.class_embedding
-    if copy is None:
+    """How the copy of CLIP in a checkpoint differs from the frozen one beside it; '' where it is the same or absent.
+
+    Every tensor of its image half is compared, at the half precision in which CLIP was published.
+    """
+    copy = copy_of_clip(state, prefix)
+    own = to_openai({name: t.detach() for name, t in model.encoder.clip.state_dict().items()})
+    told = differences(own, copy, set(own))
+    if told:
+        return f"Its CLIP is another network. {told}"
+    changed = [name for name, t in copy.items() if not torch.equal(t.to(own[name].device).half(), own[name].half())]
+    if not changed:
         return ""
-    if copy.shape != own.shape:
-        return f"Its CLIP is {copy.numel()} wide, that beside it {own.numel()}."
-    apart = float((copy.float() - own.float()).abs().max())
-    return f"Its CLIP was trained on: the class embeddings are up to {apart:.2g} apart." if apart > 1e-3 else ""
+    apart = max(float((copy[name].float() - own[name].float().to(copy[name].device)).abs().max()) for name in changed)
+    return f"Its CLIP was trained on: {len(changed)} tensors are up to {apart:.2g} apart, {some(sorted(changed))}."
 
 
 class ImageEncoder(nn.Module):

@@ -13,6 +13,7 @@ from scipy.fft import dctn
 from torch import Tensor, nn
 
 from bench.errors import UserError
+from bench.nets.loading import read_tensors
 
 EPSILON = 1e-12
 
@@ -24,6 +25,17 @@ def log_dct(rgb: NDArray[np.uint8]) -> Tensor:
     """
     coefficients = dctn(rgb.astype(np.float64), type=2, norm="ortho", axes=(0, 1))
     return torch.from_numpy(np.log(np.abs(coefficients) + EPSILON)).permute(2, 0, 1).float()
+
+
+def _array(file: Path) -> Tensor:
+    found: object = read_tensors(file)
+    if not isinstance(found, Tensor) or not torch.isfinite(found).all():
+        raise UserError(
+            f"{file} holds no DCT statistics.",
+            "They are one array of finite numbers.",
+            "Name a folder with dct_mean and dct_var by --weights dct_statistics=FOLDER.",
+        )
+    return found
 
 
 class Standardised(nn.Module):
@@ -40,7 +52,7 @@ class Standardised(nn.Module):
         self.register_buffer("mean", torch.zeros(3, side, side))
         self.register_buffer("std", torch.ones(3, side, side))
         if statistics is not None:
-            mean, variance = (torch.load(statistics / name, weights_only=True) for name in ("dct_mean", "dct_var"))
+            mean, variance = (_array(statistics / name) for name in ("dct_mean", "dct_var"))
             if mean.shape != self.mean.shape or variance.shape != self.std.shape:
                 raise UserError(
                     f"The DCT statistics in {statistics} are of another crop.",

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextModelWithProjection
 
 from bench.detector import Facts, Sample
+from bench.errors import UserError
 from bench.nets.clip import load_half
 from bench.nets.clip_text import from_transformers, load_text_tower
 from bench.nets.combiner import Combiner
@@ -172,5 +173,5 @@ def test_the_text_tower_in_openais_layout_gives_the_published_embeddings(tmp_pat
 
 def test_a_clip_without_a_text_half_is_told(tmp_path):
     save_file({"visual.proj": torch.zeros(2, 2)}, tmp_path / "open_clip_model.safetensors")
-    with pytest.raises(KeyError, match="no text half"):
+    with pytest.raises(UserError, match="no text half"):
         load_text_tower(tmp_path)

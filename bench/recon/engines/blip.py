@@ -40,11 +40,13 @@ class Blip(Engine):
         from transformers import BlipForConditionalGeneration, BlipProcessor
         from transformers.utils import logging
 
+        from bench.nets.pretrained import load_pretrained, load_processor
+
         logging.disable_progress_bar()
         folder = zoo.folder(ROLE)
         self._recipe, self._meter, self._device = recipe, meter, device
-        self._processor: Any = BlipProcessor.from_pretrained(folder)
-        self._model: Any = BlipForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        self._processor: Any = load_processor(BlipProcessor, folder)
+        self._model: Any = load_pretrained(BlipForConditionalGeneration, folder, dtype=torch.float32).to(device)
         size = self._processor.image_processor.size
         self._size = (int(size["width"]), int(size["height"]))
 

@@ -37,15 +37,16 @@ class ClipText(Engine):
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the text half and its tokenizer from a folder in the format of the Hub, or of open_clip."""
-        from transformers import AutoTokenizer, CLIPTextModelWithProjection
+        from transformers import CLIPTextModelWithProjection
 
         from bench.nets.clip import has_openai_state, load_half
         from bench.nets.clip_text import load_text_tower
+        from bench.nets.pretrained import load_tokenizer
 
         (role,) = recipe.weights
         folder = zoo.folder(role)
         self._meter, self._device = meter, device
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer: Any = load_tokenizer(folder)
         if has_openai_state(folder):
             tower = load_text_tower(folder).to(device)
             self._length = tower.context

@@ -42,11 +42,13 @@ class Llava(Engine):
         from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
         from transformers.utils import logging
 
+        from bench.nets.pretrained import load_pretrained, load_processor
+
         logging.disable_progress_bar()
         folder, dtype = zoo.folder(ROLE), torch.float16 if device == "cuda" else torch.float32
         self._recipe, self._meter, self._device, self._dtype = recipe, meter, device, dtype
-        self._processor: Any = LlavaNextProcessor.from_pretrained(folder)
-        self._model: Any = LlavaNextForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
+        self._processor: Any = load_processor(LlavaNextProcessor, folder)
+        self._model: Any = load_pretrained(LlavaNextForConditionalGeneration, folder, dtype=dtype).to(device)
         asked = [{"type": "image"}, {"type": "text", "text": recipe.params["question"]}]
         talk = [{"role": "user", "content": asked}]
         self._prompt: str = self._processor.apply_chat_template(talk, add_generation_prompt=True)

@@ -14,6 +14,7 @@ from bench import discover
 from bench.errors import UserError
 from bench.kit import checkpoint
 from bench.models.zoo import Zoo
+from bench.nets.clip import to_openai, to_transformers
 
 
 def tensors():
@@ -141,13 +142,81 @@ def test_strangers_below_clips_prefix_are_kept_to_be_told(name, prefix):
 
 
 def test_a_clip_that_was_trained_on_is_told():
+    """Every tensor of the copy counts, not its class embedding alone."""
     method, folder = detector("univfd"), Zoo("mini").folder("clip_vit_l14")
     model = method.build({"clip_vit_l14": folder})
-    own = model.encoder.clip.vision_model.embeddings.class_embedding.detach()
-    assert method.foreign(model, {"model.visual.class_embedding": own.clone()}) == ""
+    copy = {f"model.{name}": t.detach().clone() for name, t in to_openai(model.encoder.clip.state_dict()).items()}
+    assert method.foreign(model, copy) == ""
+    assert method.foreign(model, {name: t.half() for name, t in copy.items()}) == ""
     assert method.foreign(model, {}) == ""
-    assert "0.5 apart" in method.foreign(model, {"model.visual.class_embedding": own + 0.5})
-    assert "wide" in method.foreign(model, {"model.visual.class_embedding": own[:-1]})
+    deep = "model.visual.transformer.resblocks.2.mlp.c_fc.weight"
+    told = method.foreign(model, {**copy, deep: copy[deep] + 0.5})
+    assert "1 tensors are up to 0.5 apart, visual.transformer.resblocks.2.mlp.c_fc.weight" in told
+    name = "model.visual.class_embedding"
+    assert "Misshapen" in method.foreign(model, {name: copy[name][:-1]})
+
+
+def test_openais_names_and_transformers_are_each_others_inverse():
+    state = detector("univfd").build({"clip_vit_l14": Zoo("mini").folder("clip_vit_l14")}).encoder.clip.state_dict()
+    back = to_transformers(to_openai(state))
+    assert set(back) == {name for name in state if "position_ids" not in name}
+    assert all(torch.equal(back[name], state[name]) for name in back)
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"model_state_dict": tensors()},
+        {"net": tensors(), "acc": 0.9},
+        {f"_orig_mod.{k}": v for k, v in tensors().items()},
+        {"state_dict": {f"module._orig_mod.{k}": v for k, v in tensors().items()}},
+    ],
+    ids=["model_state_dict", "net", "_orig_mod.", "module._orig_mod."],
+)
+def test_the_wrappers_of_training_scripts_are_taken_off(tmp_path, saved):
+    torch.save(saved, tmp_path / "c.pth")
+    assert set(checkpoint.read(tmp_path / "c.pth")) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "net.", "model.net."])
+def test_lightnings_prefix_is_taken_off_where_the_network_has_none(tmp_path, prefix):
+    model = nn.Linear(3, 1)
+    given = {f"{prefix}{name}": torch.full_like(t, 2.0) for name, t in model.state_dict().items()}
+    checkpoint.fill(detector("cnnspot"), model, given, "c.ckpt")
+    assert model.weight.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_a_prefix_of_the_networks_own_stays():
+    """DRCT's file has model.fc and fc: nothing is taken off."""
+    method = detector("drct", embedding=64)
+    model = method.build({"clip_vit_l14": Zoo("mini").folder("clip_vit_l14")})
+    given = {name: torch.full_like(t, 3.0) for name, t in model.state_dict().items()}
+    assert any(name.startswith("model.") for name in given)
+    checkpoint.fill(method, model, given, "c.pth")
+    assert all(bool((t == 3).all()) for t in model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer"),
+        (b"<html><title>Quota exceeded</title></html>", "web page"),
+        (b"", "empty"),
+        (b"PK\x03\x04 cut off", "no whole file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["c.pth", "c.safetensors"])
+def test_the_usual_mistakes_are_named_in_one_line(tmp_path, content, told, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as a checkpoint") as caught:
+        checkpoint.read(tmp_path / name)
+    assert told in caught.value.exists
+    assert "\n" not in caught.value.exists
+
+
+def test_a_torchscript_archive_gives_its_tensors(tmp_path):
+    torch.jit.save(torch.jit.script(nn.Linear(3, 1)), tmp_path / "ViT.pt")
+    assert set(checkpoint.read(tmp_path / "ViT.pt")) == {"weight", "bias"}
 
 
 #: Detectors whose whole network is in their authors' file, at the paper's size.

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import PurePath
 
 import pytest
 
@@ -48,10 +49,11 @@ def test_the_hub_out_of_reach_is_one_message(monkeypatch):
         raise LocalEntryNotFoundError("no network\nsecond line")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
-    with pytest.raises(UserError, match="could not be had from the Hub") as caught:
+    with pytest.raises(UserError, match="could not be downloaded from CompVis") as caught:
         Zoo("hub").folder("sdv1")
     assert "no network" in caught.value.exists
     assert "second line" not in caught.value.exists
+    assert "unet/diffusion_pytorch_model.safetensors" in caught.value.remedy
 
 
 def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(tmp_path):
@@ -60,8 +62,59 @@ def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(
     with pytest.raises(UserError, match="holds no weights of lpips") as caught:
         Zoo("mini", {"lpips": own})
     assert "model.safetensors" in caught.value.exists
-    (own / "model.safetensors").write_bytes(b"x")
+    shutil.copyfile(Zoo("mini").folder("lpips") / "model.safetensors", own / "model.safetensors")
     assert Zoo("mini", {"lpips": own}).folder("lpips") == own
     assert Zoo("mini", {"lpips": own}).folder("resnet50") == Zoo("mini").folder("resnet50")
     with pytest.raises(UserError, match="no model role"):
         Zoo("mini", {"lpipz": own})
+
+
+@pytest.mark.parametrize(
+    ("role", "gone", "told"),
+    [
+        ("sdv1", "unet/diffusion_pytorch_model.safetensors", "Missing: unet/diffusion_pytorch_model.safetensors."),
+        ("sdv1", "scheduler/scheduler_config.json", "Missing: scheduler/scheduler_config.json."),
+        ("clip_vit_l14", "model.safetensors", "Missing: model.safetensors. There: config.json"),
+        ("blip", "model.safetensors", "Missing: model.safetensors or pytorch_model.bin."),
+        ("clip_rn50", "open_clip_model.safetensors", "Missing: open_clip_model.safetensors."),
+    ],
+)
+def test_a_folder_that_lacks_a_file_is_refused_by_its_name(tmp_path, role, gone, told):
+    shutil.copytree(Zoo("mini").folder(role), tmp_path / role)
+    (tmp_path / role / gone).unlink()
+    for zoo in (lambda: Zoo(str(tmp_path)).folder(role), lambda: Zoo("mini", {role: tmp_path / role})):
+        with pytest.raises(UserError, match="are not whole") as caught:
+            zoo()
+        assert told in caught.value.exists
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n", "a Git LFS pointer"),
+        (b"<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (b"", "empty"),
+        (b"\x80\0\0\0\0\0\0\0{", "cut off"),
+    ],
+)
+def test_what_lies_in_the_place_of_a_file_is_named(tmp_path, content, told):
+    shutil.copytree(Zoo("mini").folder("lpips"), tmp_path / "lpips")
+    (tmp_path / "lpips" / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be used") as caught:
+        Zoo(str(tmp_path)).folder("lpips")
+    assert told in caught.value.exists
+
+
+def test_a_partial_snapshot_of_the_hub_is_refused(monkeypatch, tmp_path):
+    shutil.copytree(Zoo("mini").folder("sdv1"), tmp_path / "snapshot")
+    (tmp_path / "snapshot" / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path / "snapshot"))
+    with pytest.raises(UserError, match="are not whole") as caught:
+        Zoo("hub").folder("sdv1")
+    assert "vae/diffusion_pytorch_model.safetensors" in caught.value.exists
+
+
+def test_every_required_file_is_among_those_that_are_loaded():
+    for model in MODELS.values():
+        patterns = {name for group in model.required for name in group}
+        assert all(any(PurePath(name).match(pattern) for pattern in model.files) for name in patterns), model.role

@@ -3,7 +3,9 @@ import pytest
 import torch
 import torchvision
 from diffusers import DDIMScheduler
+from safetensors.torch import save_file
 
+from bench.errors import UserError
 from bench.nets import ddim
 from bench.nets.gram import GramNet, gram_matrix
 from bench.nets.resnet import RESNET18, RESNET50, ResNet, Shape, load_imagenet, mini_strides
@@ -30,14 +32,24 @@ def test_small_strides_keep_the_real_grids():
     assert taps["layer4"].shape[-2:] == (7, 7)
 
 
-def test_imagenet_weights_must_fit():
+def test_imagenet_weights_must_fit(tmp_path):
     network = ResNet(RESNET18, 1)
     state = torchvision.models.resnet18().state_dict()
-    load_imagenet(network, state)
+    save_file(state, tmp_path / "model.safetensors")
+    head = network.fc.weight.detach().clone()
+    load_imagenet(network, tmp_path)
     assert (network.conv1.weight == state["conv1.weight"]).all()
+    assert (network.fc.weight == head).all()
+    wide = ResNet(RESNET18, 1)
+    wide.conv1 = torch.nn.Conv2d(5, 64, 7, 2, 3, bias=False)
+    own = wide.conv1.weight.detach().clone()
+    load_imagenet(wide, tmp_path)
+    assert (wide.conv1.weight == own).all()
     del state["layer1.0.conv1.weight"]
-    with pytest.raises(KeyError, match=r"layer1\.0\.conv1\.weight"):
-        load_imagenet(network, state)
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(UserError) as caught:
+        load_imagenet(network, tmp_path)
+    assert "Missing: layer1.0.conv1.weight" in caught.value.exists
 
 
 def test_gram_matrix_is_the_inner_products_of_channels():

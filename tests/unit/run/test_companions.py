@@ -4,13 +4,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import CLIPModel, CLIPTextModelWithProjection
+from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from bench.errors import UserError
+from bench.models.configs import shipped
 from bench.models.zoo import Zoo
 from bench.nets.clip import load_half
 from bench.nets.clip_text import from_transformers
+from bench.progress import Progress
+from bench.recon.store import Store
 from bench.run.companions import own_weights
+from bench.run.request import Chosen, Wanted
+from bench.run.single import adopt_copies, import_checkpoint
+from methods import univfd
 
 
 def openai_layout(state):
@@ -69,7 +75,7 @@ def test_a_folder_is_taken_as_it_is(tmp_path):
 
 def test_a_broken_file_in_a_folder_is_named(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"lpips: .*model\.safetensors is no file of tensors"):
+    with pytest.raises(UserError, match=r"lpips: .*model\.safetensors is not a valid safetensors file"):
         own_weights([f"lpips={tmp_path}"], tmp_path / "store")
 
 
@@ -118,3 +124,60 @@ def test_mistakes_are_told(tmp_path, word, told):
     (tmp_path / "x.pth").write_text("hello")
     with pytest.raises(UserError, match=told):
         own_weights([word.format(file=tmp_path / "x.pth")], tmp_path / "store")
+
+
+def test_an_openai_file_of_the_image_half_needs_neither_hub_nor_tokenizer(tmp_path, monkeypatch):
+    """With the real sizes: the configuration ships with the project, and nothing is asked of the Hub."""
+    config = shipped("clip_vit_l14")
+    for half in ("vision_config", "text_config"):  # The real widths on one layer: the format, not the size.
+        config[half]["num_hidden_layers"] = 1
+    monkeypatch.setattr("bench.run.companions.shipped", lambda role: config)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the Hub was asked"))
+    from transformers import CLIPConfig
+
+    state = CLIPModel(CLIPConfig.from_dict(config)).state_dict()
+    vision = {n: t.contiguous() for n, t in openai_layout(state).items() if n.startswith("visual.")}
+    save_file(vision, tmp_path / "ViT-L-14.safetensors")
+    folder = own_weights([f"clip_vit_l14={tmp_path / 'ViT-L-14.safetensors'}"], tmp_path / "store")["clip_vit_l14"]
+    half = load_half(CLIPVisionModelWithProjection, folder)
+    assert torch.equal(half.visual_projection.weight, state["visual_projection.weight"])
+    assert half.config.patch_size == 14
+    assert Zoo("hub", {"clip_vit_l14": folder}).folder("clip_vit_l14") == folder
+
+
+@pytest.mark.parametrize(
+    ("role", "sizes"), [("clip_vit_l14", (1024, 24, 16, 768)), ("clip_vit_b32", (768, 12, 12, 512))]
+)
+def test_shipped_configurations_are_openais(role, sizes):
+    """Widths, layers, heads and embeddings of arXiv 2103.00020, table 20; patches by the models' names."""
+    config = shipped(role)
+    vision = config["vision_config"]
+    found = tuple(vision[name] for name in ("hidden_size", "num_hidden_layers", "num_attention_heads"))
+    assert (*found, config["projection_dim"]) == sizes
+    assert vision["patch_size"] == int(role[-2:])
+    assert config["text_config"]["hidden_size"] == sizes[-1]
+    assert {config[half]["hidden_act"] for half in ("vision_config", "text_config")} == {"quick_gelu"}
+
+
+def test_a_copy_of_clip_inside_a_checkpoint_is_used_where_none_is_named(tmp_path):
+    """UnivFD's training file: the trunk in it was tuned, and no weights are named."""
+    base = Zoo("mini").folder("clip_vit_l14")
+    state = {n: t for n, t in CLIPModel.from_pretrained(base).state_dict().items() if t.is_floating_point()}
+    deep = "vision_model.encoder.layers.1.mlp.fc1.weight"
+    tuned = {**state, deep: state[deep] + 0.25}
+    saved = {f"model.{n}": t.contiguous() for n, t in openai_layout(tuned).items()}
+    saved |= {"fc.weight": torch.ones(1, 128), "fc.bias": torch.zeros(1)}
+    torch.save({"model": saved, "total_steps": 3}, tmp_path / "model_epoch_best.pth")
+    chosen = Chosen("univfd", "", univfd.METHOD(univfd.Params()))
+    paths, path = (), tmp_path / "model_epoch_best.pth"
+    own = Wanted(chosen, path, paths, Zoo("mini", store=tmp_path), Store(tmp_path), "cpu")
+    adopt_copies(chosen.method, own, path, Progress())
+    fit = import_checkpoint(own, path)
+    half = load_half(CLIPVisionModelWithProjection, own.zoo.folder("clip_vit_l14"))
+    assert torch.equal(half.state_dict()[deep], tuned[deep])
+    assert fit.weights["clip_vit_l14"] == own.zoo.hash("clip_vit_l14")
+    named = Wanted(chosen, path, paths, Zoo("mini", {"clip_vit_l14": base}, tmp_path), Store(tmp_path / "b"), "cpu")
+    adopt_copies(chosen.method, named, path, Progress())
+    with pytest.raises(UserError, match="does not belong to the weights beside it") as caught:
+        import_checkpoint(named, path)
+    assert "resblocks.1.mlp.c_fc.weight" in caught.value.exists

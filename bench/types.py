@@ -12,6 +12,8 @@ from bench.recipe import SOURCE, Recipe, content_key
 
 REAL, FAKE = 0, 1
 OK = "ok"
+#: The status of a score that waits for an artefact which could not be made: the next run tries again.
+NO_ARTEFACT = "no_artefact"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,108 +19,51 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench.detector import Detector, Plateau, Schedule, Stage
+from bench.detector import Detector, Plateau, Schedule
 from bench.errors import BenchError
 from bench.kit.checkpoint import JUNK
-from bench.kit.pixels import Pixels
+from bench.kit.early_stop import EarlyStop
+from bench.kit.faults import BadImages, Fault
+from bench.kit.loader import Bench, Views, batches
 from bench.kit.reference import Reference
-from bench.progress import Meter, Progress
 from bench.recipe import content_key
 
 PREDICT_BATCH = 32
 #: Seconds after which a file that nobody writes to any more is what a killed run has left.
 _STALE = 3600
-Batch = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where a fit or a prediction runs and what it reads and reports through."""
+def predict(
+    detector: Detector, model: nn.Module, refs: Sequence[Reference], bench: Bench, lost: dict[str, Fault] | None = None
+) -> list[float]:
+    """Logits of references in order; batches have one fixed size, the last filled up with its last image.
 
-    pixels: Pixels
-    device: str
-    meter: Meter
-    progress: Progress
-    workers: int = 0
-
-
-class Views(torch.utils.data.Dataset[Batch]):
-    """Views of references as tensors, a function of (seed, epoch, image, kind) alone: order and workers are free."""
-
-    def __init__(
-        self, detector: Detector, refs: Sequence[Reference], pixels: Pixels, stage: Stage, seed: tuple[int, int]
-    ) -> None:
-        self._detector, self._refs, self._pixels, self._stage, self._seed = detector, refs, pixels, stage, seed
-        self.ragged = detector.ragged
-
-    def __len__(self) -> int:
-        return len(self._refs)
-
-    def __getitem__(self, index: int) -> Batch:
-        ref = self._refs[index]
-        words = [*self._seed, *(int(ref.item.image_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
-        view = self._detector.view(ref.sample(self._pixels), self._stage, np.random.default_rng(words))
-        return {**view, "label": torch.tensor(ref.label)}
-
-
-def padded(views: Sequence[Batch]) -> Batch:
-    """Views as one batch; planes [..., H, W] of different sizes get zeros at the bottom and the right."""
-    found: Batch = {}
-    for name in views[0]:
-        parts = [view[name] for view in views]
-        sides = [max(part.shape[axis] for part in parts) for axis in (-2, -1)] if parts[0].dim() > 1 else []
-        gaps = [(0, sides[1] - part.shape[-1], 0, sides[0] - part.shape[-2]) if sides else () for part in parts]
-        found[name] = torch.stack([nn.functional.pad(part, gap) for part, gap in zip(parts, gaps, strict=True)])
-    return found
-
-
-def _batches(views: Views, order: Sequence[int], size: int, bench: Bench) -> Iterator[Batch]:
-    sampler = [list(order[start : start + size]) for start in range(0, len(order), size)]
-    loader = torch.utils.data.DataLoader(
-        views, batch_sampler=sampler, num_workers=bench.workers, collate_fn=padded if views.ragged else None
-    )
-    for batch in loader:
-        yield {name: tensor.to(bench.device, non_blocking=True) for name, tensor in batch.items()}
+    A reference that cannot be shown gets NaN, and its fault stands in ``lost`` under its row_id; without ``lost``, and
+    where an artefact is damaged, BadImages is raised.
+    """
+    try:
+        return _predict(detector, model, refs, bench)
+    except BadImages as bad:
+        if lost is None or bad.damaged:
+            raise
+        faults = {fault.index: fault for fault in bad.faults}
+    lost |= {refs[index].item.row_id: fault for index, fault in faults.items()}
+    good = [ref for index, ref in enumerate(refs) if index not in faults]
+    found = iter(_predict(detector, model, good, bench) if good else ())
+    return [float("nan") if index in faults else next(found) for index in range(len(refs))]
 
 
 @torch.no_grad()
-def predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], bench: Bench) -> list[float]:
-    """Logits of references in order; batches have one fixed size, the last filled up with its last image."""
+def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], bench: Bench) -> list[float]:
     model.eval()
     views = Views(detector, refs, bench.pixels, "test", (0, 0))
     spare = -len(refs) % PREDICT_BATCH
     order = [*range(len(refs)), *[len(refs) - 1] * spare]
     logits: list[float] = []
-    for batch in _batches(views, order, PREDICT_BATCH, bench):
+    for batch in batches(views, order, PREDICT_BATCH, bench):
         logits += detector.logit(model, batch).float().cpu().tolist()
         bench.meter.forwards += PREDICT_BATCH
     return logits[: len(refs)]
-
-
-class EarlyStop:
-    """The early stop of the CNNDetection family as a state machine over validation accuracies.
-
-    PeterWang512/CNNDetection@ea0b562:earlystop.py, train.py. Differs in one point: a new stage keeps the best accuracy
-    so far, where the official one forgets it and overwrites the best checkpoint with a worse epoch.
-    """
-
-    def __init__(self, rule: Plateau, lr: float) -> None:
-        self.rule, self.lr, self.best, self.waited, self.stage = rule, lr, float("-inf"), 0, 0
-
-    def step(self, accuracy: float) -> bool:
-        """Take an epoch's accuracy; returns whether it gained enough to be kept as the best. ``lr`` may fall."""
-        if accuracy >= self.best + self.rule.gains[min(self.stage, 1)]:
-            self.best, self.waited = accuracy, 0
-            return True
-        self.waited += 1
-        if self.waited >= self.rule.patience:
-            self.lr, self.waited, self.stage = self.lr * self.rule.factor, 0, self.stage + 1
-        return False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the rate has fallen below its minimum."""
-        return self.lr < self.rule.min_lr * (1 - 1e-6)
 
 
 def _rated(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
@@ -200,7 +142,7 @@ class Training:
         if len(order) > 1 and len(order) % self.plan.batch_size == 1:
             order.append(order[0])  # Batch norm cannot learn from a batch of one.
         views = Views(self.detector, refs, self.bench.pixels, "train", (self.seed, self.epoch))
-        for batch in _batches(views, order, self.plan.batch_size, self.bench):
+        for batch in batches(views, order, self.plan.batch_size, self.bench):
             loss = self.detector.loss(self.model, batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -230,7 +172,7 @@ class Training:
 
     def _calibrate(self, refs: Sequence[Reference]) -> None:
         views = Views(self.detector, refs, self.bench.pixels, "test", (0, 0))
-        self.detector.calibrate(self.model, _batches(views, range(len(refs)), PREDICT_BATCH, self.bench))
+        self.detector.calibrate(self.model, batches(views, range(len(refs)), PREDICT_BATCH, self.bench))
 
     def _validate(self, val: Sequence[Reference]) -> None:
         logits = np.asarray(predict(self.detector, self.model, val, self.bench))
@@ -248,13 +190,17 @@ class Training:
             group["lr"] = rate * group["factor"]
 
 
-def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:
-    """Write weights and the record of a finished fit; the record is written last and makes it finished."""
+def save_weights(model: nn.Module, folder: Path) -> None:
+    """Write the weights of a fit; its record, which makes it finished, is yet to come."""
     folder.mkdir(parents=True, exist_ok=True)
     with _replacing(folder / "model.safetensors") as partial:
         save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, partial)
+
+
+def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> None:
+    """Write weights and the record of a finished fit."""
+    save_weights(model, folder)
     save_record(folder, record)
-    (folder / "state.pt").unlink(missing_ok=True)
 
 
 def save_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -262,6 +208,7 @@ def save_record(folder: Path, record: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with _replacing(folder / "fit.json") as partial:
         partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "state.pt").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from bench.detector import Statistic
+from bench.kit.faults import BadImages, Fault, shown
 from bench.kit.pixels import Pixels
 from bench.kit.reference import Reference
 from bench.progress import Progress
@@ -18,13 +20,24 @@ State = dict[str, Any]
 
 
 def values(method: Statistic, refs: Sequence[Reference], pixels: Pixels, progress: Progress) -> list[float | str]:
-    """The statistic of every reference, in order."""
-    found = []
+    """The statistic of every reference, in order. Raises BadImages naming those that have none."""
+    found: list[float | str] = []
+    faults: list[Fault] = []
     with progress.stage(f"values of {type(method).__name__}", len(refs)) as stage:
-        for ref in refs:
-            found.append(method.value(ref.sample(pixels)))
+        for index, ref in enumerate(refs):
+            value = shown(index, ref, partial(_value, method, ref, pixels))
+            if isinstance(value, Fault):
+                faults.append(value)
+            else:
+                found.append(value)
             progress.advance(stage)
+    if faults:
+        raise BadImages(faults)
     return found
+
+
+def _value(method: Statistic, ref: Reference, pixels: Pixels) -> float | str:
+    return method.value(ref.sample(pixels))
 
 
 def fit(found: Sequence[float | str], labels: Sequence[int]) -> State:

@@ -3,7 +3,9 @@
 A writer owns one shard and adds whole chunks to it: first the tar members, then one line of the index. Only what an
 index line names exists, so a chunk that a crash cut off is simply made again. A closed shard is renamed from
 ``.tar.part`` to ``.tar`` with its index. Any number of writers on any number of hosts need no lock; a record that two
-of them wrote is the same record twice. ``datasets`` reads the shards as WebDataset.
+of them wrote is the same record twice. ``datasets`` reads the shards as WebDataset. A writer whose shard has reached
+:data:`SHARD_BYTES` goes on in another. A record whose bytes are not what was written is dropped by a note in
+``dropped-<uuid>.json``, and made again; nothing else of its shard is.
 """
 
 from __future__ import annotations
@@ -18,10 +20,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bench.errors import BenchError
 from bench.recipe import Recipe
+
+#: Size at which a writer closes its shard and begins the next.
+SHARD_BYTES = 2**30
+
+
+class MissingArtefact(BenchError):
+    """An artefact that is not in the store; ``key`` and ``identity`` say which."""
+
+    def __init__(self, asked: str, exists: str, remedy: str, key: str, identity: str) -> None:
+        super().__init__(asked, exists, remedy)
+        self.key, self.identity = key, identity
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.asked, self.exists, self.remedy, self.key, self.identity)
+
+
+class DamagedArtefact(MissingArtefact):
+    """An artefact whose bytes are not what was written; it has been dropped, and can be made again."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +71,15 @@ class Writer:
     """Adds chunks to one shard; use as given by :meth:`Store.writer`."""
 
     def __init__(self, folder: Path, suffix: str) -> None:
-        self._stem = f"shard-{uuid.uuid4().hex}"
-        self._suffix = suffix
+        self._suffix, self._folder = suffix, folder
         self._tar: BinaryIO | None = None
-        self._folder = folder
 
     def put(self, records: Mapping[str, bytes]) -> dict[str, Place]:
         """Add one chunk; when this returns, all its records survive a kill of the process."""
+        if self._tar is not None and self._tar.tell() >= SHARD_BYTES:
+            self.close()
         if self._tar is None:
+            self._stem = f"shard-{uuid.uuid4().hex}"
             self._tar = (self._folder / f"{self._stem}.tar.part").open("wb")
         start, body, places = self._tar.tell(), io.BytesIO(), {}
         for identity, data in records.items():
@@ -78,15 +99,16 @@ class Writer:
         """End the tar and seal shard and index by renaming them; a shard without a whole chunk is taken away."""
         if self._tar is None:
             return
+        file, self._tar = self._tar, None
         tar, index = (self._folder / f"{self._stem}.{kind}.part" for kind in ("tar", "idx"))
         if not index.exists():
-            self._tar.close()
+            file.close()
             tar.unlink()
             return
-        self._tar.write(b"\0" * 2 * tarfile.BLOCKSIZE)
-        self._tar.flush()
-        os.fsync(self._tar.fileno())
-        self._tar.close()
+        file.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         for part in (tar, index):
             part.replace(part.with_suffix(""))
 
@@ -108,11 +130,24 @@ class Store:
     def _again(self, key: str) -> dict[str, Place]:
         """The index of a recipe with what other processes have added to it since; reads no line twice."""
         places, ends = self._places.get(key, {}), self._ends.get(key, {})
+        gone = self._dropped(key)
         for stem in sorted({path.name.split(".")[0] for path in self._folder(key).glob("shard-*.idx*")}):
             found, ends[stem] = _read_index(self._folder(key) / f"{stem}.idx", ends.get(stem, 0))
-            places |= found
+            places |= {i: place for i, place in found.items() if (i, place.shard, place.offset) not in gone}
         self._places[key], self._ends[key] = places, ends  # Whole or not at all: a file may vanish on the way.
         return places
+
+    def _dropped(self, key: str) -> set[tuple[str, str, int]]:
+        """(image id, shard, offset) of the records that have been found damaged."""
+        notes = self._folder(key).glob("dropped-*.json")
+        return {tuple(json.loads(path.read_text(encoding="ascii"))) for path in notes}
+
+    def _drop(self, recipe: Recipe, identity: str, place: Place) -> None:
+        """Note that a record is damaged: from now on it is missing, here and for other runs that look again."""
+        partial = self._folder(recipe.key) / f"{uuid.uuid4().hex}.part"
+        partial.write_text(json.dumps([identity, place.shard, place.offset]), encoding="ascii")
+        partial.replace(partial.with_name(f"dropped-{partial.stem}.json"))
+        self._places.get(recipe.key, {}).pop(identity, None)
 
     def claim(self, recipe: Recipe, name: str) -> Path:
         """The file by which a run tells others that it is at a chunk of a recipe, see :mod:`bench.run.claims`."""
@@ -124,26 +159,34 @@ class Store:
         return [identity for identity in identities if identity not in known]
 
     def get(self, recipe: Recipe, identity: str) -> bytes:
-        """The artefact's bytes. Raises BenchError if it is missing or its bytes are not what was written."""
+        """The artefact's bytes. Raises MissingArtefact, or DamagedArtefact if they are not what was written."""
         return self.read(recipe, identity)[1]
 
     def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
         """The artefact's payload (``png``, ``txt`` …) and bytes; raises as :meth:`get`."""
         place = self._index(recipe.key).get(identity) or self._again(recipe.key).get(identity)
         if place is None:
-            raise BenchError(
+            raise MissingArtefact(
                 f"The store has no {recipe.engine} artefact for image {identity}.",
                 f"Looked in {self._folder(recipe.key)}.",
                 "Run `python run_bench.py prepare` with the same options first.",
+                recipe.key,
+                identity,
             )
         path = self._folder(recipe.key) / f"{place.shard}.tar"
-        with _open(path) as file:
-            data = os.pread(file.fileno(), place.length, place.offset)
+        try:
+            with _open(path) as file:
+                data = os.pread(file.fileno(), place.length, place.offset)
+        except FileNotFoundError:
+            data = b""
         if _checksum(data) != place.checksum:
-            raise BenchError(
+            self._drop(recipe, identity, place)
+            raise DamagedArtefact(
                 f"The {recipe.engine} artefact of image {identity} is damaged.",
                 f"Its bytes in {path} do not have the checksum they were written with.",
-                f"Delete {path} with its index; the same command then makes its records again.",
+                "It has been dropped: the same command makes this one artefact again.",
+                recipe.key,
+                identity,
             )
         return place.payload, data
 

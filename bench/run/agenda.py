@@ -14,7 +14,8 @@ class Agenda:
     """Hands out units. A recipe's chunks wait for the recipes it stands on; trials wait for all that they read."""
 
     def __init__(self, units: Sequence[Unit], progress: Progress, failed: Mapping[str, str]) -> None:
-        self.units, self._progress = units, progress
+        self.units, self._progress = list(units), progress
+        self.planned = len(self.units)  # Those after came up on the way.
         self.failed = dict(failed)
         self._chunks: dict[str, deque[tuple[int, Chunk]]] = {}
         self._trials: list[tuple[int, Trial]] = []
@@ -86,6 +87,15 @@ class Agenda:
             self._trials.insert(front, (place, unit))
         else:
             self._chunks.setdefault(unit.recipe, deque()).insert(front, (place, unit))
+
+    def replace(self, place: int, parts: Sequence[Chunk]) -> None:
+        """A chunk that was taken is to be done in parts: each can be taken on its own."""
+        unit = self.units[place]
+        if isinstance(unit, Chunk):
+            self._left[unit.recipe] += len(parts) - 1
+            for part in parts:
+                self.units.append(part)
+                self._chunks.setdefault(part.recipe, deque()).append((len(self.units) - 1, part))
 
     @property
     def waiting(self) -> int:

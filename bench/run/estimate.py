@@ -6,6 +6,7 @@ Seconds come from the costs of earlier runs where there are any.
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -74,6 +75,14 @@ def fit_folder(store: Store, key: str) -> Path:
 def is_fitted(store: Store, fit: Fit) -> bool:
     """Whether a fit's checkpoint is finished."""
     return (fit_folder(store, fit.key) / "fit.json").exists()
+
+
+def left_out(store: Store, fit: Fit) -> dict[str, str]:
+    """Images that a finished fit was trained without for want of an artefact, by row_id, with the reason."""
+    path = fit_folder(store, fit.key) / "fit.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found: dict[str, str] = record.get("without_artefacts", {})
+    return found
 
 
 def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:

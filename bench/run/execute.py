@@ -1,41 +1,49 @@
-"""One process's hands: make a chunk of artefacts, train a fit, score its cells; a failure becomes a status."""
+"""Train a fit and score its cells; what fails becomes a status, and one bad image costs itself."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import discover
 from bench.detector import STAGES, Detector, Method, Statistic
 from bench.errors import BenchError
 from bench.kit import network, statistic
+from bench.kit.faults import BadImages, Fault, without
+from bench.kit.loader import Bench
 from bench.kit.pixels import Pixels
 from bench.kit.reference import Reference, permuted, references
 from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
-from bench.recipe import Recipe, content_key
-from bench.recon.batching import chunks, produce
-from bench.recon.engine import Engine
-from bench.recon.presented import PRESENTED, present
-from bench.recon.store import Store, Writer
-from bench.run.claims import Claims
-from bench.run.estimate import fit_folder, is_fitted
-from bench.run.units import Chunk, Methods, Trial, Unit
-from bench.types import OK, Cell, Fit, Item, Job, Plan, Scores
+from bench.recipe import Recipe
+from bench.recon.store import DamagedArtefact, MissingArtefact, Store
+from bench.run.estimate import fit_folder
+from bench.run.left_out import LeftOut, check_labels
+from bench.run.salvage import reason_of
+from bench.run.units import Trial
+from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Scores
+
+#: How often a piece of work is begun anew because of damaged artefacts.
+HEALINGS = 20
+
+
+def _cannot(error: DamagedArtefact) -> None:
+    raise error
 
 
 @dataclass
 class Session:
-    """What an execution works with, and what it did: counts, costs, and the reason of every unit that failed."""
+    """What an execution works with, and what it did: counts, costs, and the reason of every unit that failed.
+
+    ``lost`` says by recipe key and image id why an artefact could not be made.
+    """
 
     store: Store
     zoo: Zoo
@@ -45,125 +53,26 @@ class Session:
     progress: Progress
     meter: Meter = field(default_factory=Meter)
     failed: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, dict[str, str]] = field(default_factory=dict)
     costs: list[tuple[str, str, int, float]] = field(default_factory=list)
+    #: Makes one artefact again; set by who can.
+    remake: Callable[[DamagedArtefact], None] = _cannot
 
     @property
-    def bench(self) -> network.Bench:
+    def bench(self) -> Bench:
         """What the kit needs of it."""
-        return network.Bench(Pixels(self.store), self.device, self.meter, self.progress, self.workers)
+        return Bench(Pixels(self.store), self.device, self.meter, self.progress, self.workers, self.lost)
 
     def attempt(self, key: str, title: str, work: Callable[[], None]) -> bool:
         """Do a unit of work; a failure is told, remembered under ``key`` and stops nothing else."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - the one place where a unit's failure becomes a status
-            reason = error.asked if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+            reason = reason_of(error)
             self.failed[key] = reason
             self.progress.warn(f"failed: {title}: {reason}")
             return False
         return True
-
-
-class Hands:
-    """Does units of a plan one after another; what was loaded last and the open shard serve the next chunk too."""
-
-    def __init__(self, plan: Plan, methods: Methods, session: Session) -> None:
-        self._plan, self._methods, self.session = plan, methods, session
-        self.engine, self.put_off = "", False
-        self._loaded: Engine | None = None
-        self._recipe, self._shard = "", ExitStack()
-        self._writer: Writer | None = None
-        self._chunks = lru_cache(maxsize=4)(lambda job: chunks(plan.jobs[job]))
-        self._claims = Claims(session.progress.note)
-
-    def do(self, unit: Unit, patient: bool = False) -> None:
-        """Do a unit; whatever fails is remembered in the session, with its reason.
-
-        ``put_off`` then says that another run on this store is at it; who is ``patient`` asks again after a moment.
-        """
-        self.put_off = False
-        if isinstance(unit, Trial):
-            self._do_trial(unit, patient)
-        else:
-            self.session.attempt(unit.recipe, unit.title, partial(self._do_chunk, unit, patient))
-
-    def _do_chunk(self, unit: Chunk, patient: bool) -> None:
-        """Make what no other run on this store has made since this one was planned, or is at."""
-        job, store = self._plan.jobs[unit.job], self.session.store
-        chunk = self._chunks(unit.job)[unit.number]
-        wanted = [item.image_id for item in chunk if item.image_id not in unit.there]
-        name = content_key([item.image_id for item in chunk])[:32]
-        claim = self._claims.take(store.claim(job.recipe, name), unit.title, patient)
-        if claim is None:
-            self.put_off = True
-            return
-        with claim:
-            started, left = time.monotonic(), set(store.missing(job.recipe, wanted, anew=True))
-            if left:
-                self._make(job, chunk, left)
-                self.session.costs.append(("artefacts", job.recipe.engine, len(left), time.monotonic() - started))
-
-    def _make(self, job: Job, chunk: Sequence[Item], left: Collection[str]) -> None:
-        store = self.session.store
-        if job.recipe.engine in PRESENTED:
-            payload, records = "png", present(job, chunk, store)
-        else:
-            engine = self._engine(job.recipe)
-            payload, records = engine.payload, produce(job, chunk, engine, Pixels(store))
-        fresh = {identity: data for identity, data in records.items() if identity in left}
-        try:
-            self._shard_of(job.recipe, payload).put(fresh)
-        except OSError:
-            self._seal()  # What it holds whole stays; the next chunk begins another.
-            raise
-        self.session.meter.artefacts_made += len(fresh)
-
-    def _do_trial(self, trial: Trial, patient: bool) -> None:
-        """Train a trial's fit unless it is there or another run on this store is at it, and score its cells."""
-        fit, session = trial.fit, self.session
-        method = self._methods[fit.method, fit.variant].method
-        path = fit_folder(session.store, fit.key).with_suffix(".claim")
-        there = is_fitted(session.store, fit)
-        claim = nullcontext() if there else self._claims.take(path, f"fit of {trial.title}", patient)
-        if claim is None:
-            self.put_off = True
-            return
-        self.close()  # A detector wants the room.
-        with claim:
-            if not is_fitted(session.store, fit):
-                fit_or_tell(trial, method, self._plan, session)
-        with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
-            for cell in trial.cells:
-                _score_or_tell(cell, method, session)
-                session.progress.advance(stage)
-
-    def _engine(self, recipe: Recipe) -> Engine:
-        if self._loaded is None or self.engine != recipe.engine_key:
-            self._loaded, self.engine = None, ""  # Let go of the one before the next takes its room.
-            self.session.progress.note(f"loading {recipe.engine}")
-            engine = discover.engine(recipe.engine)()
-            engine.load(recipe, self.session.zoo, self.session.device, self.session.meter)
-            self._loaded, self.engine = engine, recipe.engine_key
-        return self._loaded
-
-    def _shard_of(self, recipe: Recipe, payload: str) -> Writer:
-        if self._writer is None or self._recipe != recipe.key:
-            self._seal()
-            self._writer = self._shard.enter_context(self.session.store.writer(recipe, payload))
-            self._recipe = recipe.key
-        return self._writer
-
-    def _seal(self) -> None:
-        self._writer, self._recipe = None, ""
-        try:
-            self._shard.close()
-        except OSError as error:  # Its whole chunks can be read as it is.
-            self.session.progress.warn(f"a shard could not be sealed: {type(error).__name__}: {error}")
-
-    def close(self) -> None:
-        """Seal the open shard and let go of the engine."""
-        self._seal()
-        self.engine, self._loaded = "", None
 
 
 def _hashes(method: Method, zoo: Zoo) -> dict[str, str]:
@@ -176,24 +85,49 @@ def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
 
 
 def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
-    """Train one fit to its end and save it."""
-    fit = trial.fit
+    """Train one fit to its end and save it. Images that cannot be shown are left out, named and recorded.
+
+    They are found on the way: the training then begins anew without them, so that its end does not depend on when.
+    """
+    fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
     hashes = _hashes(method, session.zoo)
-    refs = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
-    val = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
-    folder = fit_folder(session.store, fit.key)
-    record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
+    every = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
+    checks = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
+    out = LeftOut.read(folder)
+    while True:
+        refs, val = without(every, out.reasons), without(checks, out.reasons)
+        check_labels(refs, out.reasons)
+        record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
+        try:
+            record |= _learn(trial, method, refs, val, session)
+            break
+        except BadImages as bad:
+            if bad.damaged:
+                raise
+            out.add(bad, session.lost)
+            for row, reason in list(out.reasons.items())[-len(bad.faults) :][:5]:
+                session.progress.warn(f"left out of {trial.title}: {row}: {reason}")
+            out.write(folder)
+    network.save_record(folder, record | out.record())
+    out.remove(folder)
+    session.meter.fits_trained += 1
+
+
+def _learn(
+    trial: Trial, method: Method, refs: Sequence[Reference], val: Sequence[Reference], session: Session
+) -> dict[str, Any]:
+    """Train on references, and save the network if it is one; what the record tells of it."""
+    fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
     if isinstance(method, Statistic):
         found = statistic.values(method, refs, Pixels(session.store), session.progress)
-        record["state"] = statistic.fit(found, [ref.label for ref in refs])
-        network.save_record(folder, record)
-    elif isinstance(method, Detector):
-        training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
-        training.resume()
-        training.run(refs, val, trial.title)
-        record |= {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
-        network.save_model(training.model, folder, record)
-    session.meter.fits_trained += 1
+        return {"state": statistic.fit(found, [ref.label for ref in refs])}
+    if not isinstance(method, Detector):
+        raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
+    training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
+    training.resume()
+    training.run(refs, val, trial.title)
+    network.save_weights(training.model, folder)
+    return {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
 
 
 def describe(fit: Fit) -> Mapping[str, Any]:
@@ -201,16 +135,26 @@ def describe(fit: Fit) -> Mapping[str, Any]:
     return {name: value for name, value in vars(fit).items() if name != "key"} | {"key": fit.key}
 
 
-def score(method: Method, fit: Fit, refs: tuple[Reference, ...], session: Session) -> list[float]:
-    """Logits of references by a finished fit."""
+def score(
+    method: Method, fit: Fit, refs: tuple[Reference, ...], session: Session, lost: dict[str, Fault]
+) -> list[float]:
+    """Logits of references by a finished fit; NaN for one that cannot be shown, and its fault in ``lost`` by row_id."""
     folder = fit_folder(session.store, fit.key)
     if isinstance(method, Statistic):
         state = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["state"]
-        return statistic.logits(state, statistic.values(method, refs, Pixels(session.store), session.progress))
+        try:
+            found = statistic.values(method, refs, Pixels(session.store), session.progress)
+        except BadImages as bad:
+            if bad.damaged:
+                raise
+            lost |= {fault.row_id: fault for fault in bad.faults}
+            found = statistic.values(method, without(refs, lost), Pixels(session.store), session.progress)
+        logits = iter(statistic.logits(state, found))
+        return [float("nan") if ref.item.row_id in lost else next(logits) for ref in refs]
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
     model = network.load_model(method, _folders(fit, session.zoo), folder, session.device)
-    return network.predict(method, model, refs, session.bench)
+    return network.predict(method, model, refs, session.bench, lost)
 
 
 def score_cell(cell: Cell, method: Method, session: Session) -> None:
@@ -218,23 +162,30 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
     refs = references(method, [cell.test], _hashes(method, session.zoo), "test")
     if cell.perturbation == "permuted":
         refs = permuted(refs, cell.fit.seed)
-    logits = dict(zip((ref.item.row_id for ref in refs), score(method, cell.fit, refs, session), strict=True))
+    lost: dict[str, Fault] = {}
+    logits = dict(zip((r.item.row_id for r in refs), score(method, cell.fit, refs, session, lost), strict=True))
+    reasons = {row: fault.reason(session.lost) for row, fault in lost.items()}
+    bad = {row: "the score is not finite" for row, value in logits.items() if not np.isfinite(value)} | reasons
+    if len(bad) == len(logits) and logits:
+        first = next(iter(bad.values()))
+        why = "The fit has diverged." if not lost else "None of its images can be shown."
+        raise BenchError(f"None of the {len(logits)} scores is finite: {first}.", why, "See the reasons above.")
     items = cell.test.items
-    values = tuple(logits.get(item.row_id, float("nan")) for item in items)
-    bad = {row for row, value in logits.items() if not np.isfinite(value)}
-    if len(bad) == len(logits):
-        raise BenchError(
-            f"None of the {len(logits)} scores is finite.", "The fit has diverged.", "Lower the learning rate."
-        )
+    waiting = {row for row, fault in lost.items() if isinstance(fault.error, MissingArtefact)}
     scores = Scores(
         tuple(i.row_id for i in items),
         tuple(i.image_id for i in items),
         tuple(i.label for i in items),
-        values,
-        tuple("failed" if i.row_id in bad else i.status for i in items),
-        tuple("the score is not finite" if i.row_id in bad else i.reason for i in items),
+        tuple(logits.get(item.row_id, float("nan")) for item in items),
+        tuple(NO_ARTEFACT if i.row_id in waiting else "failed" if i.row_id in bad else i.status for i in items),
+        tuple(bad.get(i.row_id, i.reason) for i in items),
     )
     session.results.write_scores(session.results.scores_path(cell), scores, cell.key)
+    if reasons:
+        row, reason = next(iter(reasons.items()))
+        session.progress.warn(
+            f"{len(reasons)} of {len(items)} images of {cell.title} have no score, as {row}: {reason}"
+        )
 
 
 def write_probes(plan: Plan, session: Session) -> None:
@@ -246,13 +197,35 @@ def write_probes(plan: Plan, session: Session) -> None:
         if blocked is not None:
             session.failed[probe.key] = blocked
         elif not session.results.has_scores(path, probe.key):
-            items = probe.slice.usable
+            gone = session.lost.get(probe.recipe.key, {})
+            items = [item for item in probe.slice.usable if item.image_id not in gone]
+            if len(items) < len(probe.slice.usable):
+                title = f"{probe.name} of {probe.slice.name}"
+                session.progress.warn(f"{len(probe.slice.usable) - len(items)} images have no {title}")
             values = [float(pixels.artefact(probe.recipe, item)) for item in items]
-            session.results.write_probe(path, items, values, probe.key)
+            session.results.write_probe(path, items, values, "" if gone else probe.key)  # Measured again next time.
 
 
 def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
     return next((session.failed[key] for key in recipes if key in session.failed), None)
+
+
+def healed(work: Callable[[], None], session: Session) -> None:
+    """Do a piece of work; artefacts that are found damaged on the way are made again, and it is done anew."""
+    for _ in range(HEALINGS):
+        try:
+            work()
+            return
+        except DamagedArtefact as error:
+            damaged = [error]
+        except BadImages as bad:
+            if not bad.damaged:
+                raise
+            damaged = bad.damaged
+        for one in damaged:
+            session.progress.note(f"{one.asked} It is made again.")
+            session.remake(one)
+    work()
 
 
 def fit_or_tell(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
@@ -261,12 +234,17 @@ def fit_or_tell(trial: Trial, method: Method, plan: Plan, session: Session) -> N
     reason = _blocked(fit.recipes, session)
     if reason is not None:
         session.failed[fit.key] = reason
-    elif session.attempt(fit.key, f"fit of {trial.title}", partial(train, trial, method, plan, session)):
+    elif session.attempt(
+        fit.key, f"fit of {trial.title}", partial(healed, partial(train, trial, method, plan, session), session)
+    ):
         images = sum(len(plan.slices[key].usable) for key in fit.train)
         session.costs.append(("fit", fit.label, images, time.monotonic() - started))
 
 
-def _score_or_tell(cell: Cell, method: Method, session: Session) -> None:
+def score_or_tell(cell: Cell, method: Method, session: Session) -> None:
+    """Score a cell, or remember why not; what is scored already is left."""
+    if session.results.has_scores(session.results.scores_path(cell), cell.key):
+        return
     if cell.fit.key in session.failed:
         session.failed[cell.key] = session.failed[cell.fit.key]
         return
@@ -279,7 +257,7 @@ def _score_or_tell(cell: Cell, method: Method, session: Session) -> None:
         session.failed[cell.key] = reason
         return
     started = time.monotonic()
-    if session.attempt(cell.key, cell.title, partial(score_cell, cell, method, session)):
+    if session.attempt(cell.key, cell.title, partial(healed, partial(score_cell, cell, method, session), session)):
         session.costs.append(("score", cell.fit.label, len(cell.test.usable), time.monotonic() - started))
 
 

@@ -31,7 +31,8 @@ from bench.progress import Meter, Progress
 from bench.recon.store import Store
 from bench.run.agenda import Agenda
 from bench.run.estimate import rates
-from bench.run.execute import Hands, Session
+from bench.run.execute import Session
+from bench.run.hands import Hands
 from bench.run.units import Chunk, Methods, Trial, Unit, cut_fits, cut_jobs
 from bench.types import Cell, Plan
 
@@ -62,6 +63,7 @@ class _Outcome:
     costs: list[tuple[str, str, int, float]] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     put_off: bool = False
+    lost: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class _Relay(Progress):
@@ -95,6 +97,20 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+@dataclass(frozen=True)
+class Order:
+    """A unit for a process to do: its place, what has failed and been lost so far, and whether to wait for others.
+
+    ``unit`` is given where it came up after the process was started.
+    """
+
+    place: int
+    failed: dict[str, str]
+    patient: bool
+    lost: dict[str, dict[str, str]]
+    unit: Unit | None = None
+
+
 def _serve(pipe: Connection, file: str) -> None:
     """Do the units whose places come through a pipe, until None comes; ``file`` holds the task."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -105,11 +121,13 @@ def _serve(pipe: Connection, file: str) -> None:
     hands = Hands(task.plan, task.methods, session)
     pipe.send(("ready",))
     while (order := pipe.recv()) is not None:
-        place, known, patient = order
-        session.failed = dict(known)
-        hands.do(task.units[place], patient)
-        failed = {key: reason for key, reason in session.failed.items() if key not in known}
-        pipe.send(("done", _Outcome(failed, session.costs, session.meter, hands.put_off), hands.engine))
+        session.failed = dict(order.failed)
+        session.lost.clear()
+        session.lost |= {key: dict(some) for key, some in order.lost.items()}
+        hands.do(order.unit or task.units[order.place], order.patient)
+        failed = {key: reason for key, reason in session.failed.items() if key not in order.failed}
+        done = _Outcome(failed, session.costs, session.meter, hands.put_off, session.lost)
+        pipe.send(("done", done, hands.engine))
         session.costs = []
         session.meter.reset()
     hands.close()
@@ -135,7 +153,7 @@ class Worker:
         self.engine = ""
         self.stages: dict[int, int] = {}
 
-    def send(self, order: tuple[int, dict[str, str], bool] | None) -> None:
+    def send(self, order: Order | None) -> None:
         """Give an order. One that cannot be given is noticed when the pipe is read: it ends there."""
         with suppress(OSError):
             self.pipe.send(order)
@@ -188,7 +206,9 @@ class Pool:
                 if worker.place is not None:
                     unit = self._agenda.units[worker.place]
                     worker.engine = unit.engine if isinstance(unit, Chunk) else ""
-                    worker.send((worker.place, self._agenda.failed, worker.place in self._agenda.put_back))
+                    patient, late = worker.place in self._agenda.put_back, worker.place >= self._agenda.planned
+                    failed, lost = dict(self._agenda.failed), self._session.lost
+                    worker.send(Order(worker.place, failed, patient, lost, unit if late else None))
         busy = any(worker.place is not None for worker in self._workers)
         if not busy and self._agenda.waiting and all(worker.ready for worker in self._workers):
             raise RuntimeError(f"{self._agenda.waiting} units wait for something that nobody makes.")
@@ -226,6 +246,8 @@ class Pool:
         place, worker.place, worker.engine = worker.place, None, engine
         self._session.costs += outcome.costs
         self._session.meter.add(outcome.meter)
+        for key, lost in outcome.lost.items():
+            self._session.lost.setdefault(key, {}).update(lost)
         self._agenda.finished(place, outcome.failed, outcome.put_off)
 
     def _bury(self, worker: Worker) -> None:
@@ -252,12 +274,23 @@ class Pool:
             self._session.progress.warn(f"a process ended ({why}); once more: {unit.title}")
             self._agenda.again(place)
             return
-        reason = (
-            f"{_TRIES} processes ended while they did it (the last: {why}); with fewer --processes each has more room"
-        )
+        reason = f"{_TRIES} processes ended over it (the last: {why}); with fewer --processes each has more room"
+        if isinstance(unit, Chunk) and unit.wanted:
+            self._narrow(place, unit, reason)
+            return
         self._session.progress.warn(f"failed: {unit.title}: {reason}")
         keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(cell.key for cell in self._open(unit))]
         self._agenda.finished(place, dict.fromkeys(keys, reason))
+
+    def _narrow(self, place: int, unit: Chunk, reason: str) -> None:
+        """A chunk that ends processes is halved, until the image that does it is alone and lost."""
+        if len(unit.wanted) > 1:
+            self._session.progress.warn(f"in halves: {unit.title}: {reason}")
+            self._agenda.replace(place, unit.halves())
+            return
+        self._session.progress.warn(f"quarantined image {unit.wanted[0]} for {unit.title}: {reason}")
+        self._session.lost.setdefault(unit.recipe, {})[unit.wanted[0]] = reason
+        self._agenda.finished(place, {})
 
     def _open(self, trial: Trial) -> list[Cell]:
         results = self._session.results

@@ -14,6 +14,7 @@ from bench.detector import Detector
 from bench.device import Processes
 from bench.errors import UserError
 from bench.kit import checkpoint, network
+from bench.kit.faults import Fault
 from bench.kit.reference import references, substituted
 from bench.ledger.folder import Results
 from bench.models.embedded import whole
@@ -60,8 +61,9 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     hashes = {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}
     refs = references(method, [part], hashes, "test", ready)
     fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
+    lost: dict[str, Fault] = {}
     try:
-        found = execute.score(method, fit, refs, session) if refs else []
+        found = execute.score(method, fit, refs, session, lost) if refs else []
     except (ValueError, RuntimeError) as error:
         if isinstance(wanted.fit, Fit) and not wanted.artefacts:
             raise  # Nothing of the user's is in it.
@@ -71,7 +73,8 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
             "Weights and artefacts must have the sizes that the method is scored with (`list methods --json`).",
         ) from error
     logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))
-    return [_line(item, logits.get(item.row_id), wanted.chosen.label, fit) for item in part.items]
+    why = {row: fault.reason(session.lost) for row, fault in lost.items()}
+    return [_line(i, logits.get(i.row_id), wanted.chosen.label, fit, why.get(i.row_id, "")) for i in part.items]
 
 
 def adopt_copies(method: Detector, wanted: Wanted, path: Path, progress: Progress) -> None:
@@ -133,11 +136,11 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
     return fit
 
 
-def _line(item: Item, logit: float | None, method: str, fit: Fit) -> dict[str, Any]:
+def _line(item: Item, logit: float | None, method: str, fit: Fit, why: str) -> dict[str, Any]:
     target = fit.task.partition(":")[2] or "fake"
     status, reason = item.status, "" if item.status == OK else item.reason
     if logit is not None and not math.isfinite(logit):
-        logit, status, reason = None, "failed", "the score is not finite"
+        logit, status, reason = None, "failed", why or "the score is not finite"
     chance = None if logit is None else 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
     return {
         "path": str(item.path),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.detector import STAGES, Method
 from bench.ledger.folder import Results
 from bench.recipe import Recipe
 from bench.recon.batching import chunks, missing_chunks
 from bench.recon.store import Store
-from bench.run.estimate import Rates, is_fitted
+from bench.run.estimate import Rates, is_fitted, left_out
 from bench.run.request import Chosen
 from bench.types import Cell, Fit, Plan, Slice
 
@@ -27,7 +27,8 @@ class Chunk:
     """One chunk of a job's images to make artefacts of.
 
     ``job`` is the job's place in the plan, ``number`` the chunk's in the job, ``engine`` what has to be loaded for it,
-    ``images`` how many are made, ``there`` those of the chunk that are not, ``after`` the recipes that must be whole.
+    ``images`` how many are made, ``after`` the recipes that must be whole. ``wanted`` are the ids of the images whose
+    artefacts are kept; the chunk is computed whole, so that its batches are the same, unless they go ``alone``.
     """
 
     job: int
@@ -38,7 +39,17 @@ class Chunk:
     images: int
     seconds: float
     after: frozenset[str]
-    there: frozenset[str] = frozenset()
+    wanted: tuple[str, ...] = ()
+    alone: bool = False
+
+    def halves(self) -> tuple[Chunk, Chunk]:
+        """The two halves of what is wanted, each computed alone."""
+        middle = len(self.wanted) // 2
+        first, second = (
+            replace(self, wanted=part, images=len(part), alone=True)
+            for part in (self.wanted[:middle], self.wanted[middle:])
+        )
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,10 @@ def cut_jobs(plan: Plan, store: Store, rates: Rates) -> list[Chunk]:
         title = f"{recipe.engine} artefacts" + (f", {job.slice.protocol}" if recipe != job.slice.image else "")
         members = chunks(job)
         for number, there in missing_chunks(job, store, claimed[recipe.key]):
-            size = len(members[number]) - len(there)
+            wanted = tuple(item.image_id for item in members[number] if item.image_id not in there)
             seconds = len(members[number]) * rates.artefact(recipe)
-            found.append(Chunk(place, number, recipe.key, recipe.engine_key, title, size, seconds, after, there))
+            work = (recipe.engine_key, title, len(wanted), seconds, after, wanted)
+            found.append(Chunk(place, number, recipe.key, *work))
     return found
 
 
@@ -83,7 +95,7 @@ def cut_fits(
         if not results.has_scores(results.scores_path(cell), cell.key):
             cells[cell.fit.key].append(cell)
     for fit in plan.fits:
-        mine, fitted = tuple(cells[fit.key]), is_fitted(store, fit)
+        mine, fitted = tuple(cells[fit.key]), is_fitted(store, fit) and not left_out(store, fit)
         if fitted and not mine:
             continue
         images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.train)

@@ -13,6 +13,7 @@ from bench.detector import STAGES, Detector, Facts, Sample, Statistic
 from bench.errors import UserError
 from bench.kit import network, statistic
 from bench.kit.geometry import center_crop_arr, fit_long_side, limit_sides
+from bench.kit.loader import Bench, padded
 from bench.kit.reference import Reference, permuted, references
 from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
@@ -104,7 +105,7 @@ def weights(method):
 
 
 def bench(pixels=None):
-    return network.Bench(pixels or ToyPixels(), "cpu", Meter(), Progress())
+    return Bench(pixels or ToyPixels(), "cpu", Meter(), Progress())
 
 
 def toy_auc(method, model, start):
@@ -252,7 +253,7 @@ def test_every_image_size_gives_one_shape_of_input(name, size):
         views = [method.view(r.sample(ToyPixels()), stage, np.random.default_rng(0)) for r in (ref, odd_ref)]
         shapes = {n: {tuple(view[n].shape) for view in views} for n in views[0] if n not in free}
         assert {n: len(found) for n, found in shapes.items()} == dict.fromkeys(shapes, 1)
-        batch = (network.padded if method.ragged else torch.utils.data.default_collate)(views)
+        batch = (padded if method.ragged else torch.utils.data.default_collate)(views)
         assert {len(tensor) for tensor in batch.values()} == {len(views)}
 
 

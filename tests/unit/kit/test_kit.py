@@ -11,8 +11,10 @@ from torchvision.transforms import v2
 from bench.detector import Example, Plateau, Schedule
 from bench.errors import BenchError
 from bench.kit import network, statistic
+from bench.kit.early_stop import EarlyStop
 from bench.kit.geometry import center_crop_arr, crop, resize_short_side
-from bench.kit.network import Bench, EarlyStop, Training, _rated, padded
+from bench.kit.loader import Bench, padded
+from bench.kit.network import Training, _rated
 from bench.kit.reference import Reference, permuted
 from bench.progress import Meter, Progress
 from bench.types import Slice

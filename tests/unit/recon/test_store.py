@@ -1,12 +1,14 @@
 import json
 import multiprocessing
+import pickle
 import tarfile
 
 import pytest
 
 from bench.errors import BenchError
 from bench.recipe import SOURCE, Recipe
-from bench.recon.store import Store
+from bench.recon import store as stores
+from bench.recon.store import DamagedArtefact, Store
 
 RECIPE = Recipe("ddim_inversion", 1, {"steps": 2}, inputs={"image": SOURCE})
 RECORDS = {f"{n:032x}": bytes([n]) * (100 * n + 1) for n in range(9)}
@@ -149,5 +151,53 @@ def test_a_shard_that_is_sealed_while_it_is_listed_is_read(tmp_path, monkeypatch
     store, reader = Store(tmp_path), Store(tmp_path)
     fill(store, RECORDS)
     listed = [path.with_name(path.name + ".part") for path in folder_of(store).glob("shard-*.idx")]
-    monkeypatch.setattr(type(folder_of(store)), "glob", lambda self, pattern: iter(listed))
+    monkeypatch.setattr(
+        type(folder_of(store)), "glob", lambda self, pattern: iter(listed if "shard" in pattern else ())
+    )
     assert reader.missing(RECIPE, RECORDS) == []
+
+
+def flip(store, identity):
+    """Change one byte of a record on disk; returns its shard."""
+    place = store._index(RECIPE.key)[identity]
+    path = folder_of(store) / f"{place.shard}.tar"
+    with path.open("r+b") as file:
+        file.seek(place.offset + place.length // 2)
+        byte = file.read(1)
+        file.seek(place.offset + place.length // 2)
+        file.write(bytes([byte[0] ^ 0x10]))
+    return path
+
+
+def test_only_a_damaged_record_is_dropped_and_made_again(tmp_path):
+    fill(Store(tmp_path), RECORDS)
+    name = sorted(RECORDS)[4]
+    flip(Store(tmp_path), name)
+    store, other = Store(tmp_path), Store(tmp_path)
+    assert other.missing(RECIPE, RECORDS) == []
+    with pytest.raises(DamagedArtefact, match="damaged") as caught:
+        store.get(RECIPE, name)
+    assert (caught.value.key, caught.value.identity) == (RECIPE.key, name)
+    assert store.missing(RECIPE, RECORDS) == [name]
+    assert other.missing(RECIPE, RECORDS, anew=True) in ([], [name])
+    assert Store(tmp_path).missing(RECIPE, RECORDS) == [name]
+    fill(Store(tmp_path), {name: RECORDS[name]})
+    whole = Store(tmp_path)
+    assert {n: whole.get(RECIPE, n) for n in RECORDS} == RECORDS
+
+
+def test_a_damaged_artefact_survives_pickling(tmp_path):
+    error = pickle.loads(pickle.dumps(DamagedArtefact("a", "b", "c", "key", "id")))
+    assert isinstance(error, DamagedArtefact)
+    assert (error.asked, error.remedy, error.key, error.identity) == ("a", "c", "key", "id")
+
+
+def test_shards_have_a_bounded_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "SHARD_BYTES", 2000)
+    fill(Store(tmp_path), RECORDS)
+    shards = sorted(folder_of(Store(tmp_path)).glob("shard-*.tar"))
+    assert len(shards) > 1
+    largest = max(len(data) for data in RECORDS.values())
+    assert all(path.stat().st_size <= 2000 + 3 * (largest + 2 * 512) + 2 * 512 for path in shards)
+    store = Store(tmp_path)
+    assert {name: store.get(RECIPE, name) for name in RECORDS} == RECORDS

@@ -13,7 +13,8 @@ from bench.recon.engine import Engine
 from bench.recon.store import Store, Writer
 from bench.run import claims
 from bench.run.estimate import Rates
-from bench.run.execute import Hands, Session
+from bench.run.execute import Session
+from bench.run.hands import Hands
 from bench.run.units import cut_jobs
 from bench.types import Job, Plan, Slice
 from tests.conftest import item, picture

@@ -1,6 +1,7 @@
 """A pool outlives its processes: one that dies costs a second try, not the run."""
 
 import multiprocessing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,7 @@ class Fake:
 
     def send(self, order):
         if order is not None and not self._theirs.closed:
-            self._acts(order[0], order[1], self._theirs)
+            self._acts(order.place, order.failed, self._theirs)
 
     def end(self, progress):
         self.ended = True
@@ -68,7 +69,7 @@ def pooled(units, *workers):
     """A pool whose processes are these, in the order in which they are started."""
     told, started = Warned(), []
     session = SimpleNamespace(
-        progress=told, costs=[], meter=Meter(), results=SimpleNamespace(has_scores=lambda *_: False)
+        progress=told, costs=[], lost={}, meter=Meter(), results=SimpleNamespace(has_scores=lambda *_: False)
     )
     agenda = Agenda(units, told, {})
 
@@ -151,3 +152,29 @@ def test_failures_are_known_to_those_who_come_after():
     pool.run(1)
     assert seen == [(0, {}), (2, {"a": "broken"}), (3, {"a": "broken"})]
     assert agenda.failed == {"a": "broken"}
+
+
+def test_a_chunk_that_ends_processes_is_halved_until_its_image_is_alone():
+    """Of four images one ends every process that computes it: the other three are made."""
+    ids = ("aa", "bb", "cc", "dd")
+    units = (replace(chunk("a", 0), wanted=ids, images=4),)
+    made = []
+
+    class Honest(Fake):
+        def send(self, order):
+            if order is None or self._theirs.closed:
+                return
+            unit = order.unit or units[order.place]
+            if "cc" in unit.wanted:
+                self._theirs.close()
+                return
+            made.extend(unit.wanted)
+            self._theirs.send(("done", outcome(), "a"))
+
+    pool, agenda, session, _ = pooled(units, *[lambda: Honest(None)] * 9)
+    pool.run(1)
+    assert sorted(made) == ["aa", "bb", "dd"]
+    assert agenda.failed == {}
+    assert list(session.lost) == ["a"]
+    assert "processes ended over it" in session.lost["a"]["cc"]
+    assert agenda.waiting == 0

@@ -110,9 +110,6 @@ class Agenda:
             self.again(place)
             return
         self.failed.update(failed)
-        self._count(unit)
-
-    def _count(self, unit: Unit) -> None:
         if isinstance(unit, Chunk):
             self._left[unit.recipe] -= 1
         title, size = _bar(unit)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+#: Width and height of three test images.
+SIZES = ((300, 260), (224, 224), (180, 400))
 #: Token numbers of two texts.
 TEXTS = ((3, 7, 9), (4, 4, 21, 30, 8))
 

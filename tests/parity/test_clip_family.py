@@ -22,8 +22,8 @@ from methods._parts.hybrid import Hybrid
 from methods._parts.spectrum import linear, log_dct, shallow_cnn
 from tests.parity import openai
 from tests.parity.channels_last import COEFFICIENTS, drawn
-from tests.parity.make import SIZES, TEXTS, convnext_views
-from tests.parity.seeded import fill, image, tensor
+from tests.parity.make import convnext_views
+from tests.parity.seeded import SIZES, TEXTS, fill, image, tensor
 from tests.parity.test_parity import numbers
 
 #: The names and shapes of the small CLIP in OpenAI's layout.

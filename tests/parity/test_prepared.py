@@ -14,8 +14,7 @@ from bench.recon.engine import Request
 from bench.recon.engines.discriminator_gradient import DiscriminatorGradient
 from bench.recon.engines.noise_residual import NoiseResidual
 from methods._parts.tensors import imagenet
-from tests.parity.make import SIZES
-from tests.parity.seeded import fill, image
+from tests.parity.seeded import SIZES, fill, image
 from tests.parity.test_parity import numbers
 
 

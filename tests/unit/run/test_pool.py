@@ -9,7 +9,8 @@ import pytest
 from bench.errors import BenchError
 from bench.progress import Meter
 from bench.run.agenda import Agenda
-from bench.run.pool import Pool, _Outcome
+from bench.run.pool import Pool
+from bench.run.worker import Outcome, Worker
 from tests.unit.run.test_agenda import Told, chunk, trial
 
 
@@ -29,6 +30,8 @@ class Fake:
         if order is not None and not self._theirs.closed:
             self._acts(order.place, order.failed, self._theirs)
 
+    report = Worker.report
+
     def end(self, progress):
         self.ended = True
         while self.stages:
@@ -39,7 +42,7 @@ class Fake:
 def outcome(**failed):
     meter = Meter()
     meter.forwards = 10
-    return _Outcome(failed, [("fit", "gramnet", 5, 1.0)], meter)
+    return Outcome(failed, [("fit", "gramnet", 5, 1.0)], meter)
 
 
 def good(place, known, pipe):

@@ -62,6 +62,14 @@ def pin() -> None:
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 
+def spread() -> None:
+    """Let one computation use every core, where no number has to be the same on another machine."""
+    import joblib
+    import torch
+
+    torch.set_num_threads(max(1, int(joblib.cpu_count())))
+
+
 def _number(path: str) -> int | None:
     """The number in a file of the system; None where there is none (``max``, or no such file)."""
     try:

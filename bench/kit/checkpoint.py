@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bench.detector import Detector
 from bench.errors import UserError, what_is
-from bench.nets.loading import differences
+from bench.nets.loading import differences, not_finite
 
 #: Where training scripts put the weights in their files, from the outside in.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "netC")
@@ -177,7 +177,7 @@ def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], pa
             told,
             "Name the variant that it was trained as, or another checkpoint; nothing was scored.",
         )
-    broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    broken = not_finite(state)
     if broken:
         raise UserError(
             f"{path} has values that are not finite.", f"The first is in {broken[0]}.", "Download it again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,11 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a fit or a prediction runs and what it reads and reports through."""
+    """Where a fit or a prediction runs and what it reads and reports through.
+
+    ``exact``: predictions in batches of one size, whose last bits do not depend on how many images there are. Else the
+    last batch is as small as it is, and the next is loaded while one is computed.
+    """
 
     pixels: Pixels
     device: str
@@ -28,6 +33,7 @@ class Bench:
     progress: Progress
     workers: int = 0
     lost: Lost = field(default_factory=dict)
+    exact: bool = True
 
 
 class Views(torch.utils.data.Dataset[Batch | Fault]):
@@ -99,3 +105,12 @@ def batches(views: Views, order: Sequence[int], size: int, bench: Bench) -> Iter
         if isinstance(batch, list):
             raise BadImages(_sweep(views, order, batch, bench))
         yield {name: tensor.to(bench.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each loaded by another thread while the one before is computed."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch

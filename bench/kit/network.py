@@ -24,7 +24,7 @@ from bench.errors import BenchError
 from bench.kit.checkpoint import JUNK
 from bench.kit.early_stop import EarlyStop
 from bench.kit.faults import BadImages, Fault
-from bench.kit.loader import Bench, Views, batches
+from bench.kit.loader import Bench, Views, ahead, batches
 from bench.kit.reference import Reference
 from bench.recipe import content_key
 
@@ -57,12 +57,13 @@ def predict(
 def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], bench: Bench) -> list[float]:
     model.eval()
     views = Views(detector, refs, bench.pixels, "test", (0, 0))
-    spare = -len(refs) % PREDICT_BATCH
+    spare = -len(refs) % PREDICT_BATCH if bench.exact else 0
     order = [*range(len(refs)), *[len(refs) - 1] * spare]
+    loaded = batches(views, order, PREDICT_BATCH, bench)
     logits: list[float] = []
-    for batch in batches(views, order, PREDICT_BATCH, bench):
+    for batch in loaded if bench.exact else ahead(loaded):
         logits += detector.logit(model, batch).float().cpu().tolist()
-        bench.meter.forwards += PREDICT_BATCH
+        bench.meter.forwards += len(batch["label"])
     return logits[: len(refs)]
 
 
@@ -229,7 +230,6 @@ def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, de
 
     Raises BenchError for a file that is not what was written.
     """
-    model = detector.build(weights)
     try:
         state = load_file(folder / "model.safetensors")
     except (SafetensorError, FileNotFoundError) as error:
@@ -238,5 +238,18 @@ def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, de
             "Its model.safetensors is not what was written.",
             "Delete that folder; the same command then makes it again.",
         ) from error
-    model.load_state_dict(state, strict=True)
+    model = _allocated(detector, weights)
+    meta = any(tensor.is_meta for tensor in model.state_dict().values())
+    model.load_state_dict(state, strict=True, assign=meta)
     return model.to(device).eval()
+
+
+def _allocated(detector: Detector, weights: Mapping[str, Path]) -> nn.Module:
+    """A module to load a fit into; without values where it can be, as drawing them first costs more than loading."""
+    if weights or detector.companions():
+        return detector.build(weights)
+    with torch.device("meta"):
+        model = detector.build({})
+    kept = set(model.state_dict())
+    other = [name for name, _ in model.named_buffers() if name not in kept]
+    return detector.build({}) if other else model  # A constant that no file holds has to be computed.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -21,13 +23,35 @@ def files_of(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
-def hash_of(folder: Path, files: list[Path]) -> str:
-    """Content hash of files by their relative names and bytes."""
-    digests = []
-    for path in files:
+class _Digests:
+    """SHA-256 of files, remembered below the store while their size and modification time are the same."""
+
+    def __init__(self, store: Path) -> None:
+        self._file = store / "index" / "weights.jsonl"
+        self._known: dict[str, tuple[list[int], str]] = {}
+        if self._file.exists():
+            for line in self._file.read_text(encoding="utf-8").splitlines():
+                try:
+                    path, stamp, digest = json.loads(line)
+                except ValueError:
+                    continue  # The last line of a run that was killed.
+                self._known[path] = (stamp, digest)
+
+    def of(self, path: Path) -> str:
+        """The digest of a file."""
+        status = path.stat()
+        name, stamp = str(path.absolute()), [status.st_size, status.st_mtime_ns]
+        known = self._known.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
         with path.open("rb") as file:
-            digests.append([path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()])
-    return content_key(digests)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known[name] = (stamp, digest)
+        with suppress(OSError):  # Where nothing can be written it is computed again.
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, stamp, digest]) + "\n")
+        return digest
 
 
 class Zoo:
@@ -40,6 +64,7 @@ class Zoo:
         self._own: dict[str, Path] = {}
         self._hashes: dict[str, str] = {}
         self._whole: set[Path] = set()
+        self._digests = _Digests(store)
         for role, folder in (own or {}).items():
             self.adopt(role, folder)
         if source not in ("mini", "hub") and not Path(source).is_dir():
@@ -118,8 +143,13 @@ class Zoo:
         """Content hash of a role's files, computed once a run."""
         if role not in self._hashes:
             folder = self.folder(role)
-            self._hashes[role] = hash_of(folder, files_of(folder, self.model(role).files))
+            files = files_of(folder, self.model(role).files)
+            self._hashes[role] = content_key([[f.relative_to(folder).as_posix(), self._digests.of(f)] for f in files])
         return self._hashes[role]
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a file; computed again only where the file has changed."""
+        return self._digests.of(file)
 
     def size(self, role: str) -> int:
         """Bytes of a role's files."""

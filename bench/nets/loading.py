@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,12 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + more
 
 
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """The tensors with values that are not finite, sorted: a sum is finite where all its terms are, and is one pass."""
+    floats = ((name, t) for name, t in state.items() if t.is_floating_point())
+    return sorted(name for name, t in floats if not math.isfinite(float(t.sum(dtype=torch.float32))))
+
+
 def load_strictly(
     network: nn.Module, state: Mapping[str, Tensor], file: Path, what: str, spared: Sequence[str] = ()
 ) -> None:
@@ -43,7 +50,7 @@ def load_strictly(
     """
     wanted = {name: t for name, t in network.state_dict().items() if not name.startswith(tuple(spared))}
     told = differences(wanted, state, {name for name in wanted if name.endswith("num_batches_tracked")})
-    broken = sorted(n for n, t in state.items() if t.is_floating_point() and not torch.isfinite(t).all())
+    broken = not_finite(state)
     if not told and broken:
         told = f"Values that are not finite: {some(broken)}."
     if told:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging
 
 from bench.errors import UserError, what_is
-from bench.nets.loading import some
+from bench.nets.loading import not_finite, some
 
 #: Constants that old files hold and new classes compute.
 _CONSTANTS = ("position_ids",)
@@ -57,11 +56,11 @@ def load_pretrained(kind: Any, folder: Path, other: Sequence[str] = (), **option
 def check_finite(model: nn.Module, file: Path, what: str) -> None:
     """Raise UserError naming the tensors of a model that hold values that are not finite."""
     state = model.state_dict()
-    broken = [name for name, t in state.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    broken = not_finite(state)
     if broken:
         raise UserError(
             f"{file} holds a {what} with values that are not finite.",
-            f"In: {some(sorted(broken))}.",
+            f"In: {some(broken)}.",
             "Copy or download it again.",
         )
 

@@ -55,13 +55,17 @@ class Session:
     failed: dict[str, str] = field(default_factory=dict)
     lost: dict[str, dict[str, str]] = field(default_factory=dict)
     costs: list[tuple[str, str, int, float]] = field(default_factory=list)
+    #: Whether scores must not depend on how many there are; see :class:`~bench.kit.loader.Bench`.
+    exact: bool = True
     #: Makes one artefact again; set by who can.
     remake: Callable[[DamagedArtefact], None] = _cannot
 
     @property
     def bench(self) -> Bench:
         """What the kit needs of it."""
-        return Bench(Pixels(self.store), self.device, self.meter, self.progress, self.workers, self.lost)
+        return Bench(
+            Pixels(self.store), self.device, self.meter, self.progress, self.workers, self.lost, exact=self.exact
+        )
 
     def attempt(self, key: str, title: str, work: Callable[[], None]) -> bool:
         """Do a unit of work; a failure is told, remembered under ``key`` and stops nothing else."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import device as devices
 from bench.data.index import Index
 from bench.detector import Detector
 from bench.device import Processes
@@ -62,6 +62,8 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     refs = references(method, [part], hashes, "test", ready)
     fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
     lost: dict[str, Fault] = {}
+    session.exact = False
+    devices.spread()  # Artefacts are made by one thread, as in every run; these scores go nowhere else.
     try:
         found = execute.score(method, fit, refs, session, lost) if refs else []
     except (ValueError, RuntimeError) as error:
@@ -85,8 +87,7 @@ def adopt_copies(method: Detector, wanted: Wanted, path: Path, progress: Progres
     free = [role for role in method.companions() if not wanted.zoo.names(role)]
     if not free:
         return
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    content = wanted.zoo.digest(path)[:16]
     homes = {role: wanted.store.root / "weights" / f"{role}-of-{content}" for role in free}
     if not all(home.is_dir() for home in homes.values()):
         tensors = checkpoint.read(path, wanted.trust_pickle)
@@ -112,8 +113,7 @@ def import_checkpoint(wanted: Wanted, path: Path) -> Fit:
     if not isinstance(method, Detector):
         raise UserError(f"{wanted.chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
     weights = {role: wanted.zoo.folder(role) for role in method.companions()}
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+    content = wanted.zoo.digest(path)
     fit = Fit(
         method=wanted.chosen.name,
         variant=wanted.chosen.variant,

@@ -12,6 +12,7 @@ from bench.recon.engine import Request
 from bench.recon.engines import (
     adm_inversion,
     blip,
+    class_prompt,
     clip_image,
     clip_text,
     ddim_inversion,
@@ -28,6 +29,7 @@ from tests.conftest import picture
 RECIPES = {
     "adm_inversion": adm_inversion.recipe(steps=1, size=256),
     "blip": blip.recipe(max_new_tokens=3),
+    "class_prompt": class_prompt.recipe(),
     "clip_image": clip_image.recipe(role="clip_rn50x4"),
     "clip_text": clip_text.recipe(blip.recipe(), "clip_rn50x4"),
     "ddim_inversion": ddim_inversion.recipe(steps=1, size=64),
@@ -55,9 +57,9 @@ def test_an_engine_runs_at_its_real_size(name, zoo):
     engine.load(recipe.resolve(dict.fromkeys(recipe.roles(), "0")), zoo, "cpu", meter)
     given = {"caption": "a red disc on grass", "reconstruction": picture(2, 64, 64)}
     inputs = {key: given[key] for key in recipe.inputs if key != "image"}
-    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, 64, 64), inputs)]).values()
+    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, 64, 64), inputs, "3")]).values()
     assert data or engine.payload == "txt"  # Random weights say words that the tokenizer lacks.
-    assert meter.forwards > 0
+    assert meter.forwards == engine.forwards(recipe)
 
 
 def artefact(need):

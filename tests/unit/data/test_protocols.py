@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bench import discover
-from bench.data import draw
+from bench.data import draw, protocols
 from bench.data.index import Index
 from bench.data.protocols import GRID, apply_protocol, perform, read_source, window_size
 from bench.errors import UserError
@@ -128,3 +128,20 @@ def test_an_unknown_protocol_names_the_known():
     with pytest.raises(UserError, match="no protocol 'alinged'") as caught:
         apply_protocol("alinged", Slice("genimage", "adm", "test", ()))
     assert "aligned" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("side", "kept"), [(63, False), (64, True), (100, True), (127, True), (128, False), (190, False)]
+)
+def test_a_window_shows_at_least_half_of_an_images_side(side, kept):
+    """The shorter side is at least the window and less than twice it; three times would show a third of the scene."""
+    pairs = [item(n, n % 2, 64, 64) for n in range(20)]
+    odd = item(99, 0, side + 30, side)
+    chosen = apply_protocol("aligned", Slice("genimage", "sdv14", "test", (*pairs, odd)))
+    assert chosen.image.params["size"] == 64
+    assert protocols._fits(odd, 64) == kept
+
+
+def test_what_is_covered_is_coded_at_75_and_windows_lie_on_sixteens():
+    """libjpeg's default quality, and LSUN's; 4:2:0 chroma has blocks of sixteen."""
+    assert (protocols.COVER_QUALITY, protocols.GRID, protocols.MAX_RATIO) == (75, 16, 2.0)

@@ -1,0 +1,157 @@
+"""`score` against a plain torch loop, for released checkpoints at their real sizes: one image, and many.
+
+    python -m benchmarks.score [--images N] [--repeats N] [--json FILE] [--models resnet50,clip_vit_l14,convnext_b]
+
+Weights are random, in the files that authors publish. Both sides load the network, decode the images, prepare them and
+compute with all cores, in turns in one process; printed is the median of ours over theirs. The machine should be idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tabulate import tabulate
+from transformers import CLIPConfig, CLIPModel, CLIPVisionModelWithProjection
+from transformers.utils import logging
+
+from bench import device as devices
+from bench import discover
+from bench.cli.own import ScoreOptions, check_score
+from bench.detector import Detector, Facts, Sample
+from bench.models.configs import shipped
+from bench.progress import Progress
+from bench.run.single import score_images
+
+logging.set_verbosity_error()
+#: Model → the detector that is released on it.
+DETECTORS = {"resnet50": "cnnspot", "clip_vit_l14": "univfd", "convnext_b": "conv_b"}
+
+
+def images(folder: Path, count: int) -> list[Path]:
+    """JPEG photographs of ImageNet's usual size."""
+    rng, paths = np.random.default_rng(0), []
+    for number in range(count):
+        small = Image.fromarray(rng.integers(0, 256, (25, 33, 3), dtype=np.uint8))
+        paths.append(folder / f"{number:03d}.jpg")
+        small.resize((500, 375), Image.Resampling.BICUBIC).save(paths[-1], quality=90)
+    return paths
+
+
+def clip_folder(folder: Path) -> Path:
+    """A CLIP ViT-L/14 with random weights in the Hub's format."""
+    config = shipped("clip_vit_l14")
+    torch.manual_seed(0)
+    model = CLIPModel(CLIPConfig.from_dict(config or {}))
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file(model.state_dict(), folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+class Case:
+    """One detector, its checkpoint, and both ways to score images with it."""
+
+    def __init__(self, name: str, home: Path) -> None:
+        self.name, self.home, self.checkpoint = name, home, home / "checkpoint.pth"
+        kind = discover.method(DETECTORS[name])
+        self.method: Any = kind(kind.Params())
+        if not isinstance(self.method, Detector):
+            raise TypeError(f"{name} is no detector")
+        self.weights = {"clip_vit_l14": clip_folder(home / "clip")} if name == "clip_vit_l14" else {}
+        torch.manual_seed(0)
+        torch.save({"model": self.method.build(self.weights).state_dict()}, self.checkpoint)
+
+    def ours(self, paths: list[Path]) -> list[float]:
+        """By ``score``."""
+        named = tuple(f"{role}={folder}" for role, folder in self.weights.items())
+        options = ScoreOptions("mini", "hub", "cpu", self.home / "store", self.checkpoint, named)
+        wanted = check_score(DETECTORS[self.name], paths, ("sdv14", "aligned", 0), options, Progress())
+        return [line["logit"] for line in score_images(wanted, Progress())]
+
+    @torch.inference_mode()
+    def plain(self, paths: list[Path]) -> list[float]:
+        """By a loop as one writes it: load, decode, prepare, forward in batches of 32."""
+        torch.set_num_threads(int(joblib.cpu_count()))
+        if self.weights:
+            encoder = CLIPVisionModelWithProjection.from_pretrained(self.weights["clip_vit_l14"]).eval()
+            head = torch.load(self.checkpoint, weights_only=True)["model"]
+
+            def network(x: torch.Tensor) -> torch.Tensor:
+                embedded = encoder(pixel_values=x).image_embeds
+                return torch.nn.functional.linear(embedded, head["fc.weight"], head["fc.bias"])[:, 0]
+        else:
+            with torch.device("meta"):
+                model = self.method.build({})
+            model.load_state_dict(torch.load(self.checkpoint, weights_only=True)["model"], assign=True)
+            model.eval()
+
+            def network(x: torch.Tensor) -> torch.Tensor:
+                logits: torch.Tensor = self.method.logit(model, {"image": x})
+                return logits
+
+        found: list[float] = []
+        for start in range(0, len(paths), 32):
+            views = [self.prepared(path) for path in paths[start : start + 32]]
+            found += network(torch.stack(views)).tolist()
+        return found
+
+    def prepared(self, path: Path) -> torch.Tensor:
+        """One image as the network sees it."""
+        with Image.open(path) as image:
+            rgb = np.asarray(image.convert("RGB"))
+        sample = Sample(rgb, {}, Facts("jpeg", 90, *rgb.shape[1::-1], 0))
+        tensor: torch.Tensor = self.method.view(sample, "test", np.random.default_rng(0))["image"]
+        return tensor
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long a piece of work takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=64, help="how many images are many")
+    parser.add_argument("--repeats", type=int, default=3, help="how often both are timed, in turns")
+    parser.add_argument("--models", default=",".join(DETECTORS), help="comma list")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the ratios")
+    asked = parser.parse_args()
+    table, document = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        devices.pin()
+        paths = images(Path(folder), asked.images)
+        for name in asked.models.split(","):
+            (home := Path(folder) / name).mkdir()
+            case = Case(name, home)
+            apart = np.abs(np.subtract(case.ours(paths), case.plain(paths))).max()  # Also the first, unmeasured call.
+            for count in (1, len(paths)):
+                pairs = [
+                    (seconds(lambda: case.ours(paths[:count])), seconds(lambda: case.plain(paths[:count])))  # noqa: B023
+                    for _ in range(asked.repeats)
+                ]
+                ratio = median(ours / plain for ours, plain in pairs)
+                ours, plain = (median(side) for side in zip(*pairs, strict=True))
+                table.append([name, count, f"{ours:.2f}", f"{plain:.2f}", f"{ratio:.2f}", f"{apart:.1e}"])
+                document |= {f"{name}_{count}_seconds": ours, f"{name}_{count}_vs_plain": ratio}
+    print(tabulate(table, ["network", "images", "score s", "plain loop s", "ratio", "logits apart"]))
+    if asked.json:
+        asked.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 
-.PHONY: help venv bench board regress test test-slow check world
+.PHONY: help venv bench board regress test test-slow fuzz mutants check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
@@ -23,6 +23,10 @@ test: venv        ## the test suite
 		$(RUN) -m pytest -q -n auto --dist loadgroup
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
 	$(RUN) -m pytest -q --slow tests/slow
+fuzz: venv        ## the image reader over many more mutated files (minutes; FUZZ_MUTANTS of each container)
+	FUZZ_MUTANTS=$${FUZZ_MUTANTS:-20000} $(RUN) -m pytest -q tests/unit/data/test_decode_fuzz.py
+mutants: venv     ## do the tests notice small changes to the code? a seeded sample (quarter of an hour)
+	$(RUN) -m tools.mutants
 check: venv       ## format, lint, types, house tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .

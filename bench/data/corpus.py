@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -63,9 +64,14 @@ class Corpus(ABC):
         return [self.subset(n) for n in sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))]
 
     @staticmethod
-    def own_name(folder: Path) -> str:
-        """What a folder's generator is called where the data set does not know it: ``sdxl-base-1.0``."""
-        return re.sub(r"[^a-z0-9._-]+", "_", folder.name.lower()).strip("_") or "unnamed"
+    def own_name(folder: Path, taken: Collection[str] = ()) -> str:
+        """What a folder's generator is called where the data set does not know it: ``sdxl-base-1.0``.
+
+        A number is added where the name is ``taken``.
+        """
+        plain = re.sub(r"[^\w.-]+", "_", folder.name.lower()).strip("_") or "unnamed"
+        numbered = (f"{plain}_{number}" for number in count(2))
+        return plain if plain not in taken else next(name for name in numbered if name not in taken)
 
     def by_alias(self) -> dict[str, str]:
         """Subset names by the lower-case folder names they go by."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.data.classes import Classes
 from bench.data.corpus import Corpus, Folders, Split
-from bench.data.files import Listing, has_image, list_images
+from bench.data.files import Listing, has_image, list_images, printable
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
@@ -68,7 +68,7 @@ class Pool:
 
 def pool(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> Pool:
     """List and scan the images of a split."""
-    listings = [(label, list_images(home)) for label, homes in folders[split].items() for home in homes]
+    listings = [(label, list_images(home)) for label, homes in folders.get(split, {}).items() for home in homes]
     passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
     paths = [(path, label) for label, listing in listings for path in listing.files]
     facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
@@ -85,15 +85,18 @@ def pool(corpus: Corpus, root: Path, folders: Folders, split: Split, index: Inde
     return Pool(items, passed)
 
 
-def contradictions(pools: Iterable[Sequence[Item]]) -> dict[str, str]:
-    """Images that are listed as real and as fake, by image_id, with the two files that say so."""
+def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("real", "fake")) -> dict[str, str]:
+    """Images that are listed with both labels, by image_id, with the two files that say so.
+
+    ``names`` are what labels 0 and 1 mean.
+    """
     listed: dict[str, dict[int, str]] = {}
     for items in pools:
         for item in items:
             if item.image_id and item.label is not None:
-                listed.setdefault(item.image_id, {}).setdefault(item.label, str(item.path))
+                listed.setdefault(item.image_id, {}).setdefault(item.label, printable(item.path))
     return {
-        image: f"listed as real ({paths[REAL]}) and as fake ({paths[FAKE]})"
+        image: f"listed as {names[0]} ({paths[REAL]}) and as {names[1]} ({paths[FAKE]})"
         for image, paths in listed.items()
         if len(paths) > 1
     }

@@ -33,9 +33,18 @@ class Listing:
         return Listing((*self.files, *other.files), dict(Counter(self.passed) + Counter(other.passed)))
 
 
+def printable(path: Path) -> str:
+    """A path as text; bytes that are not UTF-8 are written as backslash escapes."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
 def describe(passed: Mapping[str, int]) -> str:
-    """``3 .txt files, 1 hidden file``."""
-    return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(passed.items()))
+    """``3 .txt files, 1 hidden file``; what stands in brackets after a kind is not counted with it."""
+    told = []
+    for kind, count in sorted(passed.items()):
+        noun, bracket, rest = kind.partition(" (")
+        told.append(f"{count} {noun}{'' if count == 1 else 's'}{bracket}{rest}")
+    return ", ".join(told)
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -83,7 +92,7 @@ def _entries(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[
         here = above | {_identity(folder)}
         found = list(os.scandir(folder))
     except OSError as error:
-        yield None, f"folder that cannot be entered ({folder}: {error.strerror})"
+        yield None, f"closed folder ({printable(folder)}: {error.strerror})"
         return
     for entry in found:
         path = folder / entry.name
@@ -91,7 +100,7 @@ def _entries(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[
             if entry.name.startswith(".") or entry.name == _RESOURCES:
                 yield None, "hidden folder"
             elif _identity(path) in here:
-                yield None, f"link to a folder that holds it ({path})"
+                yield None, f"looping link ({printable(path)})"
             else:
                 yield from _entries(path, here)
         else:
@@ -108,10 +117,10 @@ def _file(path: Path) -> tuple[Path | None, str]:
         with path.open("rb") as file:
             kind = kind_of(file.read(HEAD))
     except FileNotFoundError:
-        return None, "link that leads nowhere"
+        return None, "broken link"
     except OSError:
-        return None, "file that cannot be opened"
-    return (path, "") if kind else (None, f"{suffix} file" if suffix else "file without a suffix that is no image")
+        return None, "unreadable file"
+    return (path, "") if kind else (None, f"{suffix} file" if suffix else "unrecognised file")
 
 
 def list_images(folder: Path) -> Listing:

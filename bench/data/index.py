@@ -18,6 +18,8 @@ from bench.errors import ImageError
 from bench.progress import Progress
 
 Facts = dict[str, Any]
+#: Raised when other facts, or other files, come of a scan; pixels and their ids have DECODE_VERSION.
+_FACTS_VERSION = 2
 
 
 def examine(path: Path) -> Facts:
@@ -49,7 +51,7 @@ class Index:
     """Facts by path, kept in ``folder/files.jsonl``."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / f"files-{DECODE_VERSION}.jsonl"
+        self._file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
         self._known: dict[str, tuple[list[int], Facts]] = {}
         if self._file.exists():
             self._load()

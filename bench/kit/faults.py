@@ -23,6 +23,11 @@ class Fault:
     row_id: str
     error: Exception
 
+    @property
+    def passing(self) -> bool:
+        """Whether the trouble may pass: an artefact that may yet be made, or a file that is away."""
+        return isinstance(self.error, MissingArtefact) or isinstance(self.error.__cause__, OSError)
+
     def reason(self, lost: Lost) -> str:
         """In one line; for an artefact that could not be made, why not."""
         error = self.error
@@ -45,9 +50,11 @@ class BadImages(Exception):
 
 
 def shown(index: int, ref: Reference, work: Callable[[], T]) -> T | Fault:
-    """What ``work`` gives for one example, or why it gives nothing."""
+    """What ``work`` gives for one example, or why it gives nothing. What is the machine's trouble is raised."""
     try:
         return work()
+    except (OSError, MemoryError):
+        raise  # The machine's trouble, not the image's.
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this image's
         return Fault(index, ref.item.row_id, error)
 

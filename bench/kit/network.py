@@ -90,7 +90,7 @@ class Training:
         self.optimizer = kind(groups, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
         best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Never falls; any gain counts.
         self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
-        self.epoch = 0
+        self.epoch, self.data = 0, ""  # What it is trained on, for resuming.
         self.best: dict[str, Tensor] = {}
         self._validates = bool(self.plan.plateau or self.plan.keep_best)
 
@@ -115,6 +115,8 @@ class Training:
         except (pickle.UnpicklingError, *JUNK) as error:
             self.bench.progress.warn(f"{self._path} is damaged ({type(error).__name__}): training begins anew")
             return
+        if state.get("data", "") != self.data:
+            return  # Of another set of images: it was found on the way that some cannot be shown.
         self.model.load_state_dict(state["model"])
         factors = [group["factor"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -129,6 +131,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
+            "data": self.data,
             "best": self.best,
             "stop": stop,
         }

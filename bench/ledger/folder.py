@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.ledger.packed import Packed
-from bench.types import NO_ARTEFACT, Cell, Item, Probe, Scores
+from bench.types import Cell, Item, Probe, Scores
 
 SCHEMA = 1
 
@@ -141,7 +141,7 @@ class Results:
             "status": pa.array(scores.status, pa.string()),
             "reason": pa.array(scores.reason, pa.string()),
         }
-        write_table(path, columns, "" if NO_ARTEFACT in scores.status else cell_key)  # Scored again next time.
+        write_table(path, columns, cell_key)
 
     def has_scores(self, path: Path, cell_key: str) -> bool:
         """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""

@@ -19,16 +19,17 @@ COLUMNS = (
 
 def render(results: Results) -> str:
     """One line a fit with validation scores: an image is called fake above ``logit``, that is above ``p_fake``."""
-    lines = set()
+    lines, seen = [], set[str]()
     for entry in results.read_matrix().entries:
-        if entry.role != "test" or entry.status != OK or not entry.val:
+        if entry.role != "test" or entry.status != OK or not entry.val or entry.val in seen:
             continue
+        seen.add(entry.val)
         logits, labels = scored(results.read_scores(entry.val))
         cut = binary.best_threshold(*binary.tally(logits, labels))
         chance = 1 / (1 + math.exp(-max(min(cut, 700.0), -700.0)))
         fit = (entry.method, entry.variant, entry.train, entry.train_protocol, entry.seed, entry.task, entry.fit)
         counts = (int((labels == 0).sum()), int((labels == 1).sum()))
-        lines.add((SCHEMA, *fit, "source_val", format(cut, ".9g"), format(chance, ".9g"), *counts))
+        lines.append((SCHEMA, *fit, "source_val", format(cut, ".9g"), format(chance, ".9g"), *counts))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -158,6 +158,15 @@ class Store:
         known = self._again(recipe.key) if anew else self._index(recipe.key)
         return [identity for identity in identities if identity not in known]
 
+    def has(self, key: str, identity: str) -> bool:
+        """Whether a recipe, by its key, has an artefact of an image, as far as disk tells now."""
+        return identity in self._again(key)
+
+    def forget(self, error: MissingArtefact) -> None:
+        """Look on disk again before this artefact is read: another process has dropped it."""
+        self._places.pop(error.key, None)
+        self._ends.pop(error.key, None)
+
     def get(self, recipe: Recipe, identity: str) -> bytes:
         """The artefact's bytes. Raises MissingArtefact, or DamagedArtefact if they are not what was written."""
         return self.read(recipe, identity)[1]

@@ -77,11 +77,11 @@ def is_fitted(store: Store, fit: Fit) -> bool:
     return (fit_folder(store, fit.key) / "fit.json").exists()
 
 
-def left_out(store: Store, fit: Fit) -> dict[str, str]:
-    """Images that a finished fit was trained without for want of an artefact, by row_id, with the reason."""
+def waiting(store: Store, fit: Fit) -> dict[str, list[str]]:
+    """Images that a finished fit was trained without and may yet see: recipe key, image id and reason by row_id."""
     path = fit_folder(store, fit.key) / "fit.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found: dict[str, str] = record.get("without_artefacts", {})
+    found: dict[str, list[str]] = record.get("waiting", {})
     return found
 
 

@@ -22,16 +22,13 @@ from bench.kit.reference import Reference, permuted, references
 from bench.ledger.folder import Results
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
-from bench.recipe import Recipe
+from bench.recipe import Recipe, content_key
 from bench.recon.store import DamagedArtefact, MissingArtefact, Store
-from bench.run.estimate import fit_folder
-from bench.run.left_out import LeftOut, check_labels
+from bench.run.estimate import fit_folder, waiting
+from bench.run.left_out import LeftOut
 from bench.run.salvage import reason_of
 from bench.run.units import Trial
-from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Scores
-
-#: How often a piece of work is begun anew because of damaged artefacts.
-HEALINGS = 20
+from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Probe, Scores
 
 
 def _cannot(error: DamagedArtefact) -> None:
@@ -97,10 +94,10 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     hashes = _hashes(method, session.zoo)
     every = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
     checks = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
-    out = LeftOut.read(folder)
+    out = LeftOut()
     while True:
         refs, val = without(every, out.reasons), without(checks, out.reasons)
-        check_labels(refs, out.reasons)
+        out.check(refs, val, bool(checks))
         record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
         try:
             record |= _learn(trial, method, refs, val, session)
@@ -108,12 +105,9 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
         except BadImages as bad:
             if bad.damaged:
                 raise
-            out.add(bad, session.lost)
-            for row, reason in list(out.reasons.items())[-len(bad.faults) :][:5]:
+            for row, reason in list(out.add(bad, session.lost).items())[:5]:
                 session.progress.warn(f"left out of {trial.title}: {row}: {reason}")
-            out.write(folder)
     network.save_record(folder, record | out.record())
-    out.remove(folder)
     session.meter.fits_trained += 1
 
 
@@ -128,6 +122,7 @@ def _learn(
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
     training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.bench)
+    training.data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])
     training.resume()
     training.run(refs, val, trial.title)
     network.save_weights(training.model, folder)
@@ -175,16 +170,18 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
         why = "The fit has diverged." if not lost else "None of its images can be shown."
         raise BenchError(f"None of the {len(logits)} scores is finite: {first}.", why, "See the reasons above.")
     items = cell.test.items
-    waiting = {row for row, fault in lost.items() if isinstance(fault.error, MissingArtefact)}
+    missing = {row for row, fault in lost.items() if isinstance(fault.error, MissingArtefact)}
+    # Scored again next time: where trouble may pass, of an image or of the fit's own.
+    passing = any(fault.passing for fault in lost.values()) or bool(waiting(session.store, cell.fit))
     scores = Scores(
         tuple(i.row_id for i in items),
         tuple(i.image_id for i in items),
         tuple(i.label for i in items),
         tuple(logits.get(item.row_id, float("nan")) for item in items),
-        tuple(NO_ARTEFACT if i.row_id in waiting else "failed" if i.row_id in bad else i.status for i in items),
+        tuple(NO_ARTEFACT if i.row_id in missing else "failed" if i.row_id in bad else i.status for i in items),
         tuple(bad.get(i.row_id, i.reason) for i in items),
     )
-    session.results.write_scores(session.results.scores_path(cell), scores, cell.key)
+    session.results.write_scores(session.results.scores_path(cell), scores, "" if passing else cell.key)
     if reasons:
         row, reason = next(iter(reasons.items()))
         session.progress.warn(
@@ -193,21 +190,25 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
 
 
 def write_probes(plan: Plan, session: Session) -> None:
-    """Write the values of every probe that the store has whole."""
-    pixels = Pixels(session.store)
+    """Write the values of every probe; images without a value are left out, and measured again next time."""
     for probe in plan.probes:
         path = session.results.probe_path(probe)
         blocked = _blocked(tuple(recipe.key for recipe in probe.recipe.closure()), session)
         if blocked is not None:
             session.failed[probe.key] = blocked
         elif not session.results.has_scores(path, probe.key):
-            gone = session.lost.get(probe.recipe.key, {})
-            items = [item for item in probe.slice.usable if item.image_id not in gone]
-            if len(items) < len(probe.slice.usable):
-                title = f"{probe.name} of {probe.slice.name}"
-                session.progress.warn(f"{len(probe.slice.usable) - len(items)} images have no {title}")
-            values = [float(pixels.artefact(probe.recipe, item)) for item in items]
-            session.results.write_probe(path, items, values, "" if gone else probe.key)  # Measured again next time.
+            title = f"{probe.name} of {probe.slice.name}"
+            session.attempt(probe.key, title, partial(healed, partial(_write_probe, probe, session), session))
+
+
+def _write_probe(probe: Probe, session: Session) -> None:
+    pixels, gone = Pixels(session.store), session.lost.get(probe.recipe.key, {})
+    items = [item for item in probe.slice.usable if item.image_id not in gone]
+    if gone:
+        away = len(probe.slice.usable) - len(items)
+        session.progress.warn(f"{away} images have no {probe.name} of {probe.slice.name}")
+    values = [float(pixels.artefact(probe.recipe, item)) for item in items]
+    session.results.write_probe(session.results.probe_path(probe), items, values, "" if gone else probe.key)
 
 
 def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
@@ -215,8 +216,12 @@ def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
 
 
 def healed(work: Callable[[], None], session: Session) -> None:
-    """Do a piece of work; artefacts that are found damaged on the way are made again, and it is done anew."""
-    for _ in range(HEALINGS):
+    """Do a piece of work; artefacts that are found damaged on the way are made again, and it is done anew.
+
+    One that is damaged again after that is an error.
+    """
+    before: set[tuple[str, str]] = set()
+    while True:
         try:
             work()
             return
@@ -227,22 +232,26 @@ def healed(work: Callable[[], None], session: Session) -> None:
                 raise
             damaged = bad.damaged
         for one in damaged:
+            if (one.key, one.identity) in before:
+                raise one
+            before.add((one.key, one.identity))
             session.progress.note(f"{one.asked} It is made again.")
             session.remake(one)
-    work()
 
 
 def fit_or_tell(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     """Train a trial's fit, or remember why not."""
     fit, started = trial.fit, time.monotonic()
-    reason = _blocked(fit.recipes, session)
+    images = [plan.slices[key].image for key in (*fit.train, *fit.val)]
+    shown = [made.key for image in images if isinstance(image, Recipe) for made in image.closure()]
+    reason = _blocked((*fit.recipes, *shown), session)
     if reason is not None:
         session.failed[fit.key] = reason
     elif session.attempt(
         fit.key, f"fit of {trial.title}", partial(healed, partial(train, trial, method, plan, session), session)
     ):
-        images = sum(len(plan.slices[key].usable) for key in fit.train)
-        session.costs.append(("fit", fit.label, images, time.monotonic() - started))
+        count = sum(len(plan.slices[key].usable) for key in fit.train)
+        session.costs.append(("fit", fit.label, count, time.monotonic() - started))
 
 
 def score_or_tell(cell: Cell, method: Method, session: Session) -> None:

@@ -93,12 +93,14 @@ def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered
 
 def _told_apart(source: Source, pools: _Pools, split: Split) -> list[Item]:
     """Generated images alone: the target's with label 1, those of the other generators with label 0."""
-    return [
+    members = [
         replace(item, label=int(name == source.target))
         for name in source.subsets
         for item in pools.items(TRAIN_CORPUS, name, split)
         if item.label == FAKE
     ]
+    names = ("another generator's", f"{source.target}'s")
+    return draw.without_contradictions(members, draw.contradictions([members], names))
 
 
 def _unusable(parts: Iterable[Slice]) -> dict[str, str]:

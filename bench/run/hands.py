@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
 from functools import lru_cache, partial
@@ -10,7 +9,7 @@ from functools import lru_cache, partial
 from bench.recipe import content_key
 from bench.recon.batching import chunks
 from bench.run.claims import Claims
-from bench.run.estimate import fit_folder, is_fitted, left_out
+from bench.run.estimate import fit_folder, is_fitted, waiting
 from bench.run.execute import Session, fit_or_tell, healed, score_or_tell
 from bench.run.maker import Maker
 from bench.run.units import Chunk, Methods, Trial, Unit
@@ -77,16 +76,11 @@ class Hands:
                 session.progress.advance(stage)
 
     def _forget_partial(self, fit: Fit) -> None:
-        """Take away a fit that was trained without images whose artefacts have been made since, and its scores."""
-        out, store = left_out(self.session.store, fit), self.session.store
-        if not out:
-            return
-        items = {i.row_id: i for key in (*fit.train, *fit.val) for i in self._plan.slices[key].usable}
-        recipes = [job.recipe for job in self._plan.jobs if job.recipe.key in fit.recipes]
-        found = [items[row] for row in out if row in items]
-        if any(not store.missing(recipe, [item.image_id]) for item in found for recipe in recipes):
+        """Take away a fit that was trained without images which can be shown now."""
+        store = self.session.store
+        places = [(key, identity) for key, identity, _ in waiting(store, fit).values()]
+        if any(not key or store.has(key, identity) for key, identity in places):
             (fit_folder(store, fit.key) / "fit.json").unlink(missing_ok=True)
-            shutil.rmtree(self.session.results.root / "scores" / fit.label / fit.key, ignore_errors=True)
 
     @property
     def engine(self) -> str:

@@ -1,11 +1,9 @@
-"""The images that a fit is trained without, kept beside it so that an interrupted training goes on without them."""
+"""The images that a fit is trained without, and what its record says of them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
@@ -14,51 +12,38 @@ from bench.kit.reference import Reference
 from bench.recon.store import MissingArtefact
 from bench.types import FAKE, REAL
 
-_FILE = "left_out.json"
-
 
 @dataclass
 class LeftOut:
-    """Reasons by row_id; ``waiting`` are rows whose artefacts may yet be made."""
+    """Reasons by row_id; ``waiting`` are those whose trouble may pass: (recipe key, image id), empty for a file."""
 
     reasons: dict[str, str] = field(default_factory=dict)
-    waiting: list[str] = field(default_factory=list)
+    waiting: dict[str, list[str]] = field(default_factory=dict)
 
-    @classmethod
-    def read(cls, folder: Path) -> LeftOut:
-        """What an interrupted training of the fit has left out."""
-        path = folder / _FILE
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else cls()
-
-    def add(self, bad: BadImages, lost: Lost) -> None:
-        """Leave out more images."""
+    def add(self, bad: BadImages, lost: Lost) -> dict[str, str]:
+        """Leave out more images; the reasons of these."""
+        fresh = {fault.row_id: fault.reason(lost) for fault in bad.faults}
         for fault in bad.faults:
-            self.reasons[fault.row_id] = fault.reason(lost)
-            if isinstance(fault.error, MissingArtefact):
-                self.waiting.append(fault.row_id)
-
-    def write(self, folder: Path) -> None:
-        """Keep it, and take away the state of the training that saw them."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "state.pt").unlink(missing_ok=True)
-        partial = folder / f"{_FILE}.part"
-        partial.write_text(json.dumps(vars(self), sort_keys=True) + "\n", encoding="utf-8")
-        partial.replace(folder / _FILE)
-
-    def remove(self, folder: Path) -> None:
-        """The fit is finished: its record has it."""
-        (folder / _FILE).unlink(missing_ok=True)
+            if fault.passing:
+                error = fault.error
+                place = [error.key, error.identity] if isinstance(error, MissingArtefact) else ["", ""]
+                self.waiting[fault.row_id] = place
+        self.reasons |= fresh
+        return fresh
 
     def record(self) -> dict[str, Any]:
         """What the fit's record tells: nothing where every image was seen."""
-        waiting = {row: self.reasons[row] for row in sorted(set(self.waiting))}
-        rest = {row: reason for row, reason in sorted(self.reasons.items()) if row not in waiting}
-        return {name: rows for name, rows in (("without_artefacts", waiting), ("left_out", rest)) if rows}
+        rest = {row: reason for row, reason in sorted(self.reasons.items()) if row not in self.waiting}
+        waiting = {row: [*place, self.reasons[row]] for row, place in sorted(self.waiting.items())}
+        return {name: rows for name, rows in (("waiting", waiting), ("left_out", rest)) if rows}
 
-
-def check_labels(refs: Sequence[Reference], out: Mapping[str, str]) -> None:
-    """Raise BenchError unless references of both labels are left."""
-    left = {ref.label for ref in refs}
-    if not {REAL, FAKE} <= left:
-        why = next(iter(out.values()), "there is none")
-        raise BenchError("A class has no image to train on.", f"The first reason: {why}", "Mend or replace the images.")
+    def check(self, refs: Sequence[Reference], val: Sequence[Reference], had_val: bool) -> None:
+        """Raise BenchError unless references of both labels are left, and some to validate by where there were any."""
+        lacks_label = not {REAL, FAKE} <= {ref.label for ref in refs}
+        if lacks_label or (had_val and not val):
+            why = next(iter(self.reasons.values()), "there is none")
+            raise BenchError(
+                f"{'A class has no image to train on' if lacks_label else 'No validation image is left'}: {why}",
+                f"{len(self.reasons)} images cannot be shown.",
+                "Fix or replace them.",
+            )

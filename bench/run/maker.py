@@ -49,11 +49,12 @@ class Maker:
         lost = {identity: reason for identity, reason in (gone | lost).items() if identity in left}
         session.lost.setdefault(recipe.key, {}).update(lost)
         self._tell(recipe, chunk, lost)
+        if records:
+            self._barren[recipe.key] = 0
         if fresh:
             self._put(recipe, payload, fresh)
-            self._barren[recipe.key] = 0
             session.meter.artefacts_made += len(fresh)
-        elif len(lost) > 1 and not gone:
+        if not records and len(lost) > 1 and not gone:
             self._barren[recipe.key] += 1
             if self._barren[recipe.key] >= _BARREN:
                 raise BenchError(
@@ -83,13 +84,14 @@ class Maker:
 
     def remake(self, error: DamagedArtefact) -> None:
         """Make one damaged artefact again. Raises the error where no job of the plan makes it."""
+        self.session.store.forget(error)
         for job in self._plan.jobs:
             if job.recipe.key == error.key:
                 for chunk in chunks(job):
                     for item in chunk:
                         if item.image_id == error.identity:
                             healed(partial(self.make, job, [item], {item.image_id}), self.session)
-                            self._seal()
+                            self.close()  # Its engine would stand beside what is computed next.
                             return
         raise error
 

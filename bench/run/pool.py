@@ -24,6 +24,8 @@ from bench.run.units import Chunk, Methods, Trial, Unit, cut_fits, cut_jobs
 from bench.run.worker import Order, Outcome, Task, Worker
 from bench.types import Cell, Plan
 
+#: How often in a row a recipe's chunks are halved because processes end over them, before the recipe has failed.
+_NARROWINGS = 8
 #: How often a unit is begun, and processes are started in a row, before that counts as a failure.
 _TRIES = 2
 
@@ -35,6 +37,7 @@ class Pool:
         self._agenda, self._session, self._start = agenda, session, start
         self._workers: list[Worker] = []
         self._deaths: Counter[int] = Counter()
+        self._narrowed: Counter[str] = Counter()
         self._stillborn = 0
 
     def run(self, count: int) -> None:
@@ -88,6 +91,9 @@ class Pool:
         place, worker.place, worker.engine = worker.place, None, engine
         self._session.costs += outcome.costs
         self._session.meter.add(outcome.meter)
+        unit = self._agenda.units[place]
+        if isinstance(unit, Chunk) and not outcome.put_off:
+            self._narrowed[unit.recipe] = 0
         for key, lost in outcome.lost.items():
             self._session.lost.setdefault(key, {}).update(lost)
         self._agenda.finished(place, outcome.failed, outcome.put_off)
@@ -117,7 +123,8 @@ class Pool:
             self._agenda.again(place)
             return
         reason = f"{_TRIES} processes ended over it (the last: {why}); with fewer --processes each has more room"
-        if isinstance(unit, Chunk) and unit.wanted:
+        if isinstance(unit, Chunk) and unit.wanted and self._narrowed[unit.recipe] < _NARROWINGS:
+            self._narrowed[unit.recipe] += 1
             self._narrow(place, unit, reason)
             return
         self._session.progress.warn(f"failed: {unit.title}: {reason}")

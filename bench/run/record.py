@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__, device, discover
+from bench.data.files import printable
 from bench.detector import Statistic
 from bench.ledger import comparisons, rows, thresholds
 from bench.ledger import images as image_table
@@ -109,9 +109,8 @@ def _slices(plan: Plan) -> dict[str, Any]:
 
 
 def _below(path: Path, root: Path) -> str:
-    """A path below the data set's folder as text; bytes that are not UTF-8 are written as backslash escapes."""
-    relative = path.relative_to(root) if path.is_relative_to(root) else path
-    return os.fsencode(relative.as_posix()).decode("utf-8", "backslashreplace")
+    """A path below the data set's folder as text."""
+    return printable(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def write_images(plan: Plan, request: Request, results: Results) -> None:

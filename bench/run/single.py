@@ -61,11 +61,12 @@ def score_images(wanted: Wanted, progress: Progress) -> list[dict[str, Any]]:
     hashes = {role: wanted.zoo.hash(role) for need in needs for role in need.roles()}
     refs = references(method, [part], hashes, "test", ready)
     fit = wanted.fit if isinstance(wanted.fit, Fit) else import_checkpoint(wanted, wanted.fit)
-    lost: dict[str, Fault] = {}
+    lost, found = dict[str, Fault](), list[float]()
     session.exact = False
     devices.spread()  # Artefacts are made by one thread, as in every run; these scores go nowhere else.
     try:
-        found = execute.score(method, fit, refs, session, lost) if refs else []
+        if refs:
+            execute.healed(lambda: found.extend(execute.score(method, fit, refs, session, lost)), session)
     except (ValueError, RuntimeError) as error:
         if isinstance(wanted.fit, Fit) and not wanted.artefacts:
             raise  # Nothing of the user's is in it.

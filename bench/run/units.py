@@ -14,7 +14,7 @@ from bench.ledger.folder import Results
 from bench.recipe import Recipe
 from bench.recon.batching import chunks, missing_chunks
 from bench.recon.store import Store
-from bench.run.estimate import Rates, is_fitted, left_out
+from bench.run.estimate import Rates, is_fitted, waiting
 from bench.run.request import Chosen
 from bench.types import Cell, Fit, Plan, Slice
 
@@ -95,7 +95,7 @@ def cut_fits(
         if not results.has_scores(results.scores_path(cell), cell.key):
             cells[cell.fit.key].append(cell)
     for fit in plan.fits:
-        mine, fitted = tuple(cells[fit.key]), is_fitted(store, fit) and not left_out(store, fit)
+        mine, fitted = tuple(cells[fit.key]), is_fitted(store, fit) and not waiting(store, fit)
         if fitted and not mine:
             continue
         images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.train)

@@ -173,6 +173,9 @@ def test_a_score_is_independent_of_order_and_company(name, folder):
     alone = np.asarray([network.predict(method, model, (ref,), bench())[0] for ref in test[:3]])
     assert np.abs(whole - back).max() <= 1e-4
     assert np.abs(whole[:3] - alone).max() <= 1e-4
+    light = replace(bench(), exact=False)  # As `score` does it: no filler, the next batch loaded ahead.
+    assert np.abs(whole - network.predict(method, model, test, light)).max() <= 1e-4
+    assert light.meter.forwards == 40
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -40,6 +40,19 @@ def test_a_stranger_adds_a_method_in_one_file(world, tmp_path):
     assert "mean_colour" in listed.stdout
 
 
+def test_the_contract_suite_finds_a_strangers_method(tmp_path):
+    """As docs/add-a-method.md says: it runs on the example, which breaks one promise, that of learning the toy set."""
+    shutil.copytree(ROOT / "methods", tmp_path / "methods", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("bench", "tests", "pyproject.toml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "methods" / "mean_colour.py").write_text(blocks("add-a-method.md", "python")[0])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract", "-k", "mean_colour"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    failed = re.findall(r"^FAILED .*::(\w+)", done.stdout, re.MULTILINE)
+    assert failed == ["test_it_learns_a_separable_toy_set_and_scores_every_image"], done.stdout
+    assert re.search(r"1 failed, \d\d+ passed", done.stdout)
+
+
 def test_every_file_and_command_that_a_guide_names_exists():
     names = set()
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):

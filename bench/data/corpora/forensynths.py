@@ -41,10 +41,12 @@ class ForenSynths(Corpus):
         """Subset folders below ``root`` or one level deeper, each with its pairs of class folders at any depth."""
         by_alias, found = self.by_alias(), dict[str, Folders]()
         for folder in subfolders(root):
-            inside = subfolders(folder)
-            wraps = folder.name.lower() not in by_alias and any(f.name.lower() in by_alias for f in inside)
+            inside, own = subfolders(folder), folder.name.lower()
+            if own in ("train", "val"):
+                continue  # CNNDetection's other splits.
+            wraps = own == "test" or (own not in by_alias and any(f.name.lower() in by_alias for f in inside))
             for home in inside if wraps else [folder]:
-                name = by_alias.get(home.name.lower()) or self.own_name(home)
+                name = by_alias.get(home.name.lower()) or self.own_name(home, found)
                 if name not in found and (folders := _pairs(home)):
                     found[name] = folders
         return found

@@ -156,6 +156,8 @@ def test_generators_that_no_data_set_knows_are_subsets_of_their_own(tmp_path):
     assert [s.name for s in corpus.ordered(found)] == ["sdv14", "flux_dev", "sdxl-base-1.0"]
     assert corpus.subset("flux_dev").family != corpus.subset("sdxl-base-1.0").family
     assert corpus.own_name(tmp_path / "My, model+x") == "my_model_x"
+    assert corpus.own_name(tmp_path / "生成") == "生成"
+    assert corpus.own_name(tmp_path / "SDXL [a]", {"sdxl_a", "sdxl_a_2"}) == "sdxl_a_3"
 
 
 def test_what_no_data_set_uses_is_named(tmp_path):

@@ -39,8 +39,8 @@ def test_files_without_a_known_suffix_are_looked_into(folder):
     (folder / "list2.TXT").write_text("no image")
     listed = list_images(folder)
     assert [path.name for path in listed.files] == ["2013-08-22 00:47:11.fake", "image"]
-    assert listed.passed == {".txt file": 2, "file without a suffix that is no image": 1}
-    assert describe(listed.passed) == "2 .txt files, 1 file without a suffix that is no image"
+    assert listed.passed == {".txt file": 2, "unrecognised file": 1}
+    assert describe(listed.passed) == "2 .txt files, 1 unrecognised file"
 
 
 def test_linked_files_and_folders_are_entered(folder, tmp_path):
@@ -57,7 +57,7 @@ def test_a_loop_is_not_followed_and_is_named(folder):
     (folder / "sub" / "up").symlink_to(folder)
     listed = list_images(folder)
     assert [path.name for path in listed.files] == ["a.png"]
-    assert list(listed.passed) == [f"link to a folder that holds it ({folder / 'sub' / 'up'})"]
+    assert list(listed.passed) == [f"looping link ({folder / 'sub' / 'up'})"]
     assert below(folder, "sub") == [folder / "sub"]
 
 
@@ -66,7 +66,7 @@ def test_dangling_links_are_listed_where_they_are_called_images_and_counted_else
     (folder / "gone").symlink_to("nowhere")
     listed = list_images(folder)
     assert [path.name for path in listed.files] == ["gone.png"]
-    assert listed.passed == {"link that leads nowhere": 1}
+    assert listed.passed == {"broken link": 1}
 
 
 def test_hidden_and_resource_files_are_counted(folder):
@@ -83,7 +83,7 @@ def test_hidden_and_resource_files_are_counted(folder):
 def test_a_folder_that_cannot_be_entered_is_named(folder):
     (folder / "locked").mkdir()
     (folder / "locked").chmod(0)
-    assert any("cannot be entered" in kind for kind in list_images(folder).passed)
+    assert any("closed folder" in kind for kind in list_images(folder).passed)
 
 
 def test_subfolders_are_sorted_and_leave_hidden_ones_out(folder):

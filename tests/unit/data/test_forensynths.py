@@ -57,3 +57,8 @@ def test_linked_class_folders_are_found(tmp_path):
     (tmp_path / "data" / "progan" / "cat").symlink_to(tmp_path / "elsewhere" / "cat")
     found = CORPUS.find(tmp_path / "data")
     assert found["progan"]["test"][REAL] == (tmp_path / "data" / "progan" / "cat" / "0_real",)
+
+
+def test_other_splits_are_no_subsets(tmp_path):
+    make(tmp_path, "train/airplane", "val/airplane", "test/progan/cat", "test/sdxl", "test/flux")
+    assert set(CORPUS.find(tmp_path)) == {"progan", "sdxl", "flux"}

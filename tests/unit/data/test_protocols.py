@@ -145,3 +145,15 @@ def test_a_window_shows_at_least_half_of_an_images_side(side, kept):
 def test_what_is_covered_is_coded_at_75_and_windows_lie_on_sixteens():
     """libjpeg's default quality, and LSUN's; 4:2:0 chroma has blocks of sixteen."""
     assert (protocols.COVER_QUALITY, protocols.GRID, protocols.MAX_RATIO) == (75, 16, 2.0)
+
+
+def test_images_nearest_above_the_window_come_first_and_in_seeded_order_within_eight_pixels():
+    pool = [item(n, 0, 100, side) for n, side in enumerate((72, 71, 64, 80, 66, 73, 79))]
+    order = [thing.height for thing in protocols._nearest(pool, 64, 7)]
+    assert sorted(order[:3]) == [64, 66, 71]
+    assert sorted(order[3:6]) == [72, 73, 79]
+    assert order[6] == 80
+    for band in (order[:3], order[3:6]):
+        members = [thing for thing in pool if thing.height in band]
+        assert band == [thing.height for thing in sorted(members, key=lambda thing: draw.rank(3, thing.image_id))]
+    assert [thing.height for thing in protocols._nearest(pool, 64, 2)] == order[:2]

@@ -1,3 +1,5 @@
+import hashlib
+import os
 import shutil
 from pathlib import PurePath
 
@@ -118,3 +120,20 @@ def test_every_required_file_is_among_those_that_are_loaded():
     for model in MODELS.values():
         patterns = {name for group in model.required for name in group}
         assert all(any(PurePath(name).match(pattern) for pattern in model.files) for name in patterns), model.role
+
+
+def test_a_file_is_hashed_once_while_it_stays_the_same(tmp_path, monkeypatch):
+    shutil.copytree(Zoo("mini").folder("lpips"), tmp_path / "lpips")
+    file = tmp_path / "lpips" / "model.safetensors"
+    first = Zoo(str(tmp_path), store=tmp_path / "store")
+    digest, whole = first.digest(file), first.hash("lpips")
+    assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("hashed again"))
+    again = Zoo(str(tmp_path), store=tmp_path / "store")
+    assert (again.digest(file), again.hash("lpips")) == (digest, whole)
+    monkeypatch.undo()
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    os.utime(file, ns=(1, 1))
+    assert Zoo(str(tmp_path), store=tmp_path / "store").digest(file) != digest

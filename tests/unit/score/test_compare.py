@@ -82,3 +82,10 @@ def test_what_cannot_be_compared_is_refused():
         compare.paired([np.zeros(9, np.float32)], [np.zeros(10, np.float32)], labels, np.random.default_rng(0))
     with pytest.raises(ValueError, match="both classes"):
         compare.paired([np.zeros(10, np.float32)], [np.zeros(10, np.float32)], labels * 0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("lengths", [(7, 8, 8), (9, 8, 8), (8, 8, 9)])
+def test_logits_of_other_images_are_refused(lengths):
+    one, other, labels = (np.arange(count) for count in lengths)
+    with pytest.raises(ValueError, match="same images"):
+        compare.paired([one.astype(np.float32)], [other.astype(np.float32)], labels % 2, np.random.default_rng(0))

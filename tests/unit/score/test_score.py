@@ -81,3 +81,23 @@ def test_the_best_threshold_is_best_and_nearest_to_zero():
     assert ((logits > cut) == labels).mean() == best
     separable = np.array([-3.0, -2.0, 2.0, 3.0], np.float32)
     assert binary.best_threshold(*binary.tally(separable, np.array([0, 0, 1, 1]))) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_best_threshold_is_that_of_trying_every_cut(seed):
+    """Also where all images are best called real, or all fake: a cut beyond the outermost scores."""
+    rng = np.random.default_rng(seed)
+    logits = np.round(rng.normal(rng.uniform(-3, 3), 1, 9), 1).astype(np.float32)
+    labels = (rng.random(9) < rng.choice([0.15, 0.5, 0.85])).astype(np.int64)
+    labels[:2] = 0, 1
+    levels = np.unique(logits).astype(float)
+    cuts = [levels[0] - 1, *(levels[1:] + levels[:-1]) / 2, levels[-1] + 1]
+    accuracy = [((logits > cut) == labels).mean() for cut in cuts]
+    best = [cut for cut, value in zip(cuts, accuracy, strict=True) if value == max(accuracy)]
+    assert binary.best_threshold(*binary.tally(logits, labels)) == pytest.approx(min(best, key=abs), abs=1e-6)
+
+
+@pytest.mark.parametrize(("labels", "beyond"), [([0, 0, 0, 1], 4.0), ([1, 1, 1, 0], -1.0)])
+def test_a_cut_may_lie_beyond_all_scores(labels, beyond):
+    logits = np.asarray([1.0, 2.0, 3.0, 0.0] if labels[0] == 0 else [0.0, 1.0, 2.0, 3.0], np.float32)
+    assert binary.best_threshold(*binary.tally(logits, np.asarray(labels))) == beyond

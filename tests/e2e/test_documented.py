@@ -1,0 +1,83 @@
+"""Commands of the pages that nothing else runs, on as little as they take."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+from tests.e2e.conftest import bench
+
+
+def module(*words, **environment):
+    command = [sys.executable, "-m", *map(str, words)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_benchmark_of_scoring_prints_both_ratios(tmp_path):
+    out = module("benchmarks.score", "--images", 2, "--repeats", 1, "--models", "resnet50", "--json", tmp_path / "a")
+    assert "ratio" in out
+    found = json.loads((tmp_path / "a").read_text())
+    assert {"resnet50_1_vs_plain", "resnet50_2_vs_plain"} <= set(found)
+
+
+def test_the_benchmark_of_processes_runs(tmp_path):
+    few = ("--methods", "image_size", "--limit-train", 4, "--limit-test", 2, "--test", "genimage:sdv14")
+    out = module("benchmarks.processes", "--pairs", 1, "--json", tmp_path / "a", *few)
+    assert "ratio" in out
+    assert (tmp_path / "a").exists()
+
+
+def test_mutants_of_one_part_are_drawn_and_killed(tmp_path):
+    out = module("tools.mutants", "--count", 2, "--only", "metrics", "--least", 0, "--json", tmp_path / "a")
+    assert "killed" in out
+    assert len(json.loads((tmp_path / "a").read_text())) == 2
+
+
+def test_the_boards_plan_and_the_papers_check(world, tmp_path):
+    """The first line of `make board`, and the first command of docs/paper-settings.md."""
+    places = ("--store", tmp_path / "store", "--results", tmp_path / "results")
+    planned = bench("plan", "--suite", "board", "--methods", "container", *places)
+    assert planned.returncode == 0, planned.stderr
+    assert "cells:" in planned.stdout
+    checked = bench(
+        "check", "--suite", "paper", "--data", world.data, "--models", tmp_path, "--store", tmp_path / "store"
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "CompVis/stable-diffusion-v1-4" in checked.stdout.replace("\n", "")
+
+
+def test_longer_fuzzing_is_the_same_test():
+    """`make fuzz` sets one variable for the fuzz that every run of the tests does."""
+    assert "FUZZ_MUTANTS" in (ROOT / "Makefile").read_text()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/data/test_decode_fuzz.py"]
+    done = subprocess.run(
+        [*command, "-k", "damaged and GIF"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "FUZZ_MUTANTS": "300"},
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_check_looks_at_the_weights_that_are_named(tmp_path):
+    wrong = bench("check", "--weights", "lpisp=.", "--store", tmp_path)
+    assert wrong.returncode == 2
+    assert "no model role 'lpisp'" in wrong.stderr
+    (tmp_path / "empty").mkdir()
+    empty = bench("check", "--weights", f"lpips={tmp_path / 'empty'}", "--store", tmp_path)
+    assert empty.returncode == 2
+    assert "holds no weights of lpips" in empty.stderr
+    (tmp_path / "partial" / "sdv1" / "unet").mkdir(parents=True)
+    (tmp_path / "partial" / "sdv1" / "unet" / "config.json").write_text("{}")
+    told = json.loads(bench("check", "--models", tmp_path / "partial", "--store", tmp_path, "--json").stdout)
+    (sdv1,) = (line for line in told if line["thing"] == "weights sdv1")
+    assert "unet/diffusion_pytorch_model.safetensors" in sdv1["state"]
+    assert "CompVis/stable-diffusion-v1-4" in sdv1["remedy"]

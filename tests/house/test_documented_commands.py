@@ -1,0 +1,62 @@
+"""Whatever a page tells a reader to run is run by CI or by a test: a command that nobody runs is soon broken."""
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+#: What a documented command begins with → the file that runs it, and a word of it that proves so.
+RUN_BY = {
+    "make bench": (".ci/run", "main_job"),  # The same command on a smaller draw.
+    "make venv": (".ci/run", "make venv"),
+    "make check": (".ci/run", "make check"),
+    "make test-slow": (".ci/run", "make test-slow"),
+    "make test": (".ci/run", "make test"),
+    "make regress": (".ci/run", "make regress"),
+    "make board": ("tests/e2e/test_documented.py", '"--suite", "board"'),
+    "make world": ("tests/unit/miniature", "build"),
+    "make fuzz": ("tests/e2e/test_documented.py", "make fuzz"),
+    "make mutants": ("tests/e2e/test_documented.py", "tools.mutants"),
+    "python run_bench.py --methods all --train sdv14": (".ci/run", "run_bench.py --limit-train"),
+    "python run_bench.py verify --results results/board/mini": ("tests/house/test_board.py", "inspect.verify"),
+    "python run_bench.py check --suite paper": ("tests/e2e/test_documented.py", '"check", "--suite", "paper"'),
+    "python run_bench.py plan  --suite paper": ("tests/e2e/test_faults.py", '"plan", "--suite", "paper"'),
+    "python run_bench.py       --suite paper": ("tests/e2e/test_faults.py", '"--suite", "paper"'),
+    "python run_bench.py --methods mean_colour": ("tests/e2e/test_docs.py", "mean_colour,container"),
+    "python run_bench.py --methods dire --data DIR": ("tests/e2e/test_faults.py", '"--methods", "dire,container"'),
+    "python run_bench.py": ("tests/e2e/test_main_job.py", "bench("),
+    "python -m pytest tests/contract -k mean_colour": ("tests/e2e/test_docs.py", '"-k", "mean_colour"'),
+    "python -m tools.methods_page": ("tests/house/test_pages.py", "methods_page"),
+    "python -m tools.board_means": ("tests/unit/tools/test_board_means.py", "board_means"),
+    "python -m tools.regress": ("tests/unit/tools/test_regress.py", "regress"),
+    "python -m tools.mutants": ("tests/e2e/test_documented.py", "tools.mutants"),
+    "python -m bench.miniature.build": ("tests/unit/miniature", "build"),
+    "python -m benchmarks.processes": ("tests/e2e/test_documented.py", "benchmarks.processes"),
+    "python -m benchmarks.score": ("tests/e2e/test_documented.py", "benchmarks.score"),
+    "python -m tests.golden.test_report": ("tests/golden/test_report.py", "__main__"),
+    'python -c "': ("tests/unit/nets/test_lpips.py", "lpips"),
+}
+_COMMAND = re.compile(r"(?:make [a-z][a-z-]+|python (?:run_bench\.py|-[mc] )[^`#\n]*)")
+
+
+def commands():
+    """Every command in code, inline or indented, by page."""
+    for page in PAGES:
+        if page.exists():
+            code = re.findall(r"`([^`]+)`", page.read_text()) + re.findall(
+                r"^    (.+)$", page.read_text(), re.MULTILINE
+            )
+            for line in code:
+                for found in _COMMAND.findall(line):
+                    yield pytest.param(found.strip(), id=f"{page.name}: {found.strip()[:60]}")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_a_documented_command_is_run_somewhere(command):
+    known = [prefix for prefix in RUN_BY if command.startswith(prefix)]
+    assert known, f"nothing runs: {command}"
+    place, word = RUN_BY[max(known, key=len)]
+    files = [ROOT / place] if (ROOT / place).is_file() else sorted((ROOT / place).glob("*.py"))
+    assert any(word in file.read_text() for file in files), f"{place} does not run {command}"

@@ -1,0 +1,235 @@
+"""Do the tests notice? A seeded sample of small changes to the code, each run against the tests that should fail on it.
+
+    make mutants                                     the sample that docs/testing.md tells of
+    python -m tools.mutants --count 20 --only store  fewer, of one part
+
+Changes are cosmic-ray's (numbers, comparisons, arithmetic, conditions, loops, keywords); those that alter nothing that
+runs, as in annotations, are left out. The tree is copied, nothing here is touched. Exit code 1 where fewer than
+``--least`` per cent are killed, survivors with a reason in tools/mutants.toml aside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+import cosmic_ray.ast  # First: its plugins import each other in a circle.
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+from tabulate import tabulate
+
+ROOT = Path(__file__).parents[1]
+KNOWN = ROOT / "tools" / "mutants.toml"
+#: Seconds for the tests of one change: a loop that no longer ends is noticed too.
+PATIENCE = 300
+#: Part → its modules → the tests that hold them; ``{stem}`` is the module's name.
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "methods": (
+        ("methods/*.py", "methods/_parts/*.py"),
+        ("tests/unit/methods", "tests/parity", "tests/contract/test_methods.py"),
+    ),
+    "metrics": (("bench/score/*.py",), ("tests/unit/score", "tests/unit/ledger", "tests/golden/test_report.py")),
+    "protocols": (
+        ("bench/data/protocols.py", "bench/data/perturb.py", "bench/data/jpeg.py"),
+        ("tests/unit/data/test_protocols.py", "tests/unit/data/test_perturb.py", "tests/unit/data/test_decode.py"),
+    ),
+    "store": (
+        ("bench/recon/store.py", "bench/recon/batching.py"),
+        ("tests/unit/recon/test_store.py", "tests/unit/recon/test_batching.py", "tests/unit/run/test_one_bad_image.py"),
+    ),
+}
+#: Operators whose changes say nothing of a recipe: decorators of dataclasses, keywords of calls that are typed.
+_LEFT_OUT = ("core/RemoveDecorator", "core/VariableInserter", "core/VariableReplacer")
+
+#: Lines of a card and of an engine that name a year or a version, which nothing computes with.
+_FACTS = ("year=", "version=", "version =", "year =")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: the part and file, the operator's how-manieth, the line, and the file as it would be."""
+
+    part: str
+    path: str
+    operator: str
+    line: int
+    before: str
+    after: str
+    text: str
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what is not run: annotations and docstrings."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
+        self.generic_visit(node)
+        node.annotation = ast.Constant(value=None)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.returns = None
+        return node
+
+
+def _meaning(source: str) -> str:
+    try:
+        return ast.dump(_Bare().visit(ast.parse(source)))
+    except SyntaxError:
+        return ""
+
+
+def _changed(before: str, after: str) -> tuple[int, str, str]:
+    """Number and text of the first line that differs, before and after."""
+    lines = zip(before.splitlines(), after.splitlines(), strict=False)
+    return next((n, a.strip(), b.strip()) for n, (a, b) in enumerate(lines, 1) if a != b)
+
+
+def candidates(part: str, path: Path, rng: random.Random, wanted: int) -> list[Mutant]:
+    """Up to ``wanted`` random changes of a file that alter what runs."""
+    source, found = path.read_text(encoding="utf-8"), list[Mutant]()
+    plain, tree = _meaning(source), cosmic_ray.ast.get_ast(source)
+    nodes = list(cosmic_ray.ast.ast_nodes(tree))
+    places = []
+    for name in operator_names():
+        operator = get_operator(name)
+        if name.startswith(_LEFT_OUT) or operator.arguments():
+            continue
+        count = sum(len(list(operator().mutation_positions(node))) for node in nodes)
+        places += [(name, number) for number in range(count)]
+    rng.shuffle(places)
+    for name, number in places:
+        changed = mutate_code(source, get_operator(name)(), number)
+        if changed is None or _meaning(changed) in ("", plain):
+            continue
+        line, before, after = _changed(source, changed)
+        if before.startswith(_FACTS):
+            continue
+        found.append(Mutant(part, path.relative_to(ROOT).as_posix(), name, line, before, after, changed))
+        if len(found) == wanted:
+            break
+    return found
+
+
+def draw(parts: list[str], count: int, seed: int) -> list[Mutant]:
+    """A seeded sample, as many of each part, spread over its files by their size."""
+    rng, chosen = random.Random(seed), list[Mutant]()
+    for part in parts:
+        patterns, _ = PARTS[part]
+        files = sorted(f for pattern in patterns for f in ROOT.glob(pattern) if f.name != "__init__.py")
+        weights = [len(f.read_text(encoding="utf-8").splitlines()) for f in files]
+        share = -(-count // len(parts))
+        picked = rng.choices(files, weights, k=share)
+        for path in sorted(set(picked)):
+            chosen += candidates(part, path, rng, picked.count(path))
+    return chosen
+
+
+def copied(home: Path) -> Path:
+    """A copy of the tree to change; what is large is linked to."""
+    for name in ("bench", "methods", "tests", "tools", "docs", "benchmarks"):
+        ignored = shutil.ignore_patterns("__pycache__", "weights", "images")
+        shutil.copytree(ROOT / name, home / name, ignore=ignored, symlinks=True)
+    for name in ("weights", "images"):
+        (home / "bench" / "miniature" / name).symlink_to(ROOT / "bench" / "miniature" / name)
+    for name in ("run_bench.py", "pyproject.toml", "README.md", "Makefile", "results"):
+        (home / name).symlink_to(ROOT / name)
+    return home
+
+
+def survives(mutant: Mutant, home: Path) -> bool:
+    """Whether all tests of its part pass on a change; the copy is put right again."""
+    target, tests = home / mutant.path, PARTS[mutant.part][1]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    if mutant.part == "methods" and not mutant.path.startswith("methods/_parts"):
+        command += ["-k", f"{target.stem} or methods/test_ or parity"]
+    whole = target.read_text(encoding="utf-8")
+    target.write_text(mutant.text, encoding="utf-8")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=home, capture_output=True, timeout=PATIENCE, check=False, env=environment
+        ).returncode
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        target.write_text(whole, encoding="utf-8")
+    return done == 0
+
+
+def reasons() -> dict[tuple[str, str, str], str]:
+    """Why a change is known to survive, by (file, line before, line after)."""
+    listed = tomllib.loads(KNOWN.read_text(encoding="utf-8")).get("survivor", [])
+    return {(entry["path"], entry["before"], entry["after"]): entry["why"] for entry in listed}
+
+
+def main() -> None:
+    """Draw, run, and tell what survived."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=48, help="how many changes, over all parts")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="a part alone; may be given again")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--least", type=float, default=85.0, help="per cent that must be killed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every outcome")
+    asked = parser.parse_args()
+    mutants = draw(asked.only or sorted(PARTS), asked.count, asked.seed)
+    outcomes: list[tuple[Mutant, bool]] = []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as pool:
+        homes: Queue[Path] = Queue()
+        for number in range(asked.jobs):
+            (home := Path(folder) / str(number)).mkdir()
+            homes.put(copied(home))
+
+        def tried(mutant: Mutant) -> tuple[Mutant, bool]:
+            home = homes.get()
+            try:
+                return mutant, survives(mutant, home)
+            finally:
+                homes.put(home)
+
+        for done, outcome in enumerate(pool.map(tried, mutants), 1):
+            outcomes.append(outcome)
+            word = "survived" if outcome[1] else "killed"
+            sys.stderr.write(f"{done} of {len(mutants)} {word}: {outcome[0].path}:{outcome[0].line}\n")
+    sys.exit(report(outcomes, asked.least, asked.json))
+
+
+def report(outcomes: list[tuple[Mutant, bool]], least: float, file: Path | None) -> int:
+    """Print the share killed by part and every survivor; the exit code."""
+    known, table = reasons(), []
+    for part in dict.fromkeys(mutant.part for mutant, _ in outcomes):
+        mine = [alive for mutant, alive in outcomes if mutant.part == part]
+        table.append([part, len(mine), len(mine) - sum(mine), f"{100 - 100 * sum(mine) / len(mine):.0f} %"])
+    killed = sum(not alive for _, alive in outcomes)
+    share = 100 * killed / len(outcomes)
+    head = ["part", "changes", "killed", ""]
+    sys.stdout.write(f"{tabulate([*table, ['all', len(outcomes), killed, f'{share:.0f} %']], head)}\n")
+    for mutant in (mutant for mutant, alive in outcomes if alive):
+        why = known.get((mutant.path, mutant.before, mutant.after), "not explained")
+        told = f"survived: {mutant.path}:{mutant.line} ({why})\n  - {mutant.before}\n  + {mutant.after}"
+        sys.stdout.write(f"\n{told}\n")
+    if file is not None:
+        lines = [{**vars(mutant), "text": "", "survived": alive} for mutant, alive in outcomes]
+        file.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
+    return int(share < least)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import reduce
@@ -174,8 +175,15 @@ def machine(
         try:
             found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "remedy": ""})
         except UserError as error:
-            found.append({"thing": f"weights {role}", "state": f"missing: {error.exists}", "remedy": error.remedy})
+            found.append({"thing": f"weights {role}", "state": f"not there. {error.exists}", "remedy": error.remedy})
     return found
+
+
+def _unread(path: Path) -> str:
+    """What an image file is that cannot be read, as far as its name and its link tell; empty for others."""
+    if path.suffix.lower() in (".heic", ".heif"):
+        return "HEIC file"
+    return "" if path.exists() else "broken link"
 
 
 def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
@@ -192,7 +200,9 @@ def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
             homes = [h for classes in folders[subset.name].values() for some in classes.values() for h in some]
             listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
             beside = f", passed over: {describe(listed.passed)}" if listed.passed else ""
-            counts.append(f"{subset.name} ({len(listed.files)} images{beside})")
+            odd = Counter(kind for path in listed.files if (kind := _unread(path)))
+            unread = f", {describe(odd)} among them" if odd else ""
+            counts.append(f"{subset.name} ({len(listed.files)} images{unread}{beside})")
         lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "remedy": ""})
     return lines + [{"thing": "data", "state": message, "remedy": ""} for message in unused(located, root)]
 

@@ -11,6 +11,7 @@ from bench import device as devices
 from bench import discover
 from bench.data.corpus import Folders, unused_folders
 from bench.data.draw import Limits
+from bench.data.files import printable
 from bench.data.perturb import check_perturbation
 from bench.device import Processes
 from bench.errors import UserError
@@ -102,10 +103,25 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
         except UserError as error:
             if name == sources.TRAIN_CORPUS or not root.is_dir():
                 raise
-            progress.warn(f"left out: {error.asked} {error.remedy}")
+            progress.note(f"left out: {error.asked} {error.remedy}")
     for message in unused(found, Path(options.data)) if options.data else ():
         progress.warn(message)
+    for message in _renamed(found):
+        progress.note(message)
     return found
+
+
+def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:
+    """What generators that no data set knows are called, where it is not their folder's name."""
+    messages = []
+    for name, (root, found) in located.items():
+        known = {subset.name for subset in discover.corpus(name).subsets}
+        for subset in sorted(set(found) - known):
+            homes = [h for classes in found[subset].values() for some in classes.values() for h in some]
+            folder = homes[0].relative_to(root).parts[0]
+            if folder != subset:
+                messages.append(f"{printable(root / folder)} is {name}:{subset}")
+    return messages
 
 
 def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
@@ -121,7 +137,7 @@ def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -
         ]
         layouts = " or ".join(discover.corpus(name).layout() for name in located)
         why = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
-        messages.append(f"not used: {folder} ({why})")
+        messages.append(f"not used: {printable(folder)} ({why})")
     return messages
 
 

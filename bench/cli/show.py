@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from bench.cli.setup import Prepared
+from bench.data.files import printable
 from bench.ledger.folder import Results
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
@@ -101,7 +103,10 @@ def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
         document(list(lines))
         return
     name = next(key for key in lines[0] if key.startswith("p_"))
-    body = [[line["path"], "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]] for line in lines]
+    body = [
+        [printable(Path(line["path"])), "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]]
+        for line in lines
+    ]
     print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
     print(f"\nfit: {lines[0]['trained']}")
 

@@ -124,6 +124,8 @@ def decode(data: bytes) -> Decoded:
 def read(path: Path) -> bytes:
     """The bytes of an image file. Raises ImageError if they cannot be had."""
     try:
+        if path.exists() and not path.is_file():
+            raise ImageError("It is no regular file.", f"Looked at {path}.", "Name an image file.")
         return path.read_bytes()
     except OSError as error:
         why = error.strerror or type(error).__name__

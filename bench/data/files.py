@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,8 +35,9 @@ class Listing:
 
 
 def printable(path: Path) -> str:
-    """A path as text; bytes that are not UTF-8 are written as backslash escapes."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+    """A path as one line of text; bytes that are not UTF-8, and control characters, as backslash escapes."""
+    text = os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def describe(passed: Mapping[str, int]) -> str:
@@ -70,12 +72,17 @@ def named(folder: Path, name: str) -> list[Path]:
 
 def below(folder: Path, name: str) -> list[Path]:
     """All folders of a name, in any case of letters, at any depth below a folder; links are followed, loops are not."""
-    return sorted(path for path in _folders(folder, frozenset()) if path.name.casefold() == name.casefold())
+    return sorted(path for path in _folders(folder, _above(folder)) if path.name.casefold() == name.casefold())
 
 
 def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino
+
+
+def _above(folder: Path) -> frozenset[tuple[int, int]]:
+    """The folders that hold a folder, by the way to it and by where it really lies: a link to one of them is a loop."""
+    return frozenset(_identity(path) for path in (*folder.absolute().parents, *folder.resolve().parents))
 
 
 def _folders(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
@@ -111,13 +118,16 @@ def _file(path: Path) -> tuple[Path | None, str]:
     if path.name.startswith("."):
         return None, "hidden file"
     suffix = path.suffix.lower()
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None, "special file"  # A pipe would be waited for.
+    except OSError:
+        return (path, "") if suffix in SUFFIXES else (None, "broken link")
     if suffix in SUFFIXES:
         return path, ""
     try:
         with path.open("rb") as file:
             kind = kind_of(file.read(HEAD))
-    except FileNotFoundError:
-        return None, "broken link"
     except OSError:
         return None, "unreadable file"
     return (path, "") if kind else (None, f"{suffix} file" if suffix else "unrecognised file")
@@ -129,7 +139,7 @@ def list_images(folder: Path) -> Listing:
     A link that leads nowhere is listed where it has an image's suffix: it is an image that cannot be read.
     """
     files, passed = [], Counter[str]()
-    for path, kind in _entries(folder, frozenset()):
+    for path, kind in _entries(folder, _above(folder)):
         if path is None:
             passed[kind] += 1
         else:
@@ -140,4 +150,4 @@ def list_images(folder: Path) -> Listing:
 
 def has_image(folder: Path) -> bool:
     """Whether there is an image file below a folder."""
-    return any(path is not None for path, _ in _entries(folder, frozenset()))
+    return any(path is not None for path, _ in _entries(folder, _above(folder)))

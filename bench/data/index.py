@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.decode import DECODE_VERSION, decode, file_id, image_id, noting, read
+from bench.data.files import printable
 from bench.errors import ImageError
 from bench.progress import Progress
 
@@ -73,7 +74,7 @@ class Index:
             with progress.stage("reading images", len(stale)) as stage, self._file.open("a", encoding="utf-8") as file:
                 for path, (facts, notes) in zip(stale, _examine_all(stale), strict=True):
                     for note in notes:
-                        progress.warn(f"{path}: {note}")
+                        progress.warn(f"{printable(path)}: {note}")
                     self._known[str(path)] = (stamps[path], facts)
                     file.write(json.dumps([str(path), stamps[path], facts]) + "\n")
                     progress.advance(stage)

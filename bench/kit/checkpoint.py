@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +23,7 @@ from bench.nets.loading import differences, not_finite
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "netC")
 #: Prefixes that torch's own wrappers of a network put before all names.
 _WRAPPED = ("module.", "_orig_mod.")
-#: Prefixes that training frameworks put before all names; some networks have such names of their own.
+#: Prefixes that training frameworks put before names; some networks have such names of their own.
 _HOMES = ("model.", "net.", "network.")
 #: First bytes of a pickle, and of the zip archive that torch puts one into.
 _PICKLED = (b"\x80", b"P")
@@ -68,14 +68,19 @@ def _inside(found: object) -> object | None:
 
 
 def _line(error: Exception) -> str:
-    """The first line of an error: torch's go on for eight."""
-    return (str(error).strip().splitlines() or [""])[0]
+    """What is wrong in a few words: torch's own go on for eight lines, and advise to run whatever the file holds."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, pickle.UnpicklingError):
+        return "not a pickle of tensors"
+    if "PytorchStreamReader" in first or "miniz" in first or "zip" in first.lower():
+        return "a zip archive that is cut short or damaged"
+    return f"{type(error).__name__}: {first}"
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} cannot be read as a checkpoint.",
-        f"It is {what_is(path) or f'no whole file of torch or safetensors ({type(error).__name__}: {_line(error)})'}.",
+        f"It is {what_is(path) or f'no whole file of torch or safetensors ({_line(error)})'}.",
         "Name a .pth or .safetensors, or download it again.",
     )
 
@@ -122,7 +127,26 @@ def _torchscript(path: Path) -> dict[str, Tensor] | None:
     return state
 
 
+def _check_sums(path: Path) -> None:
+    """Raise UserError for a zip archive with a member whose bytes are not what was written; torch does not look."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            try:
+                with archive.open(member) as file:
+                    while member.CRC and file.read(2**20):
+                        pass
+            except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+                raise UserError(
+                    f"{path} is damaged.",
+                    f"The bytes of {member.filename} do not have the checksum they were written with.",
+                    "Download or copy it again.",
+                ) from error
+
+
 def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
+    _check_sums(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -152,20 +176,35 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
         ) from error
 
 
+def _candidates(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The tensors as they are, and with prefixes of wrappers and frameworks taken off the names that have them."""
+    given, seen = [dict(tensors)], set[frozenset[str]]()
+    while given:
+        state = given.pop(0)
+        if frozenset(state) in seen:
+            continue
+        seen.add(frozenset(state))
+        yield state
+        for prefix in (*_WRAPPED, *_HOMES):
+            shorter = {name.removeprefix(prefix): t for name, t in state.items()}
+            if len(shorter) == len(state):
+                given.append(shorter)
+
+
 def _fitting(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """A checkpoint's tensors under the module's names, and what does not fit; prefixes of frameworks may go."""
+    """A checkpoint's tensors under the module's names, and what does not fit, of the reading that fits best."""
     wanted = model.state_dict()
     optional = {name for name in wanted if name.endswith("num_batches_tracked")} | set(detector.beside_checkpoint)
-    first: tuple[dict[str, Tensor], str] | None = None
-    given: dict[str, Tensor] | None = dict(tensors)
-    while given is not None:
+    best: tuple[int, dict[str, Tensor]] | None = None
+    for given in _candidates(tensors):
         state = dict(detector.official(given))
-        told = differences(wanted, state, optional)
-        if not told:
+        apart = len(set(wanted) - set(state) - optional) + len(set(state) - set(wanted))
+        if best is None or apart < best[0]:
+            best = apart, state
+        if not differences(wanted, state, optional):
             return state, ""
-        first = first or (state, told)
-        given = _without(_HOMES, given)
-    return first or ({}, "It is empty.")
+    state = best[1] if best else {}
+    return state, differences(wanted, state, optional) or "It is empty."
 
 
 def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -125,7 +125,7 @@ class Zoo:
             return self._checked(model, _from_hub(model))
         name = model.mini if self.is_mini else role
         folder = self._root / name
-        if not name or not files_of(folder, model.files):
+        if not name or not folder.is_dir():
             raise UserError(
                 f"The weights of {role} ({model.title}) are not there.",
                 f"--models {self.source} has {_listing(folder.parent)}.",
@@ -164,7 +164,8 @@ def _check_whole(model: Model, folder: Path) -> None:
     """Raise UserError for a folder that lacks a file of a model, or has something else in a file's place."""
     lacking = [" or ".join(group) for group in model.required if not files_of(folder, group)]
     if lacking:
-        there = ", ".join(path.relative_to(folder).as_posix() for path in files_of(folder, model.files))
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         raise UserError(
             f"The weights of {model.role} ({model.title}) in {folder} are not whole.",
             f"Missing: {', '.join(lacking)}. There: {there or 'nothing'}.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import discover
 from bench.data import draw
 from bench.data.corpus import Split
-from bench.data.files import describe
+from bench.data.files import describe, printable
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
@@ -115,7 +115,8 @@ def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
             if not part.count(label):
                 listed = sum(item.label == label for item in part.items)
                 files = f"none of the {listed} files listed can be used" if listed else "no file is listed"
-                found.setdefault(part.name, f"{part.name} has no readable {name}: {files}.")
+                held = " (held out of its train folder)" if part.role == "val" else ""
+                found.setdefault(part.name, f"{part.name}{held} has no readable {name}: {files}.")
     return found
 
 
@@ -124,7 +125,7 @@ def _report(gathered: Gathered, progress: Progress) -> None:
     for part in (*gathered.tests.values(), *gathered.train.values(), *gathered.val.values()):
         bad = [item for item in part.items if item.status != OK]
         for item in bad[:5]:
-            progress.warn(f"quarantined {item.path}: {item.reason}")
+            progress.warn(f"quarantined {printable(item.path)}: {item.reason}")
         if len(bad) > 5:
             progress.warn(f"quarantined {len(bad) - 5} more in {part.name}")
     for name, passed in gathered.passed.items():
@@ -138,5 +139,5 @@ def _report(gathered: Gathered, progress: Progress) -> None:
             raise UserError(
                 whys[0][0],
                 "Nothing else was asked for." if len(parts) == 1 else "The others are unusable too.",
-                "Replace the quarantined files, or leave the subset out with --train or --test.",
+                "Replace the quarantined files or add others, or leave the subset out with --train or --test.",
             )

@@ -141,7 +141,9 @@ def _read(given: str, place: Path, payload: str, stems: Mapping[str, str]) -> di
             found[stem] = _value(source, payload)
         except _UNREADABLE as error:
             raise UserError(
-                f"The {given} of {stem} in {place} is not {_KINDS[payload]}.", f"{error}.", "Make it again."
+                f"The {given} of {stem} in {place} is not {_KINDS[payload]}.",
+                f"{error.asked if isinstance(error, ImageError) else error}",
+                "Make it again.",
             ) from error
     absent = [stem for stem in stems if stem not in found]
     if absent:

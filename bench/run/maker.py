@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from bench import discover
+from bench.data.files import printable
 from bench.errors import BenchError
 from bench.kit.pixels import Pixels
 from bench.recipe import Recipe
@@ -71,7 +72,7 @@ class Maker:
     def _tell(self, recipe: Recipe, chunk: Sequence[Item], lost: dict[str, str]) -> None:
         paths = {item.image_id: item.path for item in chunk}
         for identity, reason in list(lost.items())[:5]:
-            self.session.progress.warn(f"quarantined {paths[identity]} for {recipe.engine}: {reason}")
+            self.session.progress.warn(f"quarantined {printable(paths[identity])} for {recipe.engine}: {reason}")
         if len(lost) > 5:
             self.session.progress.warn(f"quarantined {len(lost) - 5} more for {recipe.engine}")
 

@@ -45,7 +45,7 @@ def test_a_path_that_is_no_text_is_printed_and_scored(world, first, tmp_path, en
         command, cwd=ROOT, capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": encoding}
     )
     assert done.returncode == 0, done.stderr
-    assert b"caf\\udce9.png" in done.stdout
+    assert b"caf\\xe9.png" in done.stdout
     told = subprocess.run([*command, "--json"], cwd=ROOT, capture_output=True, check=False)
     assert json.loads(told.stdout)[0]["path"] == str(odd)
 

@@ -48,7 +48,7 @@ class GenImage(Corpus):
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, in any case of letters."""
         by_alias, found = self.by_alias(), dict[str, Folders]()
-        for folder in subfolders(root):
+        for folder in sorted(subfolders(root), key=lambda f: (f.name != self.own_name(f), f.name)):
             name = by_alias.get(folder.name.lower()) or self.own_name(folder, found)
             if name not in found and (folders := _split_folders([folder]) or _split_folders(subfolders(folder))):
                 found[name] = folders

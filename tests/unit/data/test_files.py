@@ -1,11 +1,14 @@
 """What lies below a folder: links, loops, suffixes, and everything else by kind."""
 
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bench.data.files import below, describe, has_image, list_images, subfolders
+from bench.data.decode import read
+from bench.data.files import below, describe, has_image, list_images, printable, subfolders
+from bench.errors import ImageError
 from tests.conftest import picture
 
 
@@ -92,3 +95,28 @@ def test_subfolders_are_sorted_and_leave_hidden_ones_out(folder):
     (folder / "file").write_text("")
     assert [path.name for path in subfolders(folder)] == ["a", "b"]
     assert subfolders(folder / "none") == []
+
+
+@pytest.mark.parametrize("target", ["..", "../..", "."])
+def test_a_link_to_a_folder_above_is_a_loop_and_brings_no_other_class(tmp_path, target):
+    save(tmp_path / "train" / "ai" / "a.png")
+    save(tmp_path / "train" / "nature" / "b.png")
+    (tmp_path / "train" / "ai" / "loop").symlink_to(target)
+    listed = list_images(tmp_path / "train" / "ai")
+    assert [path.name for path in listed.files] == ["a.png"]
+    assert list(listed.passed) == [f"looping link ({tmp_path / 'train' / 'ai' / 'loop'})"]
+
+
+@pytest.mark.parametrize("name", ["pipe.jpg", "pipe"])
+def test_a_pipe_is_not_waited_for(folder, name):
+    os.mkfifo(folder / name)
+    assert list_images(folder).passed == {"special file": 1}
+    assert not has_image(folder)
+    with pytest.raises(ImageError, match="no regular file"):
+        read(folder / name)
+
+
+def test_a_name_is_one_line_of_text(tmp_path):
+    odd = tmp_path / "new\nline\x1b[31m é.jpg"
+    assert printable(odd) == f"{tmp_path}/new\\nline\\x1b[31m é.jpg"
+    assert printable(Path(os.fsdecode(b"caf\xe9"))) == "caf\\xe9"

@@ -178,12 +178,38 @@ def test_the_wrappers_of_training_scripts_are_taken_off(tmp_path, saved):
     assert set(checkpoint.read(tmp_path / "c.pth")) == {"weight", "bias"}
 
 
-@pytest.mark.parametrize("prefix", ["", "model.", "net.", "model.net."])
+@pytest.mark.parametrize("prefix", ["", "model.", "net.", "model.net.", "model._orig_mod.", "_orig_mod.module."])
 def test_lightnings_prefix_is_taken_off_where_the_network_has_none(tmp_path, prefix):
     model = nn.Linear(3, 1)
     given = {f"{prefix}{name}": torch.full_like(t, 2.0) for name, t in model.state_dict().items()}
     checkpoint.fill(detector("cnnspot"), model, given, "c.ckpt")
     assert model.weight.tolist() == [[2.0, 2.0, 2.0]]
+
+
+def test_a_stranger_beside_a_prefix_is_all_that_is_told():
+    """Lightning keeps a loss's weight beside the network."""
+    given = {f"model.{name}": t for name, t in nn.Linear(3, 1).state_dict().items()} | {"loss.weight": torch.ones(1)}
+    with pytest.raises(UserError) as caught:
+        checkpoint.fill(detector("cnnspot"), nn.Linear(3, 1), given, "c.ckpt")
+    assert caught.value.exists == "Not wanted: loss.weight."
+
+
+def test_a_flipped_byte_in_a_checkpoint_is_noticed(tmp_path):
+    torch.save({"weight": torch.ones(64, 64)}, tmp_path / "c.pth")
+    data = bytearray((tmp_path / "c.pth").read_bytes())
+    data[data.index(b"\x00\x00\x80\x3f" * 8) + 5] ^= 0x20
+    (tmp_path / "c.pth").write_bytes(data)
+    with pytest.raises(UserError, match="is damaged"):
+        checkpoint.read(tmp_path / "c.pth")
+
+
+@pytest.mark.parametrize("content", [b'{"error": "gone"}', b"plain text\n"])
+def test_torchs_advice_to_run_a_file_is_not_passed_on(tmp_path, content):
+    (tmp_path / "c.pth").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        checkpoint.read(tmp_path / "c.pth")
+    assert "weights_only" not in str(caught.value)
+    assert "arbitrary code" not in str(caught.value)
 
 
 def test_a_prefix_of_the_networks_own_stays():

@@ -60,7 +60,7 @@ def check_subset(corpus: Corpus, name: str, present: Sequence[str]) -> None:
     if name not in present:
         raise UserError(
             f"{corpus.name}:{name} is not in the data.",
-            f"Present: {', '.join(present)}.",
+            f"Present: {', '.join(sorted(present))}.",
             f"Add it as {corpus.layout()}, or choose another with --train or --test.",
         )
 

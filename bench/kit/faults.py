@@ -26,7 +26,8 @@ class Fault:
     @property
     def passing(self) -> bool:
         """Whether the trouble may pass: an artefact that may yet be made, or a file that is away."""
-        return isinstance(self.error, MissingArtefact) or isinstance(self.error.__cause__, OSError)
+        cause = self.error.__cause__  # Pillow's own OSErrors, of what a file holds, have no number.
+        return isinstance(self.error, MissingArtefact) or (isinstance(cause, OSError) and cause.errno is not None)
 
     def reason(self, lost: Lost) -> str:
         """In one line; for an artefact that could not be made, why not."""

@@ -131,6 +131,7 @@ class Store:
         """The index of a recipe with what other processes have added to it since; reads no line twice."""
         places, ends = self._places.get(key, {}), self._ends.get(key, {})
         gone = self._dropped(key)
+        places = {i: place for i, place in places.items() if (i, place.shard, place.offset) not in gone}
         for stem in sorted({path.name.split(".")[0] for path in self._folder(key).glob("shard-*.idx*")}):
             found, ends[stem] = _read_index(self._folder(key) / f"{stem}.idx", ends.get(stem, 0))
             places |= {i: place for i, place in found.items() if (i, place.shard, place.offset) not in gone}

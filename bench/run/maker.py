@@ -61,7 +61,7 @@ class Maker:
                 raise BenchError(
                     f"No {recipe.engine} artefact can be made: {next(iter(lost.values()))}",
                     f"Every image of {_BARREN} chunks failed.",
-                    "See the reason.",
+                    "Fix what the reason names; the same command tries again.",
                 )
 
     def _lost_below(self, recipe: Recipe, chunk: Sequence[Item]) -> dict[str, str]:
@@ -92,7 +92,10 @@ class Maker:
                     for item in chunk:
                         if item.image_id == error.identity:
                             healed(partial(self.make, job, [item], {item.image_id}), self.session)
-                            self.close()  # Its engine would stand beside what is computed next.
+                            if job.recipe.engine in PRESENTED:
+                                self._seal()
+                            else:
+                                self.close()  # Its engine would stand beside what is computed next.
                             return
         raise error
 

@@ -214,3 +214,12 @@ def test_a_trial_is_not_begun_again_where_it_is_whole(tmp_path):
     methods = {("mean", ""): Chosen("mean", "", Mean(Params()))}
     found = cut_fits(plan, methods, store, Results(tmp_path / "results"), Rates(), lambda role: "")
     assert [unit for unit in found if isinstance(unit, Trial)] == []
+
+
+def test_a_file_that_is_damaged_for_good_is_not_looked_for_again(tmp_path):
+    """Unlike one that is away: nothing says that its bytes will change, and the cell is whole without it."""
+    world = World(tmp_path)
+    world.items[17].path.write_bytes(world.items[17].path.read_bytes()[:60])
+    world.run()
+    assert sorted(world.scores().status) == ["failed", *["ok"] * 7]
+    assert world.run().meter.forwards == 0

@@ -33,4 +33,4 @@ check: venv       ## format, lint, types, house tests
 	$(RUN) -m mypy
 	$(RUN) -m pytest -q tests/house
 world: venv       ## make the embedded world again (hours on a CPU; resumes)
-	MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(RUN) -m bench.miniature.build all
+	MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(RUN) -m tools.miniature.build all

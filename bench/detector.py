@@ -1,6 +1,6 @@
 """The contract between a method and the harness.
 
-A method says what it needs, how it learns and how it scores. It never opens a file, knows a data set or computes a
+A method says what it needs, how it learns and how it scores. It never opens a file, knows a dataset or computes a
 metric. Importing a method must not import torch; it is imported inside ``build``, ``view``, ``loss`` and ``logit``.
 """
 

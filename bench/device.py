@@ -97,13 +97,13 @@ class Processes:
     """How many processes compute at once: as many as a person asked for, else what cores, memory and work call for."""
 
     most: int
-    asked: bool = False
+    requested: bool = False
 
     def count(self, device: str, units: int, seconds: float) -> int:
         """Processes for so many units of work that take one process so many seconds; at least 1."""
         if device == "cuda":
             return 1  # What a GPU computes, one process hands it.
-        return max(1, min(self.most, units, self.most if self.asked else math.ceil(seconds / _WORTH)))
+        return max(1, min(self.most, units, self.most if self.requested else math.ceil(seconds / _WORTH)))
 
 
 def processes(weights: int) -> Processes:

@@ -1,4 +1,4 @@
-"""Find what exists by looking: one file a method, an engine, a corpus; the file's name is its name."""
+"""Find what exists by looking: one file a method, an engine, a dataset; the file's name is its name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from bench.errors import unknown
 
 if TYPE_CHECKING:
-    from bench.data.corpus import Corpus
+    from bench.artefacts.engine import Engine
+    from bench.data.dataset import Dataset
     from bench.detector import Method
-    from bench.recon.engine import Engine
 
 
 @cache
@@ -41,21 +41,21 @@ def method(name: str) -> type[Method]:
 
 def engines() -> tuple[str, ...]:
     """Names of all engines, sorted."""
-    return _names("bench.recon.engines")
+    return _names("bench.artefacts.engines")
 
 
 def engine(name: str) -> type[Engine]:
     """The class of an engine; its file must define ``ENGINE``."""
-    found: type[Engine] = _module("bench.recon.engines", "engine", name).ENGINE
+    found: type[Engine] = _module("bench.artefacts.engines", "engine", name).ENGINE
     return found
 
 
-def corpora() -> tuple[str, ...]:
-    """Names of all data sets, sorted."""
-    return _names("bench.data.corpora")
+def datasets() -> tuple[str, ...]:
+    """Names of all datasets, sorted."""
+    return _names("bench.data.datasets")
 
 
-def corpus(name: str) -> Corpus:
-    """The description of a data set; its file must define ``CORPUS``."""
-    found: Corpus = _module("bench.data.corpora", "dataset", name).CORPUS
+def dataset(name: str) -> Dataset:
+    """The description of a dataset; its file must define ``DATASET``."""
+    found: Dataset = _module("bench.data.datasets", "dataset", name).DATASET
     return found

@@ -1,4 +1,4 @@
-"""Errors that a person can act on: what was asked, what exists, what to do."""
+"""Errors that a person can act on: problem, context and fix in one message."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 class BenchError(Exception):
     """An error in three parts.
 
-    ``asked`` says what could not be done, ``exists`` what is there instead, ``remedy`` what to do about it.
+    ``problem`` says what could not be done, ``context`` what was found, ``fix`` what to do about it.
     """
 
     exit_code = 1
 
-    def __init__(self, asked: str, exists: str, remedy: str) -> None:
-        super().__init__(asked, exists, remedy)
-        self.asked, self.exists, self.remedy = asked, exists, remedy
+    def __init__(self, problem: str, context: str, fix: str) -> None:
+        super().__init__(problem, context, fix)
+        self.problem, self.context, self.fix = problem, context, fix
 
     def __str__(self) -> str:
-        return f"{self.asked}\n  {self.exists}\n  {self.remedy}"
+        return f"{self.problem}\n  {self.context}\n  {self.fix}"
 
 
 class UserError(BenchError):
@@ -33,14 +33,14 @@ class ImageError(BenchError):
     """An image that cannot be read; it is quarantined with this reason and counted, never replaced."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> UserError:
+def unknown(kind: str, name: str, known: Iterable[str], fix: str = "") -> UserError:
     """The error for a ``name`` that no ``kind`` has; proposes the nearest of ``known``."""
     options = sorted(known)
     close = difflib.get_close_matches(name.lower(), options, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
     listed = ", ".join(options) if options else "none"
     return UserError(
-        f"There is no {kind} {name!r}.", f"Known: {listed}.", f"{hint}{remedy}".strip() or "Name one of these."
+        f"There is no {kind} {name!r}.", f"Known: {listed}.", f"{hint}{fix}".strip() or "Name one of these."
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-#: The image as it lies in the data set.
+#: The image as it lies in the dataset.
 SOURCE = "source"
 #: In a need: the image as the method is given it, through whatever protocol. The planner binds it to a slice's pixels.
 IMAGE = "image"
@@ -67,7 +67,7 @@ class Recipe:
     def bind(self, image: Recipe | str, classes: str = "") -> Recipe:
         """The recipe with :data:`IMAGE` replaced by ``image``, in its inputs' inputs too.
 
-        ``classes`` is the digest of what a slice's images show, for recipes that are told it (:attr:`told_class`).
+        ``classes`` is the digest of what a slice's images show, for recipes that are told it (:attr:`uses_class`).
         """
         bound = {
             name: image if source == IMAGE else source.bind(image, classes) if isinstance(source, Recipe) else source
@@ -77,10 +77,10 @@ class Recipe:
         return replace(self, inputs=bound, params=params)
 
     @cached_property
-    def told_class(self) -> bool:
-        """Whether this recipe, or one it stands on, is told the class that its data set says an image shows."""
+    def uses_class(self) -> bool:
+        """Whether this recipe, or one it stands on, is told the class that its dataset says an image shows."""
         below = [source for source in self.inputs.values() if isinstance(source, Recipe)]
-        return CLASSES in self.params or any(source.told_class for source in below)
+        return CLASSES in self.params or any(source.uses_class for source in below)
 
     def given(self, ready: Mapping[str, Recipe]) -> Recipe:
         """The recipe with every input of a name in ``ready`` replaced by that recipe, in its inputs' inputs too."""

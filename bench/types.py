@@ -20,10 +20,10 @@ NO_ARTEFACT = "no_artefact"
 class Item:
     """One image of a slice.
 
-    ``row_id`` names the place in the data set, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
-    ``label`` is 1 for fake, 0 for real, None where nobody knows; ``klass`` is what it shows, where its data set tells.
-    ``quality`` is the JPEG quality estimated from its quantisation tables, 0 for other containers. ``status`` other
-    than ``ok`` quarantines the image, with its ``reason``.
+    ``row_id`` hashes the path inside the dataset, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
+    ``label`` is 1 for fake, 0 for real, None if unknown; ``class_name`` is what the image shows according to its
+    dataset, or empty. ``quality`` is the JPEG quality estimated from its quantisation tables, 0 for other containers.
+    A ``status`` other than ``ok`` quarantines the image, with its ``reason``.
     """
 
     row_id: str
@@ -31,7 +31,7 @@ class Item:
     label: int | None
     file_id: str = ""
     image_id: str = ""
-    klass: str = ""
+    class_name: str = ""
     container: str = ""
     quality: int = 0
     width: int = 0
@@ -69,7 +69,7 @@ class Slice:
     ``operations`` are given by ``row_id``.
     """
 
-    corpus: str
+    dataset: str
     subset: str
     role: str
     items: tuple[Item, ...]
@@ -80,7 +80,7 @@ class Slice:
     @property
     def name(self) -> str:
         """``genimage-sdv14-test``, for people and file names."""
-        return f"{self.corpus}-{self.subset}-{self.role}"
+        return f"{self.dataset}-{self.subset}-{self.role}"
 
     @cached_property
     def usable(self) -> tuple[Item, ...]:
@@ -93,19 +93,19 @@ class Slice:
 
     @cached_property
     def classes(self) -> str:
-        """Digest of the classes that the images' data set tells, as what is made of them depends on."""
-        return content_key(sorted((item.image_id, item.klass) for item in self.usable))
+        """Digest of the classes that the images' dataset tells, as what is made of them depends on."""
+        return content_key(sorted((item.image_id, item.class_name) for item in self.usable))
 
     def bound(self, need: Recipe) -> Recipe:
         """A method's need bound to this slice's pixels, and to their classes where it is told them."""
-        return need.bind(self.image, self.classes if need.told_class else "")
+        return need.bind(self.image, self.classes if need.uses_class else "")
 
     @cached_property
     def key(self) -> str:
         """Content key over the files, their labels and the protocol; their names are no part of it."""
         members = sorted((i.image_id, i.file_id, str(i.label), i.status) for i in self.items)
         image = self.image.key if isinstance(self.image, Recipe) else self.image
-        return content_key([self.corpus, self.subset, self.role, members, image])
+        return content_key([self.dataset, self.subset, self.role, members, image])
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Hole:
     source: str
     train_protocol: str
     seed: int
-    corpus: str
+    dataset: str
     subset: str
     protocol: str
     perturbation: str

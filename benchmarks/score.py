@@ -28,11 +28,11 @@ from transformers.utils import logging
 
 from bench import device as devices
 from bench import discover
-from bench.cli.own import ScoreOptions, check_score
 from bench.detector import Detector, Facts, Sample
 from bench.models.configs import shipped
+from bench.predict.options import ScoreOptions, check_score
+from bench.predict.predict import score_images
 from bench.progress import Progress
-from bench.run.single import score_images
 
 logging.set_verbosity_error()
 #: Model → the detector that is released on it.

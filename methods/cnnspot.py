@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,14 +68,14 @@ class CNNSpot(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """A ResNet with one logit; the head drawn from N(0, 0.02)."""
-        from methods._parts.backbones import imagenet_resnet
+        from methods._shared.backbones import imagenet_resnet
 
         p = self.params
         return imagenet_resnet(p, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation."""
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p = self.params
         if p.recipe == "drct":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.detector import Card, Detector, Sample, Schedule, Stage
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,13 +57,13 @@ class ConvB(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """A ConvNeXt with two logits; timm's keys."""
-        from methods._parts.backbones import convnext
+        from methods._shared.backbones import convnext
 
         return convnext(self.params, 2, weights.get("convnext"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation."""
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p = self.params
         return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from PIL import Image
 
+from bench.artefacts.engines import blip, clip_text
 from bench.detector import Card, Detector, Sample, Schedule, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import blip, clip_text
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,8 +72,8 @@ class DEFAKE(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The three-layer network beside a frozen image encoder."""
-        from methods._parts.clip import ImageEncoder
-        from methods._parts.hybrid import Hybrid
+        from methods._shared.clip import ImageEncoder
+        from methods._shared.hybrid import Hybrid
 
         return Hybrid(ImageEncoder(weights["clip_vit_b32"]))
 
@@ -93,8 +93,8 @@ class DEFAKE(Detector):
         """
         import torch
 
-        from methods._parts.clip import MEAN, STD
-        from methods._parts.tensors import imagenet, normalised
+        from methods._shared.clip import MEAN, STD
+        from methods._shared.tensors import imagenet, normalised
 
         p = self.params
         text = torch.from_numpy(np.array(sample.artefacts["text"], np.float32))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.engines import adm_inversion, ddim_inversion, sd_inpaint
+from bench.artefacts.geometry import center_crop_arr, crop, limit_sides, pad_to_square, resize_short_side
 from bench.detector import RGB, Card, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import center_crop_arr, crop, limit_sides, pad_to_square, resize_short_side
 from bench.recipe import Recipe
-from bench.recon.engines import adm_inversion, ddim_inversion, sd_inpaint
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -118,7 +118,7 @@ class DIRE(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """A ResNet with one logit; the head drawn from N(0, 0.02)."""
-        from methods._parts.backbones import imagenet_resnet
+        from methods._shared.backbones import imagenet_resnet
 
         return imagenet_resnet(self.params, weights.get("resnet50"))
 
@@ -129,7 +129,7 @@ class DIRE(recipes.OneLogit):
         """
         import torch
 
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p, image = self.params, self._shown(sample.rgb).astype(np.int16)
         difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.artefacts.engines import sd_inpaint
 from bench.detector import Card, Detector, Example, Sample, Schedule, Share, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import sd_inpaint
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -93,7 +93,7 @@ class DRCT(Detector):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """Backbone, embedding, two logits."""
-        from methods._parts.backbones import drct_clip, drct_convnext
+        from methods._shared.backbones import drct_clip, drct_convnext
 
         p = self.params
         if p.backbone == "clip":
@@ -106,25 +106,25 @@ class DRCT(Detector):
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The published file without its copy of CLIP (``model.model.``)."""
-        from methods._parts.clip import without_copy
+        from methods._shared.clip import without_copy
 
         return without_copy(state, "model.model.") if self.params.backbone == "clip" else state
 
     def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
         """CLIP's image half in a published file."""
-        from methods._parts.clip import copy_of_clip
+        from methods._shared.clip import copy_of_clip
 
         return {"clip_vit_l14": copy_of_clip(state, "model.model.")} if self.params.backbone == "clip" else {}
 
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
         """Whether the file's CLIP is not the frozen one."""
-        from methods._parts.clip import OnFrozen, other_clip
+        from methods._shared.clip import OnFrozen, other_clip
 
         return other_clip(model, state, "model.model.") if isinstance(model, OnFrozen) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p = self.params
         return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
@@ -133,7 +133,7 @@ class DRCT(Detector):
         """(1 − α) cross-entropy + α contrastive loss."""
         from torch.nn.functional import cross_entropy
 
-        from methods._parts.drct import contrastive
+        from methods._shared.drct import contrastive
 
         logits, features = model(batch["image"])
         alpha, labels = self.params.alpha, batch["label"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.engines import blip, llava, sd_img2img, sd_inpaint
+from bench.artefacts.geometry import fit_long_side
 from bench.detector import Card, Detector, Example, Sample, Schedule, Share, Stage
-from bench.kit.geometry import fit_long_side
 from bench.recipe import IMAGE, Recipe
-from bench.recon.engines import blip, llava, sd_img2img, sd_inpaint
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -113,8 +113,8 @@ class DRCTSARE(Detector):
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The fused network."""
         from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
-        from methods._parts.clip import ImageEncoder
-        from methods._parts.sare import SARE
+        from methods._shared.clip import ImageEncoder
+        from methods._shared.sare import SARE
 
         p = self.params
         grid = ResNet(Shape(True, p.depths, p.width, tuple(mini_strides(p.stride))), classes=0)
@@ -128,9 +128,9 @@ class DRCTSARE(Detector):
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: as DRCT's; ``sare``: |x − x̂| on the scale 0…2, the whole map resized to the same side."""
-        from methods._parts import drct
-        from methods._parts.sare import difference
-        from methods._parts.tensors import imagenet
+        from methods._shared import drct
+        from methods._shared.sare import difference
+        from methods._shared.tensors import imagenet
 
         p = self.params
         made = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
@@ -146,7 +146,7 @@ class DRCTSARE(Detector):
         """Binary cross-entropy, and DRCT's contrastive loss with weight ``alpha``."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        from methods._parts.drct import contrastive
+        from methods._shared.drct import contrastive
 
         logits, features = model(batch["image"], batch["sare"])
         loss = binary_cross_entropy_with_logits(logits, batch["label"].float())

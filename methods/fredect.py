@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.geometry import crop, pad_to_square, resize_short_side
 from bench.detector import Card, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import crop, pad_to_square, resize_short_side
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,8 +80,8 @@ class FreDect(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The head behind the standardisation."""
-        from methods._parts.backbones import imagenet_resnet
-        from methods._parts.spectrum import Standardised, linear, shallow_cnn
+        from methods._shared.backbones import imagenet_resnet
+        from methods._shared.spectrum import Standardised, linear, shallow_cnn
 
         p = self.params
         makers = {"cnn": shallow_cnn, "linear": linear}
@@ -95,14 +95,14 @@ class FreDect(recipes.OneLogit):
 
     def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Mean and deviation of every coefficient over the training images."""
-        from methods._parts.spectrum import Standardised
+        from methods._shared.spectrum import Standardised
 
         if isinstance(model, Standardised):
             model.learn(batches)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], the log-DCT of the crop."""
-        from methods._parts.spectrum import log_dct
+        from methods._shared.spectrum import log_dct
 
         p = self.params
         if p.recipe == "drct":

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.artefacts.geometry import crop, resize_short_side
 from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
-from bench.kit.geometry import crop, resize_short_side
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -79,8 +79,8 @@ class Fusing(recipes.OneLogit):
         """``full``: float [3, H, W], ImageNet's mean and deviation; ``image``: its centre, resized; ``size``: H, W."""
         import torch
 
-        from methods._parts.augment import blur_or_jpeg
-        from methods._parts.tensors import imagenet
+        from methods._shared.augment import blur_or_jpeg
+        from methods._shared.tensors import imagenet
 
         p, rgb = self.params, sample.rgb
         if p.recipe == "drct":

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.artefacts.geometry import crop, resize_short_side
 from bench.detector import Card, Detector, Sample, Schedule, Stage
-from bench.kit.geometry import crop, resize_short_side
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -103,7 +103,7 @@ class GramNet(Detector):
         import cv2
         import torch
 
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         if self.params.recipe == "drct":
             return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, self.params.crop_size))}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.engines import blip, class_prompt, latent_error
+from bench.artefacts.geometry import crop, pad_to_square
 from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import crop, pad_to_square
 from bench.recipe import Recipe
-from bench.recon.engines import blip, class_prompt, latent_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -92,7 +92,7 @@ class LaRE2(Detector):
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """A trained file without CLIP's text half."""
-        from methods._parts.clip import without_copy
+        from methods._shared.clip import without_copy
 
         return without_copy(state, "clip_model.", visual=False)
 
@@ -103,7 +103,7 @@ class LaRE2(Detector):
         """
         import torch
 
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
         if maps.ndim != 3 or maps.shape[0] != 4:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from bench.artefacts.engines import discriminator_gradient
+from bench.artefacts.geometry import crop
 from bench.detector import Card, Sample, Schedule, Stage
-from bench.kit.geometry import crop
 from bench.recipe import Recipe
-from bench.recon.engines import discriminator_gradient
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,13 +73,13 @@ class LGrad(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """A ResNet with one logit; the head drawn from N(0, 0.02)."""
-        from methods._parts.backbones import imagenet_resnet
+        from methods._shared.backbones import imagenet_resnet
 
         return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, S, S], normalised gradient; S is ``crop_size`` in training, else ``load_size``."""
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p, gradient = self.params, np.asarray(sample.artefacts["gradient"])
         if p.recipe == "drct":

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.engines import noise_residual
+from bench.artefacts.geometry import crop, pad_to_square, resize_short_side
 from bench.detector import Card, Plateau, Sample, Schedule, Stage
-from bench.kit.geometry import crop, pad_to_square, resize_short_side
 from bench.recipe import Recipe
-from bench.recon.engines import noise_residual
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,7 +86,7 @@ class LNP(recipes.OneLogit):
 
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
         from bench.nets.spectral_resnet import SpectralResNet
-        from methods._parts.backbones import imagenet_resnet
+        from methods._shared.backbones import imagenet_resnet
 
         p = self.params
         if p.recipe == "aigc":
@@ -99,7 +99,7 @@ class LNP(recipes.OneLogit):
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image``: float [3, crop_size, crop_size], ImageNet-normalised noise; cropped and flipped in training."""
-        from methods._parts.tensors import imagenet
+        from methods._shared.tensors import imagenet
 
         p, noise = self.params, np.asarray(sample.artefacts["noise"])
         if p.pattern == "official":

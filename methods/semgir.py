@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from bench.artefacts.engines import blip, txt2img
 from bench.detector import Card, Sample, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import blip, txt2img
-from methods._parts.semgir import Regenerating, Settings
+from methods._shared.semgir import Regenerating, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -62,7 +62,7 @@ class SemGIR(Regenerating):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's image tower."""
-        from methods._parts.pairs import Pair
+        from methods._shared.pairs import Pair
 
         p = self.params
         return Pair(self.tower(weights.get("clip_rn50x4")), p.encoder == "frozen", not p.regeneration)

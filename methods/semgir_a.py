@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from bench.artefacts.engines import blip, clip_text, txt2img
 from bench.detector import Card, Sample, Stage
 from bench.recipe import Recipe
-from bench.recon.engines import blip, clip_text, txt2img
-from methods._parts.semgir import Regenerating, Settings
+from methods._shared.semgir import Regenerating, Settings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -81,7 +81,7 @@ class SemGIRA(Regenerating):
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The classifier on CLIP's image tower and the combiner."""
         from bench.nets.combiner import Combiner, load_combiner
-        from methods._parts.pairs import Conditioned
+        from methods._shared.pairs import Conditioned
 
         tower = self.tower(weights.get(self._role))
         combiner = Combiner(tower.shape.output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
-from methods._parts import recipes
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,7 +64,7 @@ class UnivFD(recipes.OneLogit):
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
         """The linear head on a frozen encoder."""
-        from methods._parts.clip import ImageEncoder, LinearHead
+        from methods._shared.clip import ImageEncoder, LinearHead
 
         return LinearHead(ImageEncoder(weights["clip_vit_l14"]), 1)
 
@@ -76,19 +76,19 @@ class UnivFD(recipes.OneLogit):
         """The published head alone, ``weight`` and ``bias``; or a training script's file, without its copy of CLIP."""
         if set(state) == {"weight", "bias"}:
             return {f"fc.{name}": t for name, t in state.items()}
-        from methods._parts.clip import without_copy
+        from methods._shared.clip import without_copy
 
         return without_copy(state, "model.")
 
     def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
         """CLIP's image half in a training script's file."""
-        from methods._parts.clip import copy_of_clip
+        from methods._shared.clip import copy_of_clip
 
         return {"clip_vit_l14": copy_of_clip(state, "model.")}
 
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
         """Whether the file's CLIP is not the frozen one."""
-        from methods._parts.clip import OnFrozen, other_clip
+        from methods._shared.clip import OnFrozen, other_clip
 
         return other_clip(model, state, "model.") if isinstance(model, OnFrozen) else ""
 
@@ -97,8 +97,8 @@ class UnivFD(recipes.OneLogit):
 
         In testing the centre crop of the image as it is, zero-padded where it is smaller. In DRCT's recipe ImageNet's.
         """
-        from methods._parts.clip import MEAN, STD
-        from methods._parts.tensors import imagenet, normalised
+        from methods._shared.clip import MEAN, STD
+        from methods._shared.tensors import imagenet, normalised
 
         p = self.params
         if p.recipe == "drct":  # ImageNet's mean and deviation, for CLIP too

@@ -13,10 +13,10 @@ from statistics import mean
 
 from tabulate import tabulate
 
-from bench.ledger.folder import Results
+from bench.planning.sources import comma_list
 from bench.report.board import Board
 from bench.report.gates import setting_of_gates
-from bench.run.sources import words
+from bench.results.folder import Results
 
 BOARD = Path("results/board/mini")
 
@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("subsets", nargs="?", help=f"of {','.join(known)} (default: GenImage's eight)")
     asked = parser.parse_args().subsets
     subsets = (
-        list(dict.fromkeys(words(asked))) if asked else [c.subset for c in board.columns if c.dataset == "genimage"]
+        list(dict.fromkeys(comma_list(asked)))
+        if asked
+        else [c.subset for c in board.columns if c.dataset == "genimage"]
     )
     strange = sorted(set(subsets) - set(known))
     if strange:

@@ -39,16 +39,16 @@ PATIENCE = 300
 #: Part → its modules → the tests that hold them; ``{stem}`` is the module's name.
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "methods": (
-        ("methods/*.py", "methods/_parts/*.py"),
+        ("methods/*.py", "methods/_shared/*.py"),
         ("tests/unit/methods", "tests/parity", "tests/contract/test_methods.py"),
     ),
-    "metrics": (("bench/score/*.py",), ("tests/unit/score", "tests/unit/ledger", "tests/golden/test_report.py")),
+    "metrics": (("bench/metrics/*.py",), ("tests/unit/score", "tests/unit/ledger", "tests/golden/test_report.py")),
     "protocols": (
         ("bench/data/protocols.py", "bench/data/perturb.py", "bench/data/jpeg.py"),
         ("tests/unit/data/test_protocols.py", "tests/unit/data/test_perturb.py", "tests/unit/data/test_decode.py"),
     ),
     "store": (
-        ("bench/recon/store.py", "bench/recon/batching.py"),
+        ("bench/artefacts/store.py", "bench/artefacts/batching.py"),
         ("tests/unit/recon/test_store.py", "tests/unit/recon/test_batching.py", "tests/unit/run/test_one_bad_image.py"),
     ),
 }
@@ -159,7 +159,7 @@ def survives(mutant: Mutant, home: Path) -> bool:
     """Whether all tests of its part pass on a change; the copy is put right again."""
     target, tests = home / mutant.path, PARTS[mutant.part][1]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    if mutant.part == "methods" and not mutant.path.startswith("methods/_parts"):
+    if mutant.part == "methods" and not mutant.path.startswith("methods/_shared"):
         others = " and ".join(f"not {name}" for name in discover.methods() if name != target.stem)
         command += ["-k", f"{target.stem} or not contract or ({others})"]  # The contract of this method alone.
     whole = target.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.ledger import rows
+from bench.results import rows
 from bench.types import Row
 
 ROOT = Path(__file__).parents[1]

@@ -11,13 +11,15 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import inspect, own, show
+from bench.cli import inspect, show
 from bench.cli import options as opt
+from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import Options, check, plan_of
+from bench.cli.setup import check, plan_of
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
-from bench.run.sources import words
+from bench.planning.sources import comma_list
+from bench.predict.options import ScoreOptions, check_score
 
 app = typer.Typer(
     help=(
@@ -36,39 +38,24 @@ VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "chec
 
 
 @app.command()
+@with_run_options
 def run(
-    methods: opt.Methods = "all",
-    probes: opt.Probes = None,
-    train: opt.Train = None,
-    test: opt.Test = "all",
-    suite: opt.SuiteName = "mini",
-    models: opt.Models = None,
-    weights: opt.Weights = None,
-    data: opt.Data = None,
-    protocols: opt.Protocols = None,
-    seeds: opt.Seeds = None,
-    limit_train: opt.LimitTrain = None,
-    limit_test: opt.LimitTest = None,
-    device: opt.Device = "auto",
-    processes: opt.Processes = None,
-    store: opt.StoreDir = Path("store"),
-    results: opt.ResultsDir = None,
+    options: RunOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
     started, progress = datetime.now(UTC), new_progress()
-    words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
-    plan = plan_of(prepared, options, progress)
+    made = plan_of(prepared, options, progress)
     if dry_run:
-        show.plan(plan, prepared, as_json)
+        show.plan(made, prepared, as_json)
         return
-    from bench.run import session as sessions
+    from bench.execution import execute
+    from bench.execution.session import open_session
 
-    session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
-    sessions.carry_out(plan, prepared.request, session, started, prepared.processes)
+    session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
+    execute.carry_out(made, prepared.request, session, started, prepared.processes)
     show.run(prepared.results, session.meter, as_json)
     if session.failed:
         show.failures(session.failed)
@@ -76,63 +63,26 @@ def run(
 
 
 @app.command()
-def plan(
-    methods: opt.Methods = "all",
-    probes: opt.Probes = None,
-    train: opt.Train = None,
-    test: opt.Test = "all",
-    suite: opt.SuiteName = "mini",
-    models: opt.Models = None,
-    weights: opt.Weights = None,
-    data: opt.Data = None,
-    protocols: opt.Protocols = None,
-    seeds: opt.Seeds = None,
-    limit_train: opt.LimitTrain = None,
-    limit_test: opt.LimitTest = None,
-    device: opt.Device = "auto",
-    processes: opt.Processes = None,
-    store: opt.StoreDir = Path("store"),
-    results: opt.ResultsDir = None,
-    as_json: opt.Json = False,
-) -> None:
+@with_run_options
+def plan(options: RunOptions, as_json: opt.Json = False) -> None:
     """Show cells, fits, artefacts (cached or missing) and their forwards, time and disk; computes nothing."""
     progress = new_progress()
-    words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
     show.plan(plan_of(prepared, options, progress), prepared, as_json)
 
 
 @app.command()
-def prepare(
-    methods: opt.Methods = "all",
-    probes: opt.Probes = None,
-    train: opt.Train = None,
-    test: opt.Test = "all",
-    suite: opt.SuiteName = "mini",
-    models: opt.Models = None,
-    weights: opt.Weights = None,
-    data: opt.Data = None,
-    protocols: opt.Protocols = None,
-    seeds: opt.Seeds = None,
-    limit_train: opt.LimitTrain = None,
-    limit_test: opt.LimitTest = None,
-    device: opt.Device = "auto",
-    processes: opt.Processes = None,
-    store: opt.StoreDir = Path("store"),
-    results: opt.ResultsDir = None,
-    as_json: opt.Json = False,
-) -> None:
+@with_run_options
+def prepare(options: RunOptions, as_json: opt.Json = False) -> None:
     """Make the missing artefacts only."""
     progress = new_progress()
-    words = methods, train, test, suite, models, weights, data, protocols, seeds
-    options = Options(*words, limit_train, limit_test, device, processes, store, results, probes)
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
-    from bench.run import session as sessions
+    from bench.execution import execute
+    from bench.execution.session import open_session
 
-    session = sessions.open_session(prepared.zoo, prepared.store, prepared.results, device, progress)
-    sessions.prepare(made, session, prepared.processes)
+    session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
+    execute.prepare(made, session, prepared.processes)
     show.prepared(session.meter, as_json)
     if session.failed:
         show.failures(session.failed)
@@ -167,12 +117,12 @@ def score(
 ) -> None:
     """P(fake) of your own images, by a detector that `run` has trained, or by its authors' checkpoint."""
     progress = new_progress()
-    words = tuple(weights or ()), tuple(artefact or ())
-    places = own.ScoreOptions(suite, models, device, store, checkpoint, *words, trust_pickle)
-    wanted = own.check_score(method, images, (train, protocol, seed), places, progress)
-    from bench.run import single
+    own = tuple(weights or ()), tuple(artefact or ())
+    options = ScoreOptions(suite, models, device, store, checkpoint, *own, trust_pickle)
+    wanted = check_score(method, images, (train, protocol, seed), options, progress)
+    from bench.predict import predict
 
-    scored = single.score_images(wanted, progress)
+    scored = predict.score_images(wanted, progress)
     show.scores(scored, as_json)
     if any(line["status"] != "ok" for line in scored):
         raise typer.Exit(1)
@@ -215,7 +165,7 @@ def compare(
 ) -> None:
     """AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
     inspect.check_points(fail_if_worse)
-    found = inspect.compare(one, other, suite, results, list(dict.fromkeys(words(over or ""))))
+    found = inspect.compare(one, other, suite, results, list(dict.fromkeys(comma_list(over or ""))))
     show.comparisons(found, as_json)
     worse = inspect.worse(found, fail_if_worse)
     if worse:
@@ -260,7 +210,7 @@ def main() -> None:
         app(args=arguments, prog_name="run_bench.py")
     except BenchError as error:
         if "--json" in arguments:
-            print(json.dumps({"error": {name: getattr(error, name) for name in ("asked", "exists", "remedy")}}))
+            print(json.dumps({"error": {name: getattr(error, name) for name in ("problem", "context", "fix")}}))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:

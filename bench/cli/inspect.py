@@ -18,16 +18,16 @@ from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
-from bench.ledger import comparisons, rows, thresholds
-from bench.ledger.comparisons import Comparison, Side
-from bench.ledger.folder import Results, read_text
-from bench.ledger.measure import measure
 from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
 from bench.models.zoo import Zoo
-from bench.run import given
-from bench.run.companions import own_weights
-from bench.run.request import locate
+from bench.planning.request import locate
+from bench.predict import user_artefacts
+from bench.predict.user_weights import own_weights
+from bench.results import comparisons, rows, thresholds
+from bench.results.comparisons import Comparison, Side
+from bench.results.folder import Results, read_text
+from bench.results.measure import measure
 from bench.suites import suite as suites
 
 
@@ -94,12 +94,12 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
     known = {c.subset for c in found if not c.subset.startswith("mean:")}
     for subset in over:
         if subset not in known:
-            raise unknown("subset", subset, known, remedy="--over takes subsets on which both were scored.")
+            raise unknown("subset", subset, known, fix="--over takes subsets on which both were scored.")
     if over and all(c.subset != comparisons.over_title(over) for c in found):
         raise UserError(
             f"There is no mean over {', '.join(over)}.",
-            "No setting has all of them: they are of different data sets or protocols.",
-            "Name subsets of one data set.",
+            "No setting has all of them: they are of different datasets or protocols.",
+            "Name subsets of one dataset.",
         )
     return found
 
@@ -110,8 +110,8 @@ def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> list
     known = {entry.label for entry in folder.read_matrix().entries}
     for word in (one, other):
         if word not in known:
-            remedy = f"It must have been scored in {folder.root}; or name two results folders."
-            raise unknown("method or results folder", word, known, remedy=remedy)
+            fix = f"It must have been scored in {folder.root}; or name two results folders."
+            raise unknown("method or results folder", word, known, fix=fix)
     return comparisons.between(Side(folder, one), Side(folder, other), (one, other), over)
 
 
@@ -163,19 +163,19 @@ def machine(
 ) -> list[dict[str, str]]:
     """What is there and what is not: one line a thing, with its state and how to get it."""
     loaded = suites.load(suite)
-    found = [{"thing": "python", "state": platform.python_version(), "remedy": ""}, _device(), _disk(store)]
+    found = [{"thing": "python", "state": platform.python_version(), "fix": ""}, _device(), _disk(store)]
     if data is None:
         names = [path.stem for path in packs()]
-        found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "remedy": ""})
+        found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "fix": ""})
     else:
         found += _data(loaded.datasets, Path(data))
     named = models or loaded.models
     zoo = Zoo(named, own_weights(weights, store, named), store)
     for role, model in MODELS.items():
         try:
-            found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "remedy": ""})
+            found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "fix": ""})
         except UserError as error:
-            found.append({"thing": f"weights {role}", "state": f"not there. {error.exists}", "remedy": error.remedy})
+            found.append({"thing": f"weights {role}", "state": f"not there. {error.context}", "fix": error.fix})
     return found
 
 
@@ -187,39 +187,39 @@ def _unread(path: Path) -> str:
 
 
 def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
-    """A line for each data set, for each folder that is not used, and for what is no image in those that are."""
+    """A line for each dataset, for each folder that is not used, and for what is no image in those that are."""
     lines, located = [], {}
     for name in names:
         try:
             located[name] = home, folders = locate(name, root)
         except UserError as error:
-            lines.append({"thing": f"data {name}", "state": "missing", "remedy": error.remedy})
+            lines.append({"thing": f"data {name}", "state": "missing", "fix": error.fix})
             continue
         counts = []
-        for subset in discover.corpus(name).ordered(folders):
+        for subset in discover.dataset(name).ordered(folders):
             homes = [h for classes in folders[subset.name].values() for some in classes.values() for h in some]
             listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
             beside = f", passed over: {describe(listed.passed)}" if listed.passed else ""
             odd = Counter(kind for path in listed.files if (kind := _unread(path)))
             unread = f", {describe(odd)} among them" if odd else ""
             counts.append(f"{subset.name} ({len(listed.files)} images{unread}{beside})")
-        lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "remedy": ""})
-    return lines + [{"thing": "data", "state": message, "remedy": ""} for message in unused(located, root)]
+        lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "fix": ""})
+    return lines + [{"thing": "data", "state": message, "fix": ""} for message in unused(located, root)]
 
 
 def _device() -> dict[str, str]:
     import torch
 
     if torch.cuda.is_available():
-        return {"thing": "device", "state": f"cuda: {torch.cuda.get_device_name()}", "remedy": ""}
-    remedy = "the miniature suite needs no GPU; the real models do"
-    return {"thing": "device", "state": "cpu, no CUDA device", "remedy": remedy}
+        return {"thing": "device", "state": f"cuda: {torch.cuda.get_device_name()}", "fix": ""}
+    fix = "the miniature suite needs no GPU; the real models do"
+    return {"thing": "device", "state": "cpu, no CUDA device", "fix": fix}
 
 
 def _disk(store: Path) -> dict[str, str]:
     place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free / 2**30
-    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {place}", "remedy": ""}
+    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {place}", "fix": ""}
 
 
 def names(kind: str, suite: str) -> list[dict[str, Any]]:
@@ -227,7 +227,7 @@ def names(kind: str, suite: str) -> list[dict[str, Any]]:
     loaded = suites.load(suite)
     tables: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "methods": lambda: [_method(name, loaded) for name in discover.methods()],
-        "datasets": lambda: [_dataset(name) for name in discover.corpora()],
+        "datasets": lambda: [_dataset(name) for name in discover.datasets()],
         "models": lambda: [_model(model) for model in MODELS.values()],
         "protocols": lambda: [{"name": name} for name in PROTOCOLS],
     }
@@ -237,8 +237,8 @@ def names(kind: str, suite: str) -> list[dict[str, Any]]:
 
 
 def _dataset(name: str) -> dict[str, Any]:
-    corpus = discover.corpus(name)
-    return {"name": name, "title": corpus.title, "subsets": [subset.name for subset in corpus.subsets]}
+    dataset = discover.dataset(name)
+    return {"name": name, "title": dataset.title, "subsets": [subset.name for subset in dataset.subsets]}
 
 
 def _model(model: Model) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
         "name": name,
         "kind": "statistic" if issubclass(method, Statistic) else "detector",
         "variants": variants,
-        "artefacts": given.names(method(method.Params())),
-        "variant_artefacts": {v: given.names(suites.instantiate(suite, name, v, method)) for v in variants},
+        "artefacts": user_artefacts.names(method(method.Params())),
+        "variant_artefacts": {v: user_artefacts.names(suites.instantiate(suite, name, v, method)) for v in variants},
         **asdict(method.card),
     }

@@ -1,72 +1,159 @@
-"""Options that several verbs share, with the help that teaches them."""
+"""Options that several verbs share, declared once with the help that teaches them."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-Methods = Annotated[
-    str, typer.Option(help="Methods, comma list: `dire,gramnet`, a variant as `name[variant]`, or `all`.")
-]
-Probes = Annotated[
-    bool | None,
+_WHAT, _WITH, _HOW, _WHERE = "What is measured", "Models and data", "Execution", "Files and output"
+
+SuiteName = Annotated[
+    str,
     typer.Option(
-        help="Measure the suite's probes too (LPIPS Δ). Default: with `--methods all`, not with some methods."
+        "--suite",
+        help="Suite: sizes and parameters of every method, by name (bench/suites) or as a `.toml` file.",
+        rich_help_panel=_WHAT,
     ),
 ]
-Train = Annotated[
-    str | None,
-    typer.Option(
-        help="Training generators: `a,b` one fit each, `a+b` a joint fit, `all`; `attribute:a` tells a's images from "
-        "those of the other generators. Default: the suite's, `sdv14`."
-    ),
-]
-Test = Annotated[str, typer.Option(help="Test sets: `all`, `genimage`, or `genimage:adm,biggan`.")]
-SuiteName = Annotated[str, typer.Option("--suite", help="Suite: sizes and parameters of every method (bench/suites).")]
 Models = Annotated[
     str | None,
     typer.Option(
-        help="Pretrained weights: `mini`, `hub`, or a folder with one sub-folder a role. Default: the suite's."
+        help="Pretrained weights: `mini`, `hub`, or a folder with one sub-folder per role. Default: the suite's.",
+        rich_help_panel=_WITH,
     ),
 ]
-Data = Annotated[str | None, typer.Option(help="A folder in GenImage's layout instead of the suite's images.")]
-Protocols = Annotated[
-    str | None,
-    typer.Option(
-        help="`raw`: files as they are; `aligned`: one size and codec for both classes. Raw fits are tested on all."
-    ),
-]
-Seeds = Annotated[
-    str | None,
-    typer.Option(help="Seeds, comma list: initial weights, order and augmentation. Default: the suite's."),
-]
-LimitTrain = Annotated[
-    int | None, typer.Option(help="Training images a class and subset; smaller draws nest. Default: the suite's.")
-]
-LimitTest = Annotated[int | None, typer.Option(help="Test images a class and subset. Default: the suite's.")]
-Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")]
-Processes = Annotated[
-    int | None,
-    typer.Option(help="How many processes compute at once on the CPU, one thread each. Default: one a core."),
-]
-StoreDir = Annotated[
-    Path, typer.Option("--store", help="Where artefacts and checkpoints are kept; shared by all runs.")
-]
-ResultsDir = Annotated[
-    Path | None, typer.Option("--results", help="Where scores, rows and tables go. Default: results/runs/<suite>.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else there.")]
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        help="`ROLE=FOLDER|FILE`, once a role: your own copy of a model instead of `--models`' (see `list models`)."
+        help="`ROLE=FOLDER` or `ROLE=FILE`: your own copy of one model instead of the one from `--models`; "
+        "repeat it for several (see `list models`).",
+        rich_help_panel=_WITH,
     ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="A folder in GenImage's layout instead of the suite's images.", rich_help_panel=_WITH),
+]
+Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.", rich_help_panel=_HOW)]
+StoreDir = Annotated[
+    Path,
+    typer.Option(
+        "--store", help="Where artefacts and checkpoints are kept; shared by all runs.", rich_help_panel=_WHERE
+    ),
+]
+ResultsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="Where scores, rows and tables are written. Default: `results/runs/SUITE`.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on standard output and nothing else.", rich_help_panel=_WHERE),
 ]
 Artefacts = Annotated[
     list[str] | None,
     typer.Option(
-        help="`NAME=FOLDER` or `NAME=FILE.json`: ready-made artefacts by file stem (see `list methods --json`)."
+        help="`NAME=FOLDER` or `NAME=FILE.json`: ready-made artefacts by file stem (see `list methods --json`).",
+        rich_help_panel=_WITH,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of ``run``, ``plan`` and ``prepare``."""
+
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Methods, comma list: `dire,gramnet`, a variant as `name[variant]`, or `all`.", rich_help_panel=_WHAT
+        ),
+    ] = "all"
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="Training generators: `a,b` one fit each, `a+b` a joint fit, `all`; `attribute:a` tells a's images "
+            "from those of the other generators. Default: the suite's, `sdv14`.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
+    test: Annotated[
+        str, typer.Option(help="Test sets: `all`, `genimage`, or `genimage:adm,biggan`.", rich_help_panel=_WHAT)
+    ] = "all"
+    suite: SuiteName = "mini"
+    protocols: Annotated[
+        str | None,
+        typer.Option(
+            help="`raw`: files as they are; `aligned`: one size and codec for both classes. Raw fits are tested under "
+            "every protocol. Default: the suite's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Seeds, comma list: initial weights, order and augmentation. Default: the suite's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
+    probes: Annotated[
+        bool | None,
+        typer.Option(
+            help="Measure the suite's probes too (LPIPS Δ). Default: only with `--methods all`.", rich_help_panel=_WHAT
+        ),
+    ] = None
+    limit_train: Annotated[
+        int | None,
+        typer.Option(
+            help="Training images per class and subset; smaller draws nest. Default: the suite's.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
+    limit_test: Annotated[
+        int | None,
+        typer.Option(help="Test images per class and subset. Default: the suite's.", rich_help_panel=_WHAT),
+    ] = None
+    models: Models = None
+    weights: Weights = None
+    data: Data = None
+    device: Device = "auto"
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="How many processes compute at once on the CPU, one thread each. Default: one per core, as far as "
+            "memory allows.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None
+    store: StoreDir = Path("store")
+    results: ResultsDir = None
+
+
+def with_run_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose first parameter is :class:`RunOptions`, as a command with one option per field."""
+    hints = get_type_hints(RunOptions, include_extras=True)
+    own = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+        for f in fields(RunOptions)
+    ]
+    every = [*shared, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own)]
+
+    @wraps(verb)
+    def command(**values: Any) -> None:  # noqa: ANN401 - typer passes what the annotations say
+        options = RunOptions(**{f.name: values.pop(f.name) for f in fields(RunOptions)})
+        verb(options, **values)
+
+    vars(command).pop("__wrapped__")
+    vars(command)["__signature__"] = inspect.Signature(every)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+    return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -30,6 +31,7 @@ class TerminalProgress(Progress):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
         self._bars = Bars(*columns, console=self._console, transient=True)
         self._open: set[int] = set()
+        self._lock = threading.Lock()  # Stages begin and end in several threads.
 
     def note(self, message: str) -> None:
         """One line above the bars."""
@@ -41,10 +43,11 @@ class TerminalProgress(Progress):
 
     def begin(self, title: str, total: int) -> int:
         """A bar."""
-        if not self._open:
-            self._bars.start()
-        task = self._bars.add_task(escape(title), total=total)
-        self._open.add(task)
+        with self._lock:
+            if not self._open:
+                self._bars.start()
+            task = self._bars.add_task(escape(title), total=total)
+            self._open.add(task)
         return task
 
     def advance(self, stage: int, units: int = 1) -> None:
@@ -52,22 +55,23 @@ class TerminalProgress(Progress):
         self._bars.advance(TaskID(stage), units)
 
     def end(self, stage: int) -> None:
-        """Take the bar away."""
-        self._bars.remove_task(TaskID(stage))
-        self._open.discard(stage)
-        if not self._open:
-            self._bars.stop()
+        """Remove the bar."""
+        with self._lock:
+            self._bars.remove_task(TaskID(stage))
+            self._open.discard(stage)
+            if not self._open:
+                self._bars.stop()
 
 
 @dataclass
-class _Told:
-    """What a stage of plain lines has said: how much is done, since when, and when a line was printed last."""
+class _Stage:
+    """How much of a stage is done, since when, and when a line was printed last."""
 
     title: str
     total: int
     done: int
     started: float
-    spoke: float
+    printed: float
 
 
 class PlainProgress(Progress):
@@ -75,7 +79,7 @@ class PlainProgress(Progress):
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, width=200, color_system=None)
-        self._stages: dict[int, _Told] = {}
+        self._stages: dict[int, _Stage] = {}
         self._numbers = count()
 
     def note(self, message: str) -> None:
@@ -89,27 +93,27 @@ class PlainProgress(Progress):
     def begin(self, title: str, total: int) -> int:
         """Remember when the stage began."""
         number, now = next(self._numbers), time.monotonic()
-        self._stages[number] = _Told(title, total, 0, now, now)
+        self._stages[number] = _Stage(title, total, 0, now, now)
         return number
 
     def advance(self, stage: int, units: int = 1) -> None:
         """Count; say something every few seconds."""
-        told, now = self._stages[stage], time.monotonic()
-        told.done += units
-        if now - told.spoke > _EVERY and 0 < told.done < told.total:
-            told.spoke = now
-            rate = told.done / (now - told.started)
-            left = (told.total - told.done) / rate
-            self.note(f"{told.title}: {told.done} of {told.total}, {rate:.1f}/s, {left:.0f} s left")
+        stage_, now = self._stages[stage], time.monotonic()
+        stage_.done += units
+        if now - stage_.printed > _EVERY and 0 < stage_.done < stage_.total:
+            stage_.printed = now
+            rate = stage_.done / (now - stage_.started)
+            left = (stage_.total - stage_.done) / rate
+            self.note(f"{stage_.title}: {stage_.done} of {stage_.total}, {rate:.1f}/s, {left:.0f} s left")
 
     def end(self, stage: int) -> None:
-        """Tell how long the stage took, if it took a while."""
-        told = self._stages.pop(stage)
-        seconds = time.monotonic() - told.started
+        """Say how long the stage took, if it took over a second."""
+        stage_ = self._stages.pop(stage)
+        seconds = time.monotonic() - stage_.started
         if seconds > 1:
-            self.note(f"{told.title}: {told.done} of {told.total} in {seconds:.1f} s")
+            self.note(f"{stage_.title}: {stage_.done} of {stage_.total} in {seconds:.1f} s")
 
 
 def progress() -> Progress:
-    """The right kind for where standard error goes."""
+    """Bars if standard error is a terminal, else lines."""
     return TerminalProgress() if Console(stderr=True).is_terminal else PlainProgress()

@@ -9,48 +9,27 @@ from pathlib import Path
 
 from bench import device as devices
 from bench import discover
-from bench.data.corpus import Folders, unused_folders
-from bench.data.draw import Limits
+from bench.artefacts.store import Store
+from bench.cli.options import RunOptions
+from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
 from bench.data.perturb import check_perturbation
+from bench.data.splits import Limits
 from bench.device import Processes
 from bench.errors import UserError
-from bench.ledger.folder import Results
 from bench.miniature.unpack import unpack
 from bench.models.zoo import Zoo
+from bench.planning import request as requests
+from bench.planning import sources
+from bench.planning.gather import gather
+from bench.planning.matrix import build
+from bench.planning.request import Request
+from bench.predict.user_weights import own_weights
 from bench.progress import Progress
 from bench.recipe import Recipe
-from bench.recon.store import Store
-from bench.run import request as asked
-from bench.run import sources
-from bench.run.companions import own_weights
-from bench.run.gather import gather
-from bench.run.matrix import build
-from bench.run.request import Request
+from bench.results.folder import Results
 from bench.suites import suite as suites
 from bench.types import Plan
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of ``run``, ``plan`` and ``prepare`` as given."""
-
-    methods: str
-    train: str | None
-    test: str
-    suite: str
-    models: str | None
-    weights: list[str] | None
-    data: str | None
-    protocols: str | None
-    seeds: str | None
-    limit_train: int | None
-    limit_test: int | None
-    device: str
-    processes: int | None
-    store: Path
-    results: Path | None
-    probes: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,45 +44,48 @@ class Prepared:
     processes: Processes
 
 
-def _roots(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, Path]:
+#: Root and present subsets of each dataset.
+Located = dict[str, tuple[Path, dict[str, Folders]]]
+
+
+def _roots(suite: suites.Suite, options: RunOptions, progress: Progress) -> dict[str, Path]:
     data = options.data or suite.data
     root = unpack(options.store, progress) if data == "mini" else Path(data)
     return dict.fromkeys(suite.datasets, root)
 
 
-def _check_names(suite: suites.Suite, options: Options) -> str:
+def _check_names(suite: suites.Suite, options: RunOptions) -> str:
     """Check the words for training, tests and perturbations, which needs no data; what to train on.
 
-    A folder of one's own may hold generators that no data set knows: there subsets are checked once it has been seen.
+    A folder of one's own may hold generators that no dataset knows: there subsets are checked once it has been seen.
     """
     train = suite.train if options.train is None else options.train
     if not options.data:
         sources.check_train_names(train)
-        asked.check_test_names(options.test)
+        requests.check_test_names(options.test)
     for name in suite.perturbations:
         check_perturbation(name)
     for pair in suite.compare:
-        asked.choose_methods(",".join(pair), suite)
+        requests.choose_methods(",".join(pair), suite)
     return train
 
 
-def _limits(suite: suites.Suite, options: Options) -> Limits:
-    return Limits(
-        asked.choose_limit("--limit-train", suite.limit_train if options.limit_train is None else options.limit_train),
-        asked.choose_limit("--limit-test", suite.limit_test if options.limit_test is None else options.limit_test),
-    )
+def _limits(suite: suites.Suite, options: RunOptions) -> Limits:
+    train = suite.limit_train if options.limit_train is None else options.limit_train
+    test = suite.limit_test if options.limit_test is None else options.limit_test
+    return Limits(requests.choose_limit("--limit-train", train), requests.choose_limit("--limit-test", test))
 
 
-def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[str, tuple[Path, dict[str, Folders]]]:
-    """Root and present subsets of each data set; one that is not there is left out, with a warning."""
+def _located(suite: suites.Suite, options: RunOptions, progress: Progress) -> Located:
+    """Root and present subsets of each dataset; one that is not there is left out, with a warning."""
     found = {}
     for name, root in _roots(suite, options, progress).items():
         try:
-            found[name] = asked.locate(name, root)
+            found[name] = requests.locate(name, root)
         except UserError as error:
-            if name == sources.TRAIN_CORPUS or not root.is_dir():
+            if name == sources.TRAIN_DATASET or not root.is_dir():
                 raise
-            progress.note(f"left out: {error.asked} {error.remedy}")
+            progress.note(f"left out: {error.problem} {error.fix}")
     for message in unused(found, Path(options.data)) if options.data else ():
         progress.warn(message)
     for message in _renamed(found):
@@ -112,10 +94,10 @@ def _located(suite: suites.Suite, options: Options, progress: Progress) -> dict[
 
 
 def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:
-    """What generators that no data set knows are called, where it is not their folder's name."""
+    """What generators that no dataset knows are called, where it is not their folder's name."""
     messages = []
     for name, (root, found) in located.items():
-        known = {subset.name for subset in discover.corpus(name).subsets}
+        known = {subset.name for subset in discover.dataset(name).subsets}
         for subset in sorted(set(found) - known):
             homes = [h for classes in found[subset].values() for some in classes.values() for h in some]
             folder = homes[0].relative_to(root).parts[0]
@@ -125,32 +107,32 @@ def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str
 
 
 def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
-    """What lies in a folder of one's own and is used by no data set, with the way to add it."""
+    """What lies in a folder of one's own and is used by no dataset, with the way to add it."""
     every = [folders for _, found in located.values() for folders in found.values()]
     homes = {root, *(home for home, _ in located.values())}
     messages = []
     for folder in sorted({f for home in homes for f in unused_folders(home, every) if f not in homes}):
         twin = [
-            f"{name}:{corpus.by_alias()[folder.name.lower()]}"
-            for name, corpus in ((name, discover.corpus(name)) for name in located)
-            if corpus.by_alias().get(folder.name.lower()) in located[name][1]
+            f"{name}:{dataset.by_alias()[folder.name.lower()]}"
+            for name, dataset in ((name, discover.dataset(name)) for name in located)
+            if dataset.by_alias().get(folder.name.lower()) in located[name][1]
         ]
-        layouts = " or ".join(discover.corpus(name).layout() for name in located)
+        layouts = " or ".join(discover.dataset(name).layout() for name in located)
         why = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
         messages.append(f"not used: {printable(folder)} ({why})")
     return messages
 
 
-def _probes(suite: suites.Suite, zoo: Zoo, options: Options, progress: Progress) -> dict[str, Recipe]:
+def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progress) -> dict[str, Recipe]:
     """The suite's probes if wanted; none, with a warning, where their weights are missing: the main job goes on."""
     if not (options.methods == "all" if options.probes is None else options.probes):
         return {}
-    probes = asked.choose_probes(suite)
+    probes = requests.choose_probes(suite)
     try:
         for role in set[str]().union(*(recipe.roles() for recipe in probes.values())):
             zoo.folder(role)
     except UserError as error:
-        progress.warn(f"no probes: {error.asked} {error.remedy}")
+        progress.warn(f"no probes: {error.problem} {error.fix}")
         return {}
     return probes
 
@@ -169,45 +151,45 @@ def check_writable(option: str, folder: Path) -> None:
         ) from error
 
 
-def _check_models(methods: tuple[asked.Chosen, ...], zoo: Zoo, options: Options, progress: Progress) -> None:
+def _check_models(methods: tuple[requests.Chosen, ...], zoo: Zoo, options: RunOptions, progress: Progress) -> None:
     """Find the weights of every method. Raises UserError for one that is not there."""
-    for role in set[str]().union(*(asked.roles_of(one) for one in methods)):
+    for role in set[str]().union(*(requests.roles_of(one) for one in methods)):
         zoo.folder(role)
-    if options.data and zoo.is_mini and any(asked.roles_of(one) for one in methods):
+    if options.data and zoo.is_mini and any(requests.roles_of(one) for one in methods):
         progress.warn(
             "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
         )
 
 
-def _processes(request: Request, zoo: Zoo, options: Options, device: str) -> Processes:
+def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> Processes:
     """How many processes may compute at once: as asked, else what cores and memory allow for the largest models."""
     if options.processes is not None:
         if options.processes < 1:
             raise UserError(
-                f"--processes {options.processes} computes nothing.", "It counts processes.", "Give 1 or more."
+                f"--processes {options.processes} is too small.", "At least one process must compute.", "Use 1 or more."
             )
-        return Processes(options.processes, asked=True)
+        return Processes(options.processes, requested=True)
     if device == "cuda":
         return Processes(1)
-    together = [asked.roles_of(one) for one in request.methods]
+    together = [requests.roles_of(one) for one in request.methods]
     together += [set(recipe.roles()) for recipe in request.probes.values()]
     sizes = {role: zoo.size(role) for role in set[str]().union(*together)}
     return devices.processes(max((sum(sizes[role] for role in roles) for roles in together), default=0))
 
 
-def _zoo(options: Options, suite: suites.Suite) -> Zoo:
+def _zoo(options: RunOptions, suite: suites.Suite) -> Zoo:
     models = options.models or suite.models
     return Zoo(models, own_weights(options.weights or (), options.store, models), options.store)
 
 
-def check(options: Options, progress: Progress) -> Prepared:
+def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     suite = suites.load(options.suite)
-    methods = asked.choose_methods(options.methods, suite)
-    protocols = asked.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
-    seeds = asked.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
+    methods = requests.choose_methods(options.methods, suite)
+    protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
+    seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
-    asked.choose_device(options.device)
+    requests.choose_device(options.device)
     home = options.results or Path("results") / "runs" / suite.name
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
@@ -215,8 +197,8 @@ def check(options: Options, progress: Progress) -> Prepared:
     zoo = _zoo(options, suite)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
-    chosen = sources.choose_sources(train, folders[sources.TRAIN_CORPUS])
-    asked.check_tasks(methods, chosen)
+    chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
+    requests.check_tasks(methods, chosen)
     own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     request = Request(
         suite=suite.model_copy(update={"label": own})
@@ -224,7 +206,7 @@ def check(options: Options, progress: Progress) -> Prepared:
         else suite,
         methods=methods,
         sources=chosen,
-        tests=asked.choose_tests(options.test, folders) if any(not source.target for source in chosen) else (),
+        tests=requests.choose_tests(options.test, folders) if any(not source.target for source in chosen) else (),
         protocols=protocols,
         controls=suite.controls,
         seeds=seeds,
@@ -237,12 +219,12 @@ def check(options: Options, progress: Progress) -> Prepared:
     _check_models(methods, zoo, options, progress)
     device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
     processes = _processes(request, zoo, options, device)
-    if processes.asked and device == "cuda":
+    if processes.requested and device == "cuda":
         progress.warn("--processes is for the CPU: one process hands a GPU its work.")
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes)
 
 
-def plan_of(prepared: Prepared, options: Options, progress: Progress) -> Plan:
+def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:
     """Scan the images and build the matrix."""
     data = gather(prepared.request, options.store / "index", progress)
     return build(prepared.request, data, prepared.zoo.hash)

@@ -12,15 +12,15 @@ from tabulate import tabulate
 
 from bench.cli.setup import Prepared
 from bench.data.files import printable
-from bench.ledger.folder import Results
+from bench.planning.estimate import estimate, rates
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
-from bench.run.estimate import estimate, rates
+from bench.results.folder import Results
 from bench.types import Plan
 
 if TYPE_CHECKING:
-    from bench.ledger.comparisons import Comparison
     from bench.report.write import Written
+    from bench.results.comparisons import Comparison
 
 
 def document(value: object) -> None:
@@ -44,7 +44,7 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     print(f"\nfits: {len(fits)}, of which done {sum(f['done'] for f in fits)}")
     print(f"cells: {len(cells)}, of which scored {sum(c['done'] for c in cells)}; holes: {len(cost['holes'])}")
     for hole in cost["holes"]:
-        print(f"  hole: {hole['method']} on {hole['corpus']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
+        print(f"  hole: {hole['method']} on {hole['dataset']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
     minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
     at_once = f"{cost['processes']} processes" if cost["processes"] > 1 else "one process"
     print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {at_once}")
@@ -143,7 +143,7 @@ def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
     if as_json:
         document(list(found))
         return
-    body = [[f["thing"], f["state"], f["remedy"]] for f in found]
+    body = [[f["thing"], f["state"], f["fix"]] for f in found]
     print(tabulate(body, ["", "state", "how to get it"], maxcolwidths=[None, 60, 50]))
 
 

@@ -1,1 +1,1 @@
-"""Data sets: where images lie, how they are read, drawn, and made comparable."""
+"""Datasets: where images lie, how they are read, drawn, and made comparable."""

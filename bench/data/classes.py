@@ -1,7 +1,7 @@
-"""The class that an image was chosen for or made of, where a data set tells it: by file names and tables beside them.
+"""The class that an image was chosen for or made of, where a dataset tells it: by file names and tables beside them.
 
 GenImage names the class in most file names. ImageNet's validation photographs do not; ``filename_to_folder.json`` in
-the data set's folder tells it (``{"ILSVRC2012_val_00042597.JPEG": "n02814533", ...}``, the file of that name in
+the dataset's folder tells it (``{"ILSVRC2012_val_00042597.JPEG": "n02814533", ...}``, the file of that name in
 luo3300612/LaRE@f8b2966:anns); a key may be a path below that folder too. ``class_names.json`` beside it gives words,
 by number and by synset, where classes are not ImageNet's.
 """
@@ -30,11 +30,11 @@ class Classes:
 
     @classmethod
     def beside(cls, root: Path) -> Classes:
-        """The tables in a data set's folder; empty where there are none. Raises UserError for a broken one."""
+        """The tables in a dataset's folder; empty where there are none. Raises UserError for a broken one."""
         return cls(_table(root / FILES), _table(root / NAMES))
 
     def shown(self, told: str, place: PurePath) -> str:
-        """Words, or ImageNet's number or synset, for the file ``place`` below the data set; ``told`` is by its name.
+        """Words, or ImageNet's number or synset, for the file ``place`` below the dataset; ``told`` is by its name.
 
         Empty where nothing tells it. Where there are words for classes, a class without words is none: reals are named
         by synset and fakes by number, and a table of one kind alone would tell them apart.

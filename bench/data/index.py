@@ -37,12 +37,12 @@ def examine(path: Path) -> Facts:
     try:
         data = read(path)
     except ImageError as error:
-        return facts | {"file_id": "", "bytes": 0, "status": "unreadable", "reason": error.asked}
+        return facts | {"file_id": "", "bytes": 0, "status": "unreadable", "reason": error.problem}
     facts |= {"file_id": file_id(data), "bytes": len(data)}
     try:
         decoded = decode(data)
     except ImageError as error:
-        return facts | {"status": "unreadable", "reason": error.asked}
+        return facts | {"status": "unreadable", "reason": error.problem}
     height, width = decoded.rgb.shape[:2]
     pixels = {"image_id": image_id(decoded.rgb), "width": width, "height": height}
     return facts | pixels | {"container": decoded.container, "quality": decoded.quality}

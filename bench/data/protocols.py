@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from bench.data import jpeg
 from bench.data.decode import RGB, decode, read
-from bench.data.draw import rank
+from bench.data.splits import rank
 from bench.errors import UserError, unknown
 from bench.recipe import SOURCE, Recipe, content_key
 from bench.types import FAKE, REAL, Item, Operation, Slice

@@ -26,7 +26,7 @@ def version(folder: Path, files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def whole(home: Path, fill: Callable[[Path], None]) -> Path:
+def build_atomically(home: Path, fill: Callable[[Path], None]) -> Path:
     """``home``, filled if it is not there: whole or not at all, also when two processes come at once."""
     if home.is_dir():
         return home
@@ -69,4 +69,4 @@ def unpack_weights(store: Path) -> Path:
                     f"Build {target.relative_to(partial).parts[0]} again, or restore the weights' folder.",
                 )
 
-    return whole(store / "miniature" / f"weights-{version(WEIGHTS, files)}", fill)
+    return build_atomically(store / "miniature" / f"weights-{version(WEIGHTS, files)}", fill)

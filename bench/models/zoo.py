@@ -82,7 +82,7 @@ class Zoo:
             raise UserError(
                 f"--weights {role}={folder} holds no weights of {role}.",
                 f"Looked for {', '.join(model.files)} in {folder.absolute()}.",
-                _remedy(model),
+                _fix_for(model),
             )
         _check_whole(model, folder)
         self._own[role] = folder
@@ -129,7 +129,7 @@ class Zoo:
             raise UserError(
                 f"The weights of {role} ({model.title}) are not there.",
                 f"--models {self.source} has {_listing(folder.parent)}.",
-                _remedy(model),
+                _fix_for(model),
             )
         return self._checked(model, folder)
 
@@ -169,11 +169,11 @@ def _check_whole(model: Model, folder: Path) -> None:
         raise UserError(
             f"The weights of {model.role} ({model.title}) in {folder} are not whole.",
             f"Missing: {', '.join(lacking)}. There: {there or 'nothing'}.",
-            _remedy(model),
+            _fix_for(model),
         )
     broken = [f"{path} is {what}" for path in files_of(folder, model.files) if (what := what_is(path) or _cut(path))]
     if broken:
-        raise UserError(f"The weights of {model.role} cannot be used.", f"{'; '.join(broken)}.", _remedy(model))
+        raise UserError(f"The weights of {model.role} cannot be used.", f"{'; '.join(broken)}.", _fix_for(model))
 
 
 def _cut(path: Path) -> str:
@@ -189,7 +189,7 @@ def _cut(path: Path) -> str:
         return f"cut off or no safetensors file ({error})"
 
 
-def _remedy(model: Model) -> str:
+def _fix_for(model: Model) -> str:
     single = f"--weights {model.role}=FILE, its authors' file, or " if model.one_file else ""
     files = ", ".join(model.files)
     own = f"name your own by {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR) with {files}."

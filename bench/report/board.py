@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.ledger import rows
-from bench.ledger.folder import Column, Results
+from bench.results import rows
+from bench.results.folder import Column, Results
 from bench.types import Row
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One table's worth of cells: training source and protocol, data set and test protocol, perturbation."""
+    """One table's worth of cells: training source and protocol, dataset and test protocol, perturbation."""
 
     train: str
     train_protocol: str
@@ -62,14 +62,14 @@ class Board:
 
     @property
     def settings(self) -> list[Setting]:
-        """Every setting of detection that has rows, data sets in the columns' order."""
+        """Every setting of detection that has rows, datasets in the columns' order."""
         found = {setting_of(row) for row in self.rows if row.task == "detect"}
         order = {name: place for place, name in enumerate(self.datasets)}
         return sorted(found, key=lambda setting: (order.get(setting.dataset, len(order)), setting.slug))
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets, in the columns' order."""
+        """The datasets, in the columns' order."""
         return list(dict.fromkeys(column.dataset for column in self.columns))
 
     @property
@@ -79,7 +79,7 @@ class Board:
         return sorted(found, key=lambda setting: setting.slug)
 
     def trains(self, setting: Setting) -> list[str]:
-        """The training sources of detection in a setting's protocols on its data set, single ones first."""
+        """The training sources of detection in a setting's protocols on its dataset, single ones first."""
         alike = ("train_protocol", "dataset", "protocol", "perturbation")
         same = [s for s in self.settings if all(getattr(s, name) == getattr(setting, name) for name in alike)]
         return sorted({s.train for s in same}, key=lambda name: ("+" in name, name))
@@ -96,7 +96,7 @@ class Board:
         return f"{self.cards[method]['title']}{variant}"
 
     def columns_of(self, setting: Setting) -> list[Column]:
-        """The subsets of a setting's data set in the papers' order."""
+        """The subsets of a setting's dataset in the papers' order."""
         return [column for column in self.columns if column.dataset == setting.dataset]
 
     def value(self, setting: Setting, method: str, subset: str, metric: str, rule: str = "") -> Value:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from bench.ledger import comparisons
-from bench.ledger.comparisons import Comparison
-from bench.ledger.folder import Results, write_text
-from bench.score.compare import FLOOR, Verdict
+from bench.metrics.paired import FLOOR, Verdict
+from bench.results import comparisons
+from bench.results.comparisons import Comparison
+from bench.results.folder import Results, write_text
 
 _COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "p", "sd among seeds")
 _NOTE = (

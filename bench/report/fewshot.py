@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting, Value
+from bench.results.folder import Results, write_text
 
 #: ACC at threshold 0.5, which the paper prints, and AUC.
 METRICS = (("acc", "0.5"), ("auc", ""))

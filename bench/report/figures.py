@@ -11,8 +11,8 @@ import matplotlib as mpl
 import matplotlib.figure
 from PIL import Image
 
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting, Value
+from bench.results.folder import Results, write_text
 
 _PROTOCOLS = (("raw", "raw"), ("raw", "aligned"), ("aligned", "aligned"))
 _COLOURS = ("#b4473a", "#d9a441", "#2b6ca3")
@@ -84,7 +84,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
     made = []
     for train, dataset in sorted({(s.train, s.dataset) for s in board.settings}):
         points = protocol_points(board, train, dataset)
-        filled = {p.panel for p in points if p.value.value is not None}  # A data set need not hold the generator.
+        filled = {p.panel for p in points if p.value.value is not None}  # A dataset need not hold the generator.
         points = [p for p in points if p.panel in filled]
         if not points:
             continue

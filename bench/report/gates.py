@@ -10,10 +10,10 @@ from statistics import median
 
 from tabulate import tabulate
 
-from bench.ledger import comparisons
-from bench.ledger.comparisons import Side
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting
+from bench.results import comparisons
+from bench.results.comparisons import Side
+from bench.results.folder import Results, write_text
 
 #: What the methods of a kind are, by name: facts of the file, which ``aligned`` takes away, and numbers of the pixels.
 FILE_FACTS, NUMBERS = ("container", "jpeg_quality", "image_size"), ("bytes_per_pixel", "hf_energy")
@@ -22,9 +22,9 @@ _HONEST = {"train_protocol": "aligned", "protocol": "aligned", "perturbation": "
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition: what is asked, what was measured, and whether it holds."""
+    """One condition: what is required, what was measured, and whether it holds."""
 
-    asked: str
+    requirement: str
     measured: str
     met: bool
 
@@ -41,9 +41,9 @@ def _signal(own: Board) -> Iterator[Gate]:
         tried = own.methods(setting, "detector")
         values = {own.title(m): own.value(setting, m, column.subset, "auc").value for m in tried}
         known = sorted(((v, title) for title, v in values.items() if v is not None), reverse=True)
-        asked = f"a CNN trained on {column.title}'s own images: AUC there ≥ 0.95"
+        requirement = f"a CNN trained on {column.title}'s own images: AUC there ≥ 0.95"
         measured = ", ".join(f"{title} {value:.3f}" for value, title in known) or "missing"
-        yield Gate(asked, measured, bool(known) and known[0][0] >= 0.95)
+        yield Gate(requirement, measured, bool(known) and known[0][0] >= 0.95)
 
 
 def _shortcuts(board: Board, setting: Setting) -> Iterator[Gate]:
@@ -93,19 +93,19 @@ def _ceiling(board: Board, setting: Setting) -> Gate:
 
 def _spread(results: Results, board: Board, setting: Setting) -> Gate:
     """Methods differ: the best out of family and the worst, paired on the same images."""
-    asked = "best minus worst detector, mean AUC out of family: ≥ 0.10, interval above 0"
+    requirement = "best minus worst detector, mean AUC out of family: ≥ 0.10, interval above 0"
     means = {m: board.value(setting, m, "mean:out", "auc").value for m in board.methods(setting, "detector")}
     known = {method: value for method, value in means.items() if value is not None}
     if len(known) < 2:
-        return Gate(asked, "fewer than two detectors", False)
+        return Gate(requirement, "fewer than two detectors", False)
     best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
     place = (setting.train, setting.train_protocol, setting.dataset, setting.protocol)
     for c in comparisons.between(Side(results, best), Side(results, worst), (best, worst)):
         if c.place == place and c.subset == "mean:out" and c.verdict is not None:
             v = c.verdict
             measured = f"{best} − {worst}: {v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"
-            return Gate(asked, measured, v.effect >= 0.10 and v.low > 0)
-    return Gate(asked, "not comparable", False)
+            return Gate(requirement, measured, v.effect >= 0.10 and v.low > 0)
+    return Gate(requirement, "not comparable", False)
 
 
 def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
@@ -124,10 +124,10 @@ def write_gates(results: Results, own: Results) -> list[Gate]:
     """Write ``tables/gates.md`` and ``.csv``."""
     found, buffer = gates(results, own), io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["asked", "measured", "met"])
-    writer.writerows((gate.asked, gate.measured, gate.met) for gate in found)
+    writer.writerow(["requirement", "measured", "met"])
+    writer.writerows((gate.requirement, gate.measured, gate.met) for gate in found)
     write_text(results.tables / "gates.csv", buffer.getvalue())
-    lines = [[gate.asked, gate.measured, "yes" if gate.met else "**no**"] for gate in found]
+    lines = [[gate.requirement, gate.measured, "yes" if gate.met else "**no**"] for gate in found]
     body = tabulate(lines, ["trained and tested aligned", "measured", "met"], "github", disable_numparse=True)
     write_text(results.tables / "gates.md", f"Whether the world is informative. {Board(results).label}.\n\n{body}\n")
     return found

@@ -1,4 +1,4 @@
-"""The matrix as a picture: AUC of every method on every generator, one panel a data set."""
+"""The matrix as a picture: AUC of every method on every generator, one panel a dataset."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting, Value
 from bench.report.figures import save
+from bench.results.folder import Results, write_text
 
 #: Above this distance from 0.5 a cell is too dark for black letters.
 _DARK = 0.33
@@ -23,7 +23,7 @@ _DARK = 0.33
 
 @dataclass(frozen=True)
 class Panel:
-    """One data set's part of the matrix: titles of its columns, and a line of values a method, baselines last."""
+    """One dataset's part of the matrix: titles of its columns, and a line of values a method, baselines last."""
 
     dataset: str
     columns: tuple[str, ...]

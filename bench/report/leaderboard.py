@@ -86,7 +86,7 @@ def leaderboard(board: Board) -> str:
         "# Leaderboard\n\n"
         f"{board.label[0].upper()}{board.label[1:]}. In percent, ranked by mean AUC over the generators outside the "
         "training generator's family. Unranked lines are trivial baselines: one fact or one number an image. A "
-        "detector that does not beat them has learned the data set, not the task.\n\n"
+        "detector that does not beat them has learned the dataset, not the task.\n\n"
         "`raw`: files as they are. `aligned`: both classes in one size, JPEG-coded alike, equally many. Intervals "
         "are of the test images; over several seeds a value and its interval's ends are means, and the seeds' standard "
         "deviation stands beside.\n"

@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 from bench.errors import UserError
-from bench.ledger.folder import Results, write_packed, write_text
-from bench.ledger.packed import pack
 from bench.report.gates import write_gates
 from bench.report.write import write_report
+from bench.results.folder import Results, write_packed, write_text
+from bench.results.packed import pack
 
 _KEPT = ("comparisons.csv", "thresholds.csv", "images.parquet", "methods.json", "run.json", "costs.csv")
 #: Kept as ``.gz``: they say the same words in every line.

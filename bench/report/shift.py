@@ -9,11 +9,11 @@ import matplotlib as mpl
 import matplotlib.figure
 from tabulate import tabulate
 
-from bench.ledger.folder import Results, write_text
-from bench.ledger.shifts import CONDITIONS, Line, lines, render
+from bench.metrics.shift import Estimate, Shift
 from bench.report.board import Board
 from bench.report.figures import save
-from bench.score.shift import Estimate, Shift
+from bench.results.folder import Results, write_text
+from bench.results.shifts import CONDITIONS, Line, lines, render
 
 _COLOURS = {"real": "#2b6ca3", "fake": "#b4473a"}
 _COLUMNS = ("generator", "Δ without captions", "Δ with captions", "difference", "effect", "effect, captions")
@@ -28,7 +28,7 @@ def _effect(shift: Shift) -> str:
 
 
 def markdown(board: Board, dataset: str, protocol: str, found: Sequence[Line]) -> str:
-    """The Δ table of one data set and protocol."""
+    """The Δ table of one dataset and protocol."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
     body = []
     for line in found:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board, Setting, Value
+from bench.results.folder import Results, write_text
 
 #: File suffix, metric, threshold rule, and how the caption calls it.
 KINDS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.ledger.folder import Results, write_text
 from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
 from bench.report.fewshot import write_fewshot
@@ -14,6 +13,7 @@ from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.shift import write_shift
 from bench.report.tables import write_tables
+from bench.results.folder import Results, write_text
 
 
 @dataclass(frozen=True)

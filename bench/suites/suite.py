@@ -65,7 +65,7 @@ def load(name: str) -> Suite:
             f"Copy {_FOLDER / 'mini.toml'} and change it, or name a suite: {', '.join(names())}.",
         )
     if not path.is_file():
-        raise unknown("suite", name, names(), remedy="Or name a file that ends in .toml.")
+        raise unknown("suite", name, names(), fix="Or name a file that ends in .toml.")
     try:
         suite = Suite.model_validate(_read(path))
     except tomllib.TOMLDecodeError as error:
@@ -84,7 +84,7 @@ def _read(path: Path) -> dict[str, Any]:
     if base is None:
         return found
     if base not in names() or _FOLDER / f"{base}.toml" == path:
-        raise unknown("suite", str(base), names(), remedy=f"Change extends in {path}.")
+        raise unknown("suite", str(base), names(), fix=f"Change extends in {path}.")
     return _merged(_read(_FOLDER / f"{base}.toml"), found)
 
 
@@ -122,13 +122,13 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
     """
     known = variants(suite, name, method)
     if variant and variant not in known:
-        raise unknown(f"variant of {name}", variant, known, remedy=f"Plain {name} is the default variant.")
+        raise unknown(f"variant of {name}", variant, known, fix=f"Plain {name} is the default variant.")
     full = f"{name}[{variant}]" if variant else name
     values = {**suite.methods.get(name, {}), **method.variants.get(variant, {}), **suite.methods.get(full, {})}
     allowed = [field.name for field in fields(method.Params)]
     for key in values:
         if key not in allowed:
-            raise unknown(f"parameter of {name}", key, allowed, remedy=f"Change it in {suite.file}.")
+            raise unknown(f"parameter of {name}", key, allowed, fix=f"Change it in {suite.file}.")
     try:
         params: Any = TypeAdapter(method.Params).validate_python(values)
     except ValidationError as error:

@@ -9,18 +9,18 @@ import torch
 from PIL import Image
 
 from bench import discover
+from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
 from bench.detector import STAGES, Detector, Facts, Sample, Statistic
 from bench.errors import UserError
-from bench.kit import network, statistic
-from bench.kit.geometry import center_crop_arr, fit_long_side, limit_sides
-from bench.kit.loader import Bench, padded
-from bench.kit.reference import Reference, permuted, references
+from bench.metrics import classification
 from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.recipe import Recipe
-from bench.score import binary
 from bench.suites import suite as suites
+from bench.training import network, statistic
+from bench.training.examples import Reference, permuted, references
+from bench.training.loader import Runtime, padded
 from bench.types import Slice
 from tests.conftest import item, picture
 
@@ -105,7 +105,7 @@ def weights(method):
 
 
 def bench(pixels=None):
-    return Bench(pixels or ToyPixels(), "cpu", Meter(), Progress())
+    return Runtime(pixels or ToyPixels(), "cpu", Meter(), Progress())
 
 
 def toy_auc(method, model, start):
@@ -114,8 +114,8 @@ def toy_auc(method, model, start):
     logits = np.asarray(network.predict(method, model, test, bench()), np.float32)
     assert np.isfinite(logits).all()
     assert len(logits) == 50
-    _, real, fake = binary.tally(logits, np.asarray([r.label for r in test]))
-    return binary.auc(real, fake)
+    _, real, fake = classification.tally(logits, np.asarray([r.label for r in test]))
+    return classification.auc(real, fake)
 
 
 @cache
@@ -277,8 +277,8 @@ def test_a_statistic_fits_and_scores(name):
     test = refs(method, 900, 50, "test")
     state = statistic.fit(found, [i % 2 for i in range(60)])
     logits = statistic.logits(state, statistic.values(method, test, pixels, Progress()))
-    _, real, fake = binary.tally(np.asarray(logits, np.float32), np.asarray([r.label for r in test]))
-    assert binary.auc(real, fake) >= 0.9
+    _, real, fake = classification.tally(np.asarray(logits, np.float32), np.asarray([r.label for r in test]))
+    assert classification.auc(real, fake) >= 0.9
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_every_variant_learns_from_a_batch_and_scores(name, variant, tmp_path):
     try:
         found = weights(method)
     except UserError as error:
-        pytest.skip(f"the miniature cannot run {name}[{variant}] yet: {error.asked}")
+        pytest.skip(f"the miniature cannot run {name}[{variant}] yet: {error.problem}")
     training = network.Training(method, found, 3, tmp_path, bench())
     before = {key: tensor.clone() for key, tensor in training.model.state_dict().items()}
     training.run(refs(method, 0, 8, "train"), refs(method, 500, 8, "test"))

@@ -58,8 +58,8 @@ def test_the_boards_plan_and_the_papers_check(world, tmp_path):
     own = ("--data", world.data, "--models", tmp_path, "--store", tmp_path / "store", "--json")
     checked = bench("check", "--suite", "paper", *own)
     assert checked.returncode == 0, checked.stderr
-    remedies = {line["thing"]: line["remedy"] for line in json.loads(checked.stdout)}
-    assert "CompVis/stable-diffusion-v1-4" in remedies["weights sdv1"]
+    fixes = {line["thing"]: line["fix"] for line in json.loads(checked.stdout)}
+    assert "CompVis/stable-diffusion-v1-4" in fixes["weights sdv1"]
 
 
 def test_longer_fuzzing_is_the_same_test():
@@ -91,4 +91,4 @@ def test_check_looks_at_the_weights_that_are_named(tmp_path):
     told = json.loads(bench("check", "--models", tmp_path / "partial", "--store", tmp_path, "--json").stdout)
     (sdv1,) = (line for line in told if line["thing"] == "weights sdv1")
     assert "unet/diffusion_pytorch_model.safetensors" in sdv1["state"]
-    assert "CompVis/stable-diffusion-v1-4" in sdv1["remedy"]
+    assert "CompVis/stable-diffusion-v1-4" in sdv1["fix"]

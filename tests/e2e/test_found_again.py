@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.ledger import images
-from bench.ledger.folder import Results
+from bench.results import images
+from bench.results.folder import Results
 from tests.conftest import ROOT, make_genimage, picture
 from tests.e2e.conftest import bench
 

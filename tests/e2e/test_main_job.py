@@ -234,7 +234,7 @@ def test_score_takes_an_official_checkpoint(world, tmp_path):
     wrong = bench("score", "gramnet", tmp_path / "image.png", *options)
     assert wrong.returncode == 2
     assert "does not fit GramNet" in wrong.stderr
-    assert "missing: " in json.loads(wrong.stdout)["error"]["exists"].lower()
+    assert "missing: " in json.loads(wrong.stdout)["error"]["context"].lower()
     absent = bench("score", "cnnspot", tmp_path / "image.png", "--checkpoint", tmp_path / "no.pth")
     assert absent.returncode == 2
     assert "is not a file" in absent.stderr
@@ -258,9 +258,9 @@ def test_check_tells_what_is_missing_and_how_to_get_it(tmp_path):
     found = {line["thing"]: line for line in json.loads(bench("check", "--json").stdout)}
     assert found["weights sdv1"]["state"].startswith("Stable Diffusion")
     bare = {line["thing"]: line for line in json.loads(bench("check", "--json", "--models", tmp_path).stdout)}
-    assert "--models hub" in bare["weights resnet50"]["remedy"]
-    assert "DIR/lpips" in bare["weights lpips"]["remedy"]
-    assert "hub" not in bare["weights lpips"]["remedy"]
+    assert "--models hub" in bare["weights resnet50"]["fix"]
+    assert "DIR/lpips" in bare["weights lpips"]["fix"]
+    assert "hub" not in bare["weights lpips"]["fix"]
 
 
 def test_score_takes_ready_made_artefacts(world, first, tmp_path):
@@ -271,10 +271,10 @@ def test_score_takes_ready_made_artefacts(world, first, tmp_path):
     wanted = json.loads(bench("score", "dire", *images, *options).stdout)
     (tmp_path / "made").mkdir()
     (tmp_path / "maps").mkdir()
-    from bench.kit.geometry import center_crop_arr
+    from bench.artefacts.engines import ddim_inversion
+    from bench.artefacts.geometry import center_crop_arr
+    from bench.artefacts.store import Store
     from bench.models.zoo import Zoo
-    from bench.recon.engines import ddim_inversion
-    from bench.recon.store import Store
 
     zoo, store = Zoo("mini", store=world.root / "a" / "store"), Store(world.root / "a" / "store")
     need = ddim_inversion.recipe(2, 32)

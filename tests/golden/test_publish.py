@@ -7,9 +7,9 @@ import pytest
 
 from bench.cli import inspect
 from bench.errors import UserError
-from bench.ledger.folder import Results
 from bench.report.publish import digests, publish
 from bench.report.write import write_report
+from bench.results.folder import Results
 from tests.golden.test_report import fill
 
 
@@ -41,5 +41,5 @@ def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):
     source.write_matrix(replace(matrix, entries=(broken, *matrix.entries[1:])))
     with pytest.raises(UserError, match="cannot be published") as caught:
         publish(source, tmp_path / "board")
-    assert "out of memory" in caught.value.exists
+    assert "out of memory" in caught.value.context
     assert not (tmp_path / "board").exists()

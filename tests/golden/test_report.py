@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.ledger import comparisons, rows, thresholds
-from bench.ledger.folder import Column, Entry, Matrix, ProbeEntry, Results
-from bench.ledger.measure import measure
 from bench.report.write import write_report
+from bench.results import comparisons, rows, thresholds
+from bench.results.folder import Column, Entry, Matrix, ProbeEntry, Results
+from bench.results.measure import measure
 from tests.conftest import item
-from tests.unit.ledger.test_measure import scores
+from tests.unit.results.test_measure import scores
 
 FILES = Path(__file__).parent / "files"
 COMMON = {"train": "sdv14", "seed": 0, "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}

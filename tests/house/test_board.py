@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from bench.cli import inspect
-from bench.ledger.folder import Results, read_text
 from bench.report.board import Board
 from bench.report.gates import write_gates
 from bench.report.leaderboard import leaderboard
 from bench.report.publish import digests
+from bench.results.folder import Results, read_text
 from tests.conftest import ROOT
 
 BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv.gz"))

@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from bench.kit.geometry import crop, resize_short_side
-from methods._parts.tensors import imagenet
+from bench.artefacts.geometry import crop, resize_short_side
+from methods._shared.tensors import imagenet
 from tests.parity import openai
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits

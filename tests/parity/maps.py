@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from methods._parts.tensors import imagenet
+from methods._shared.tensors import imagenet
 from tests.parity.seeded import SIZES, fill, image
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 from bench.nets.clip import to_transformers
-from methods._parts.tensors import imagenet
+from methods._shared.tensors import imagenet
 from tests.parity.seeded import fill, image
 
 #: A small CLIP: side, patch, layers, width, embedding; text of 12 tokens out of 50, 64 wide, one layer.

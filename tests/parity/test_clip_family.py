@@ -15,11 +15,11 @@ from bench.nets.clip_text import from_transformers, load_text_tower
 from bench.nets.combiner import Combiner
 from bench.nets.resnet import RESNET50, ResNet
 from methods import cnnspot, drct, univfd
-from methods._parts.backbones import drct_clip, drct_convnext
-from methods._parts.clip import ImageEncoder, LinearHead
-from methods._parts.drct import contrastive
-from methods._parts.hybrid import Hybrid
-from methods._parts.spectrum import linear, log_dct, shallow_cnn
+from methods._shared.backbones import drct_clip, drct_convnext
+from methods._shared.clip import ImageEncoder, LinearHead
+from methods._shared.drct import contrastive
+from methods._shared.hybrid import Hybrid
+from methods._shared.spectrum import linear, log_dct, shallow_cnn
 from tests.parity import openai
 from tests.parity.channels_last import COEFFICIENTS, drawn
 from tests.parity.make import convnext_views

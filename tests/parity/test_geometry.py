@@ -9,10 +9,10 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode as Mode
 
 from bench import discover
+from bench.artefacts.geometry import fit_long_side, limit_sides
 from bench.detector import Detector, Facts, Sample
-from bench.kit.geometry import fit_long_side, limit_sides
-from methods._parts import augment
-from methods._parts.spectrum import log_dct
+from methods._shared import augment
+from methods._shared.spectrum import log_dct
 from tests.parity.augmentation import ODD_SIZES
 from tests.parity.seeded import image, tensor
 from tests.parity.test_parity import numbers

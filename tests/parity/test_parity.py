@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.kit.geometry import crop, resize_short_side
+from bench.artefacts.geometry import crop, resize_short_side
 from bench.nets import ddim
 from bench.nets.clip_resnet import Shape as ClipShape
 from bench.nets.cycleisp import Denoiser
@@ -18,7 +18,7 @@ from bench.nets.resnet import RESNET18, RESNET50
 from bench.nets.spectral_resnet import SpectralResNet
 from bench.nets.stylegan import Discriminator, gradients
 from bench.nets.stylegan import Shape as DiscriminatorShape
-from methods._parts.tensors import imagenet
+from methods._shared.tensors import imagenet
 from tests.parity.make import NUMBERS, SIZES, toy
 from tests.parity.seeded import fill, image, tensor
 

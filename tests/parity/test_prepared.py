@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from bench import discover
+from bench.artefacts.engine import Request
+from bench.artefacts.engines.discriminator_gradient import DiscriminatorGradient
+from bench.artefacts.engines.noise_residual import NoiseResidual
 from bench.detector import Facts, Sample
 from bench.nets.cycleisp import Denoiser
 from bench.nets.cycleisp import Shape as DenoiserShape
 from bench.nets.stylegan import Discriminator
 from bench.nets.stylegan import Shape as DiscriminatorShape
 from bench.progress import Meter
-from bench.recon.engine import Request
-from bench.recon.engines.discriminator_gradient import DiscriminatorGradient
-from bench.recon.engines.noise_residual import NoiseResidual
-from methods._parts.tensors import imagenet
+from methods._shared.tensors import imagenet
 from tests.parity.seeded import SIZES, fill, image
 from tests.parity.test_parity import numbers
 

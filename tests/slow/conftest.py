@@ -17,9 +17,9 @@ from transformers import (
     CLIPTextModel,
 )
 
-from bench.miniature.builders.sd import SCHEDULE
-from bench.miniature.builders.words import PHOTO_WORDS, word_tokenizer
 from bench.models.zoo import Zoo
+from tools.miniature.sd import SCHEDULE
+from tools.miniature.words import PHOTO_WORDS, word_tokenizer
 
 #: SD v1's UNet: CompVis/stable-diffusion-v1-4:unet/config.json.
 UNET = {

@@ -5,11 +5,9 @@ import pytest
 import torch
 
 from bench import discover
-from bench.detector import Detector, Facts, Sample
-from bench.progress import Meter
-from bench.recon.batching import make_chunk
-from bench.recon.engine import Request
-from bench.recon.engines import (
+from bench.artefacts.batching import make_chunk
+from bench.artefacts.engine import Request
+from bench.artefacts.engines import (
     adm_inversion,
     blip,
     class_prompt,
@@ -24,6 +22,8 @@ from bench.recon.engines import (
     sd_inpaint,
     txt2img,
 )
+from bench.detector import Detector, Facts, Sample
+from bench.progress import Meter
 from tests.conftest import picture
 
 RECIPES = {

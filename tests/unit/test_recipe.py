@@ -56,6 +56,6 @@ def test_unknown_names_the_nearest_and_lists_all():
     error = unknown("method", "grammnet", ["gramnet", "dire"])
     assert isinstance(error, UserError)
     assert error.exit_code == 2
-    assert "'grammnet'" in error.asked
-    assert error.exists == "Known: dire, gramnet."
-    assert "Did you mean 'gramnet'?" in error.remedy
+    assert "'grammnet'" in error.problem
+    assert error.context == "Known: dire, gramnet."
+    assert "Did you mean 'gramnet'?" in error.fix

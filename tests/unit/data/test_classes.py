@@ -4,14 +4,14 @@ from pathlib import PurePath
 import pytest
 
 from bench import discover
-from bench.data import draw
+from bench.data import splits
 from bench.data.classes import FILES, NAMES, Classes
 from bench.data.index import Index
 from bench.errors import UserError
-from bench.miniature.scenes import class_words, sample_scene, scene_class
 from bench.miniature.unpack import unpack
 from bench.progress import Progress
 from tests.conftest import make_genimage
+from tools.miniature.scenes import class_words, sample_scene, scene_class
 
 
 def test_words_come_from_the_name_or_from_the_tables(tmp_path):
@@ -60,13 +60,13 @@ def test_class_words_are_numbered_as_scenes_are():
 
 def test_every_image_of_the_embedded_genimage_has_its_class(tmp_path):
     root = unpack(tmp_path, Progress()) / "genimage"
-    corpus = discover.corpus("genimage")
-    folders = corpus.find(root)["sdv14"]
-    pools = [draw.pool(corpus, root, folders, s, Index(tmp_path), Progress()) for s in ("train", "test")]
+    dataset = discover.dataset("genimage")
+    folders = dataset.find(root)["sdv14"]
+    pools = [splits.pool(dataset, root, folders, s, Index(tmp_path), Progress()) for s in ("train", "test")]
     found = [item for pool in pools for item in pool.items]
-    assert {item.klass for item in found} <= set(class_words())
+    assert {item.class_name for item in found} <= set(class_words())
     photograph = next(item for item in found if item.path.name == "ILSVRC2012_val_00010004.JPEG")
-    assert photograph.klass in sample_scene("detectors", 1, 1, 0, 4).caption
+    assert photograph.class_name in sample_scene("detectors", 1, 1, 0, 4).caption
 
 
 def test_photographs_of_the_real_one_need_the_table(tmp_path):
@@ -76,7 +76,7 @@ def test_photographs_of_the_real_one_need_the_table(tmp_path):
     first.rename(home / "ILSVRC2012_val_00000001.JPEG")
     second.rename(home / "ILSVRC2012_val_00000002.JPEG")
     (root / FILES).write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": "n01440764"}))
-    corpus = discover.corpus("genimage")
-    found = draw.pool(corpus, root, corpus.find(root)["sdv14"], "test", Index(tmp_path), Progress()).items
-    told = {item.path.name: item.klass for item in found if item.label == 0}
+    dataset = discover.dataset("genimage")
+    found = splits.pool(dataset, root, dataset.find(root)["sdv14"], "test", Index(tmp_path), Progress()).items
+    told = {item.path.name: item.class_name for item in found if item.label == 0}
     assert told == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from bench import discover
-from bench.data import draw, protocols
+from bench.data import protocols, splits
 from bench.data.index import Index
 from bench.data.protocols import GRID, apply_protocol, perform, read_source, window_size
 from bench.errors import UserError
@@ -18,11 +18,11 @@ from tests.conftest import item, make_genimage
 @pytest.fixture
 def part(tmp_path):
     make_genimage(tmp_path, count=8)
-    corpus = discover.corpus("genimage")
-    items = draw.pool(
-        corpus, tmp_path, corpus.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress()
+    dataset = discover.dataset("genimage")
+    items = splits.pool(
+        dataset, tmp_path, dataset.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress()
     ).items
-    return draw.test_slice("genimage", "sdv14", items, draw.Limits(None, None))
+    return splits.test_slice("genimage", "sdv14", items, splits.Limits(None, None))
 
 
 def test_raw_changes_nothing(part):
@@ -121,13 +121,13 @@ def test_no_common_size_is_refused_with_both_ranges():
     part = Slice("genimage", "adm", "test", (item(0, 1, 32, 32), item(0, 0, 500, 400)))
     with pytest.raises(UserError, match="no size that both classes") as caught:
         apply_protocol("aligned", part)
-    assert "real 400…400 px, fake 32…32 px" in caught.value.exists
+    assert "real 400…400 px, fake 32…32 px" in caught.value.context
 
 
 def test_an_unknown_protocol_names_the_known():
     with pytest.raises(UserError, match="no protocol 'alinged'") as caught:
         apply_protocol("alinged", Slice("genimage", "adm", "test", ()))
-    assert "aligned" in caught.value.remedy
+    assert "aligned" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -155,5 +155,5 @@ def test_images_nearest_above_the_window_come_first_and_in_seeded_order_within_e
     assert order[6] == 80
     for band in (order[:3], order[3:6]):
         members = [thing for thing in pool if thing.height in band]
-        assert band == [thing.height for thing in sorted(members, key=lambda thing: draw.rank(3, thing.image_id))]
+        assert band == [thing.height for thing in sorted(members, key=lambda thing: splits.rank(3, thing.image_id))]
     assert [thing.height for thing in protocols._nearest(pool, 64, 2)] == order[:2]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from methods._parts import augment, drct
+from methods._shared import augment, drct
 from tests.conftest import picture
 
 

@@ -3,7 +3,7 @@ import torch
 
 from bench.nets.clip_resnet import ClipResNet, Shape
 from bench.nets.combiner import Combiner
-from methods._parts.pairs import Conditioned, Pair
+from methods._shared.pairs import Conditioned, Pair
 
 SHAPE = Shape((1, 1, 1, 1), 8, 4, 32, 16, (2, 1, 1, 1, 2, 2))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods._parts import augment, drct, sare
+from methods._shared import augment, drct, sare
 from tests.conftest import picture
 
 

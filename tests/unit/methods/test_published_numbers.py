@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from bench import discover
 from bench.detector import Detector, Facts, Plateau, Sample
-from methods._parts import drct, recipes
+from methods._shared import drct, recipes
 
 #: CNNDetection's early stop: patience 5, gains 0.001 and 0.002, a tenth of the rate, down to 1e-6.
 CNNDETECTION = Plateau(5, (0.001, 0.002), 0.1, 1e-6)

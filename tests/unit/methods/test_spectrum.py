@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods._parts.spectrum import EPSILON, Standardised, linear, log_dct, shallow_cnn
+from methods._shared.spectrum import EPSILON, Standardised, linear, log_dct, shallow_cnn
 from tests.conftest import picture
 
 

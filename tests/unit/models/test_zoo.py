@@ -39,7 +39,7 @@ def test_every_file_of_the_embedded_pipeline_is_hashed():
 def test_missing_weights_name_both_ways_to_get_them(tmp_path):
     with pytest.raises(UserError, match="weights of sdv1") as caught:
         Zoo(str(tmp_path)).folder("sdv1")
-    assert "CompVis/stable-diffusion-v1-4" in caught.value.remedy
+    assert "CompVis/stable-diffusion-v1-4" in caught.value.fix
     with pytest.raises(UserError, match="no model role 'sdv9'"):
         Zoo("mini").folder("sdv9")
 
@@ -53,9 +53,9 @@ def test_the_hub_out_of_reach_is_one_message(monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
     with pytest.raises(UserError, match="could not be downloaded from CompVis") as caught:
         Zoo("hub").folder("sdv1")
-    assert "no network" in caught.value.exists
-    assert "second line" not in caught.value.exists
-    assert "unet/diffusion_pytorch_model.safetensors" in caught.value.remedy
+    assert "no network" in caught.value.context
+    assert "second line" not in caught.value.context
+    assert "unet/diffusion_pytorch_model.safetensors" in caught.value.fix
 
 
 def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(tmp_path):
@@ -63,7 +63,7 @@ def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(
     own.mkdir()
     with pytest.raises(UserError, match="holds no weights of lpips") as caught:
         Zoo("mini", {"lpips": own})
-    assert "model.safetensors" in caught.value.exists
+    assert "model.safetensors" in caught.value.context
     shutil.copyfile(Zoo("mini").folder("lpips") / "model.safetensors", own / "model.safetensors")
     assert Zoo("mini", {"lpips": own}).folder("lpips") == own
     assert Zoo("mini", {"lpips": own}).folder("resnet50") == Zoo("mini").folder("resnet50")
@@ -87,7 +87,7 @@ def test_a_folder_that_lacks_a_file_is_refused_by_its_name(tmp_path, role, gone,
     for zoo in (lambda: Zoo(str(tmp_path)).folder(role), lambda: Zoo("mini", {role: tmp_path / role})):
         with pytest.raises(UserError, match="are not whole") as caught:
             zoo()
-        assert told in caught.value.exists
+        assert told in caught.value.context
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_lies_in_the_place_of_a_file_is_named(tmp_path, content, told):
     (tmp_path / "lpips" / "model.safetensors").write_bytes(content)
     with pytest.raises(UserError, match="cannot be used") as caught:
         Zoo(str(tmp_path)).folder("lpips")
-    assert told in caught.value.exists
+    assert told in caught.value.context
 
 
 def test_a_partial_snapshot_of_the_hub_is_refused(monkeypatch, tmp_path):
@@ -113,7 +113,7 @@ def test_a_partial_snapshot_of_the_hub_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path / "snapshot"))
     with pytest.raises(UserError, match="are not whole") as caught:
         Zoo("hub").folder("sdv1")
-    assert "vae/diffusion_pytorch_model.safetensors" in caught.value.exists
+    assert "vae/diffusion_pytorch_model.safetensors" in caught.value.context
 
 
 def test_every_required_file_is_among_those_that_are_loaded():

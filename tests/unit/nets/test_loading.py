@@ -20,7 +20,7 @@ def test_the_file_of_another_network_is_refused_and_changes_nothing(tmp_path):
     before = network.weight.detach().clone()
     with pytest.raises(UserError, match=r"x\.safetensors holds no denoiser") as caught:
         load_strictly(network, {"weight": torch.ones(1, 2)}, tmp_path / "x.safetensors", "denoiser")
-    assert "bias" in caught.value.exists
+    assert "bias" in caught.value.context
     assert torch.equal(network.weight, before)
     load_strictly(network, {"weight": torch.ones(1, 2).half(), "bias": torch.ones(1)}, tmp_path, "denoiser")
     assert network.weight.dtype == torch.float32

@@ -49,7 +49,7 @@ def test_imagenet_weights_must_fit(tmp_path):
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(UserError) as caught:
         load_imagenet(network, tmp_path)
-    assert "Missing: layer1.0.conv1.weight" in caught.value.exists
+    assert "Missing: layer1.0.conv1.weight" in caught.value.context
 
 
 def test_gram_matrix_is_the_inner_products_of_channels():

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench.ledger import comparisons, rows
-from bench.ledger.folder import Column, Entry, Matrix, Results
-from bench.ledger.measure import measure
 from bench.report.board import Board
 from bench.report.gates import gates
-from tests.unit.ledger.test_measure import scores
+from bench.results import comparisons, rows
+from bench.results.folder import Column, Entry, Matrix, Results
+from bench.results.measure import measure
+from tests.unit.results.test_measure import scores
 
 SUBSETS = (("sdv14", "source"), ("adm", "out"), ("biggan", "out"))
 PLACE = {"variant": "", "train_protocol": "aligned", "seed": 0, "task": "detect", "dataset": "genimage"}
@@ -39,12 +39,12 @@ def folder(root, skills, train="sdv14", subsets=SUBSETS):
 def verdicts(tmp_path, skills, own_skill=9.0, **others):
     results = folder(tmp_path / "board", skills)
     own = folder(tmp_path / "own", {"gramnet": own_skill} | others, "adm", (("adm", "source"),))
-    return results, {gate.asked: gate for gate in gates(results, own)}
+    return results, {gate.requirement: gate for gate in gates(results, own)}
 
 
 def test_an_informative_world_meets_every_gate(tmp_path):
     _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
-    assert [gate.asked for gate in found.values() if not gate.met] == []
+    assert [gate.requirement for gate in found.values() if not gate.met] == []
     assert len(found) == 7
 
 
@@ -62,7 +62,7 @@ def test_an_informative_world_meets_every_gate(tmp_path):
 def test_each_gate_can_fail_and_only_it(tmp_path, change, own, broken):
     base = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
     _, found = verdicts(tmp_path, base | change, own)
-    assert [broken in gate.asked for gate in found.values() if not gate.met] == [True]
+    assert [broken in gate.requirement for gate in found.values() if not gate.met] == [True]
 
 
 def test_one_cnn_of_two_that_finds_the_signal_is_enough(tmp_path):
@@ -94,6 +94,6 @@ def test_a_missing_cell_fails_its_gate(tmp_path):
     broken = [replace(e, status="failed", reason="x") if e.method == "container" else e for e in matrix.entries]
     results.write_matrix(replace(matrix, entries=tuple(broken)))
     rows.write(results.rows, measure(results))
-    found = {gate.asked: gate for gate in gates(results, Results(tmp_path / "own"))}
+    found = {gate.requirement: gate for gate in gates(results, Results(tmp_path / "own"))}
     gate = next(gate for asked, gate in found.items() if "container" in asked)
     assert (gate.measured, gate.met) == ("missing", False)

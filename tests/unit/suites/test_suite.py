@@ -60,7 +60,7 @@ def test_a_suite_extends_another_key_by_key(tmp_path):
     path.write_text('extends = "minny"\n')
     with pytest.raises(UserError, match="no suite 'minny'") as caught:
         suites.load(str(path))
-    assert "mini" in caught.value.remedy
+    assert "mini" in caught.value.fix
 
 
 def test_an_unknown_variant_is_refused():
@@ -71,13 +71,13 @@ def test_an_unknown_variant_is_refused():
 def test_an_unknown_suite_lists_the_known():
     with pytest.raises(UserError, match="no suite") as caught:
         suites.load("nope")
-    assert "mini" in caught.value.exists
+    assert "mini" in caught.value.context
 
 
 def test_a_suite_file_that_is_not_there_is_told_by_its_path():
     with pytest.raises(UserError, match=r"nope\.toml does not exist") as caught:
         suites.load("nope.toml")
-    assert "mini" in caught.value.remedy
+    assert "mini" in caught.value.fix
 
 
 def test_a_mistake_in_a_suite_file_names_that_file_and_every_field(tmp_path):
@@ -85,11 +85,11 @@ def test_a_mistake_in_a_suite_file_names_that_file_and_every_field(tmp_path):
     path.write_text('name = "x"\n')
     with pytest.raises(UserError, match="cannot be used") as caught:
         suites.load(str(path))
-    assert all(field in caught.value.exists for field in ("label", "models", "data", "datasets", "protocols"))
+    assert all(field in caught.value.context for field in ("label", "models", "data", "datasets", "protocols"))
     path.write_text((ROOT / "bench/suites/mini.toml").read_text().replace("epochs", "epoch"))
     with pytest.raises(UserError) as caught:
         suites.instantiate(suites.load(str(path)), "dire", "", discover.method("dire"))
-    assert str(path) in caught.value.remedy
+    assert str(path) in caught.value.fix
 
 
 def test_a_wrong_suite_file_is_one_message(tmp_path):

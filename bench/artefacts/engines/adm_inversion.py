@@ -1,0 +1,76 @@
+"""DIRE's own reconstruction: inversion and sampling with ADM, the unconditional pixel model (arXiv 2303.09295).
+
+ZhendongWang6/DIRE@1f89fff:guided-diffusion/compute_dire.py: ``ddim20``, the predicted image clipped both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.artefacts.engine import RGB, Engine, Request
+from bench.artefacts.geometry import center_crop_arr
+from bench.models.zoo import Zoo
+from bench.progress import Meter
+from bench.recipe import IMAGE, Recipe
+
+if TYPE_CHECKING:
+    from bench.nets.adm import ADM
+
+ROLE = "adm"
+
+
+def recipe(steps: int, size: int, clip_denoised: bool = True, image: Recipe | str = IMAGE) -> Recipe:
+    """The need for reconstructions at ``size`` × ``size`` after ``steps`` steps each way."""
+    params = {"steps": steps, "size": size, "clip_denoised": clip_denoised}
+    return Recipe("adm_inversion", ADMInversion.version, params, {ROLE: ""}, inputs={"image": image})
+
+
+class ADMInversion(Engine):
+    """Image → noise → image, all in pixels."""
+
+    name = "adm_inversion"
+    version = 1
+    payload = "png"
+    batch = 16
+    seconds = 0.1
+
+    def forwards(self, recipe: Recipe) -> int:
+        """Steps each way."""
+        return 2 * int(recipe.params["steps"])
+
+    def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
+        """Load the network."""
+        from bench.nets import ddim
+        from bench.nets.adm import load_adm
+
+        self._recipe, self._meter, self._device = recipe, meter, device
+        self._net: ADM = load_adm(zoo.folder(ROLE)).to(device)
+        self._times, self._alphas = ddim.pixel_timesteps(recipe.params["steps"]), ddim.linear_alphas()
+
+    def view(self, request: Request) -> RGB:
+        """guided-diffusion's geometry: shorter side to ``size``, centre crop."""
+        return center_crop_arr(request.rgb, self._recipe.params["size"])
+
+    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
+        """Reconstructions uint8 [size, size, 3]."""
+        import torch
+
+        from bench.nets import ddim
+
+        def predict(x: torch.Tensor, t: int) -> torch.Tensor:
+            made: torch.Tensor = self._net(x, torch.full((len(x),), t, device=x.device))
+            return made[:, :3]
+
+        x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.no_grad():
+            clip = bool(self._recipe.params["clip_denoised"])
+            _, made = ddim.pixel_round_trip(x, predict, self._times, self._alphas, clip)
+        self._meter.forwards += self.forwards(self._recipe) * len(views)
+        whole = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return list(whole.permute(0, 2, 3, 1).cpu().numpy())
+
+
+ENGINE = ADMInversion

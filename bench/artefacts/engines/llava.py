@@ -1,0 +1,76 @@
+"""Long captions by LLaVA-NeXT: SARE's other captioner (arXiv 2508.09487, Table 5); greedy, one question an image.
+
+The paper names the model, LLaVA-NeXT-8B, and shows one sentence an image; its question is not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.artefacts.engine import RGB, Engine, Request
+from bench.models.zoo import Zoo
+from bench.progress import Meter
+from bench.recipe import IMAGE, Recipe
+
+ROLE = "llava"
+QUESTION = "Describe this image in one sentence."
+
+
+def recipe(image: Recipe | str = IMAGE, question: str = QUESTION, max_new_tokens: int = 60) -> Recipe:
+    """The need for a long caption of ``image``."""
+    params = {"question": question, "max_new_tokens": max_new_tokens}
+    return Recipe(ROLE, Llava.version, params, {ROLE: ""}, inputs={"image": image})
+
+
+class Llava(Engine):
+    """Image → answer to the question; the model's own processor cuts the image into tiles."""
+
+    name = "llava"
+    version = 1
+    payload = "txt"
+    batch = 16
+    seconds = 0.1
+
+    def forwards(self, recipe: Recipe) -> int:
+        """One answer; the language model's steps on words are not counted apart."""
+        return 1
+
+    def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
+        """Load model and processor from the Hub's folder format, in half precision on a GPU as it is published."""
+        import torch
+        from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
+        from transformers.utils import logging
+
+        from bench.nets.pretrained import load_pretrained, load_processor
+
+        logging.disable_progress_bar()
+        folder, dtype = zoo.folder(ROLE), torch.float16 if device == "cuda" else torch.float32
+        self._recipe, self._meter, self._device, self._dtype = recipe, meter, device, dtype
+        self._processor: Any = load_processor(LlavaNextProcessor, folder)
+        self._model: Any = load_pretrained(LlavaNextForConditionalGeneration, folder, dtype=dtype).to(device)
+        asked = [{"type": "image"}, {"type": "text", "text": recipe.params["question"]}]
+        talk = [{"role": "user", "content": asked}]
+        self._prompt: str = self._processor.apply_chat_template(talk, add_generation_prompt=True)
+
+    def view(self, request: Request) -> RGB:
+        """The image as it is."""
+        return request.rgb
+
+    def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
+        """Captions."""
+        import torch
+
+        prompts = [self._prompt] * len(views)
+        given = self._processor(images=list(views), text=prompts, return_tensors="pt").to(self._device, self._dtype)
+        with torch.no_grad():
+            tokens = self._model.generate(
+                **given, max_new_tokens=self._recipe.params["max_new_tokens"], do_sample=False, num_beams=1
+            )
+        self._meter.forwards += len(views)
+        answers = tokens[:, given.input_ids.shape[1] :]
+        texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
+        return [" ".join(text.split()) for text in texts]
+
+
+ENGINE = Llava

@@ -1,1 +1,0 @@
-"""One data set a file; each defines ``CORPUS``."""

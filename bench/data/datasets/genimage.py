@@ -1,0 +1,81 @@
+"""GenImage: eight generators, each ``{train,val}/{ai,nature}`` in folders with two names (arXiv 2306.08571).
+
+Folder names and file patterns after unzipping: beibuwandeluori/DRCT@01aa7d0:data/dataset.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.data.dataset import Dataset, Folders, Split, Subset
+from bench.data.files import named, subfolders
+from bench.types import FAKE, REAL
+
+_SPLITS: tuple[tuple[Split, str], ...] = (("train", "train"), ("test", "val"))
+_KINDS = ((REAL, "nature"), (FAKE, "ai"))
+# The class number is the first token of a fake's name, or the fifth for GLIDE and VQDM; a real names its synset.
+_CLASS = re.compile(r"^(?:(?:GLIDE|VQDM)_\d+_\d+_\d+_(\d+)_|(\d+)_[a-z]|(n\d{8})_)", re.IGNORECASE)
+
+
+class GenImage(Dataset):
+    """The papers' training and main test set."""
+
+    name = "genimage"
+    title = "GenImage"
+    subsets = (
+        Subset("midjourney", "MJ", "midjourney", ("midjourney", "imagenet_midjourney")),
+        Subset(
+            "sdv14",
+            "SDv1.4",
+            "sd1",
+            ("stable_diffusion_v_1_4", "imagenet_ai_0419_sdv4", "stable diffusion v1.4", "sdv14"),
+        ),
+        Subset(
+            "sdv15",
+            "SDv1.5",
+            "sd1",
+            ("stable_diffusion_v_1_5", "imagenet_ai_0424_sdv5", "stable diffusion v1.5", "sdv15"),
+        ),
+        Subset("adm", "ADM", "adm", ("adm", "imagenet_ai_0508_adm")),
+        Subset("glide", "GLIDE", "glide", ("glide", "imagenet_glide")),
+        Subset("wukong", "Wukong", "sd1", ("wukong", "imagenet_ai_0424_wukong")),
+        Subset("vqdm", "VQDM", "vqdm", ("vqdm", "imagenet_ai_0419_vqdm")),
+        Subset("biggan", "BigGAN", "biggan", ("biggan", "imagenet_ai_0419_biggan")),
+    )
+
+    def find(self, root: Path) -> Mapping[str, Folders]:
+        """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, in any case of letters."""
+        by_alias, found = self.by_alias(), dict[str, Folders]()
+        for folder in sorted(subfolders(root), key=lambda f: (f.name != self.own_name(f), f.name)):
+            name = by_alias.get(folder.name.lower()) or self.own_name(folder, found)
+            if name not in found and (folders := _split_folders([folder]) or _split_folders(subfolders(folder))):
+                found[name] = folders
+        return found
+
+    def layout(self) -> str:
+        """The layout as a pattern."""
+        folders = "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4/{train,val}/{ai,nature}"
+        return f"DIR/{folders}/*.png (the inner or outer folder may be missing)"
+
+    def class_name(self, path: Path) -> str:
+        """ImageNet class number of a fake, synset of a real."""
+        match = _CLASS.match(path.name)
+        return next((g for g in match.groups() if g), "") if match else ""
+
+
+def _split_folders(homes: Sequence[Path]) -> Folders:
+    """The folders {train,val}/{ai,nature} in any of ``homes``."""
+    splits = {
+        split: {
+            label: places
+            for label, kind in _KINDS
+            if (places := tuple(p for home in homes for folder in named(home, name) for p in named(folder, kind)))
+        }
+        for split, name in _SPLITS
+    }
+    return {split: classes for split, classes in splits.items() if classes}
+
+
+DATASET = GenImage()

@@ -1,0 +1,158 @@
+"""From folders to slices: the train and validation split, nested draws, and the guard against shared images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+
+from bench.data.classes import Classes
+from bench.data.dataset import Dataset, Folders, Split
+from bench.data.files import Listing, has_image, list_images, printable
+from bench.data.index import Index
+from bench.errors import UserError
+from bench.progress import Progress
+from bench.recipe import content_key
+from bench.types import FAKE, OK, REAL, Item, Slice
+
+#: Seed of the 90/10 split; fixed, so that no run can see another run's validation images in training.
+SPLIT_SEED = 0
+VALIDATION_SHARE = 0.1
+_CLASS_NAMES = {REAL: "real", FAKE: "fake"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many images a class and subset; None takes all. ``seed`` orders the draw, so smaller draws nest."""
+
+    train: int | None
+    test: int | None
+    seed: int = 0
+
+
+def rank(seed: int, identity: str) -> str:
+    """The place of an image in a seeded order: H(seed, id)."""
+    return hashlib.sha256(f"{seed} {identity}".encode()).hexdigest()
+
+
+def missing_class(dataset: Dataset, subset: str, folders: Folders, split: Split) -> UserError | None:
+    """The error for a split without image files of one class, or None; reads directory names only."""
+    for label, name in _CLASS_NAMES.items():
+        homes = folders.get(split, {}).get(label, ())
+        if not any(has_image(home) for home in homes):
+            place = ", ".join(str(home) for home in homes) or "no folder"
+            return UserError(
+                f"The {split} split of {dataset.name}:{subset} has no {name} images.",
+                f"Looked in: {place}.",
+                f"Put {name} images there; the layout is {dataset.layout()}.",
+            )
+    return None
+
+
+def check_classes(dataset: Dataset, subset: str, folders: Folders, split: Split) -> None:
+    """Raise UserError unless the split has at least one image file of each class; reads directory names only."""
+    error = missing_class(dataset, subset, folders, split)
+    if error is not None:
+        raise error
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every image of a split with its facts, unreadable ones included; and what lies beside them, by kind."""
+
+    items: list[Item]
+    passed: Mapping[str, int]
+
+
+def pool(dataset: Dataset, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> Pool:
+    """List and scan the images of a split."""
+    listings = [(label, list_images(home)) for label, homes in folders.get(split, {}).items() for home in homes]
+    passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
+    paths = [(path, label) for label, listing in listings for path in listing.files]
+    facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
+    items = [
+        Item(
+            row_id=content_key([dataset.name, path.relative_to(root).as_posix()]),
+            path=path,
+            label=label,
+            class_name=classes.shown(dataset.class_name(path), path.relative_to(root)),
+            **fact,
+        )
+        for (path, label), fact in zip(paths, facts, strict=True)
+    ]
+    return Pool(items, passed)
+
+
+def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("real", "fake")) -> dict[str, str]:
+    """Images that are listed with both labels, by image_id, with the two files that say so.
+
+    ``names`` are what labels 0 and 1 mean.
+    """
+    listed: dict[str, dict[int, str]] = {}
+    for items in pools:
+        for item in items:
+            if item.image_id and item.label is not None:
+                listed.setdefault(item.image_id, {}).setdefault(item.label, printable(item.path))
+    return {
+        image: f"listed as {names[0]} ({paths[REAL]}) and as {names[1]} ({paths[FAKE]})"
+        for image, paths in listed.items()
+        if len(paths) > 1
+    }
+
+
+def without_contradictions(items: Iterable[Item], told: Mapping[str, str]) -> list[Item]:
+    """The items with every image quarantined that ``told`` says has two labels."""
+    return [
+        replace(item, status="contradiction", reason=told[item.image_id])
+        if item.status == OK and item.image_id in told
+        else item
+        for item in items
+    ]
+
+
+def _draw(pool: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
+    ordered = sorted(pool, key=lambda item: (rank(seed, item.content), item.row_id))
+    return ordered if limit is None else ordered[:limit]
+
+
+def _by_class(pool: Sequence[Item], seed: int, limit: int | None) -> tuple[Item, ...]:
+    drawn = [item for label in (REAL, FAKE) for item in _draw((i for i in pool if i.label == label), seed, limit)]
+    return tuple(sorted(drawn, key=lambda item: (item.content, item.label, item.row_id)))
+
+
+def test_slice(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) -> Slice:
+    """The slice with role ``test``, from a dataset's own test folder."""
+    return Slice(dataset, subset, "test", _by_class(pool, limits.seed, limits.test))
+
+
+def train_slices(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) -> tuple[Slice, Slice]:
+    """The slices with roles ``train`` and ``val``: a seeded 90/10 split of each class, by image content.
+
+    Copies of an image fall on one side together. With a limit of N the validation slice keeps N / 9, rounded up.
+    """
+    train: list[Item] = []
+    val: list[Item] = []
+    for label in (REAL, FAKE):
+        members = [item for item in pool if item.label == label]
+        contents = sorted({i.content for i in members}, key=lambda content: rank(SPLIT_SEED, content))
+        held = set(contents[: max(1, round(VALIDATION_SHARE * len(contents)))])
+        val += [item for item in members if item.content in held]
+        train += [item for item in members if item.content not in held]
+    few = None if limits.train is None else -(-limits.train // 9)
+    return (
+        Slice(dataset, subset, "train", _by_class(train, limits.seed, limits.train)),
+        Slice(dataset, subset, "val", _by_class(val, limits.seed, few)),
+    )
+
+
+def without_test_images(part: Slice, tests: Mapping[str, str]) -> Slice:
+    """``part`` with every image quarantined that also stands in a test slice; ``tests`` maps image_id to its slice."""
+    kept = tuple(
+        replace(item, status="leak", reason=f"also in {tests[item.image_id]}")
+        if item.status == OK and item.image_id in tests
+        else item
+        for item in part.items
+    )
+    return replace(part, items=kept)

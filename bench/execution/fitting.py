@@ -1,0 +1,207 @@
+"""Train a fit and score its cells; what fails becomes a status, and one bad image costs itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.artefacts.store import MissingArtefact
+from bench.detector import STAGES, Detector, Method, Statistic
+from bench.errors import BenchError
+from bench.execution.left_out import LeftOut
+from bench.execution.session import Session
+from bench.models.zoo import Zoo
+from bench.planning.units import Trial
+from bench.recipe import Recipe, content_key
+from bench.training import network, statistic
+from bench.training.examples import Reference, permuted, references
+from bench.training.faults import BadImages, Fault, without
+from bench.training.fits import fit_folder, waiting
+from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Probe, Scores
+
+
+def _hashes(method: Method, zoo: Zoo) -> dict[str, str]:
+    roles = {role for stage in STAGES for need in method.needs(stage).values() for role in need.roles()}
+    return {role: zoo.hash(role) for role in roles}
+
+
+def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
+    return {role: zoo.folder(role) for role in fit.weights}
+
+
+def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
+    """Train one fit to its end and save it. Images that cannot be shown are left out, named and recorded.
+
+    They are found on the way: the training then begins anew without them, so that its end does not depend on when.
+    """
+    fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
+    hashes = _hashes(method, session.zoo)
+    every = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
+    checks = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
+    out = LeftOut()
+    while True:
+        refs, val = without(every, out.reasons), without(checks, out.reasons)
+        out.check(refs, val, bool(checks))
+        record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
+        try:
+            record |= _learn(trial, method, refs, val, session)
+            break
+        except BadImages as bad:
+            if bad.damaged:
+                raise
+            for row, reason in list(out.add(bad, session.lost).items())[:5]:
+                session.progress.warn(f"left out of {trial.title}: {row}: {reason}")
+    network.save_record(folder, record | out.record())
+    session.meter.fits_trained += 1
+
+
+def _learn(
+    trial: Trial, method: Method, refs: Sequence[Reference], val: Sequence[Reference], session: Session
+) -> dict[str, Any]:
+    """Train on references, and save the network if it is one; what the record tells of it."""
+    fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
+    if isinstance(method, Statistic):
+        found = statistic.values(method, refs, session.reader, session.progress)
+        return {"state": statistic.fit(found, [ref.label for ref in refs])}
+    if not isinstance(method, Detector):
+        raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
+    training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.runtime)
+    training.data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])
+    training.resume()
+    training.run(refs, val, trial.title)
+    network.save_weights(training.model, folder)
+    return {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
+
+
+def describe(fit: Fit) -> Mapping[str, Any]:
+    """A fit as plain JSON, with its key."""
+    return {name: value for name, value in vars(fit).items() if name != "key"} | {"key": fit.key}
+
+
+def score(
+    method: Method, fit: Fit, refs: tuple[Reference, ...], session: Session, lost: dict[str, Fault]
+) -> list[float]:
+    """Logits of references by a finished fit; NaN for one that cannot be shown, and its fault in ``lost`` by row_id."""
+    folder = fit_folder(session.store, fit.key)
+    if isinstance(method, Statistic):
+        state = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["state"]
+        try:
+            found = statistic.values(method, refs, session.reader, session.progress)
+        except BadImages as bad:
+            if bad.damaged:
+                raise
+            lost |= {fault.row_id: fault for fault in bad.faults}
+            found = statistic.values(method, without(refs, lost), session.reader, session.progress)
+        logits = iter(statistic.logits(state, found))
+        return [float("nan") if ref.item.row_id in lost else next(logits) for ref in refs]
+    if not isinstance(method, Detector):
+        raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
+    model = network.load_model(method, _folders(fit, session.zoo), folder, session.device)
+    return network.predict(method, model, refs, session.runtime, lost)
+
+
+def score_cell(cell: Cell, method: Method, session: Session) -> None:
+    """Score one cell and write its per-image scores; quarantined images keep their reason and get no score."""
+    refs = references(method, [cell.test], _hashes(method, session.zoo), "test")
+    if cell.perturbation == "permuted":
+        refs = permuted(refs, cell.fit.seed)
+    lost: dict[str, Fault] = {}
+    logits = dict(zip((r.item.row_id for r in refs), score(method, cell.fit, refs, session, lost), strict=True))
+    reasons = {row: fault.reason(session.lost) for row, fault in lost.items()}
+    bad = {row: "the score is not finite" for row, value in logits.items() if not np.isfinite(value)} | reasons
+    if len(bad) == len(logits) and logits:
+        first = next(iter(bad.values()))
+        why = "The fit has diverged." if not lost else "None of its images can be shown."
+        raise BenchError(f"None of the {len(logits)} scores is finite: {first}.", why, "See the reasons above.")
+    items = cell.test.items
+    missing = {row for row, fault in lost.items() if isinstance(fault.error, MissingArtefact)}
+    # Scored again next time: where trouble may pass, of an image or of the fit's own.
+    passing = any(fault.passing for fault in lost.values()) or bool(waiting(session.store, cell.fit))
+    scores = Scores(
+        tuple(i.row_id for i in items),
+        tuple(i.image_id for i in items),
+        tuple(i.label for i in items),
+        tuple(logits.get(item.row_id, float("nan")) for item in items),
+        tuple(NO_ARTEFACT if i.row_id in missing else "failed" if i.row_id in bad else i.status for i in items),
+        tuple(bad.get(i.row_id, i.reason) for i in items),
+    )
+    session.results.write_scores(session.results.scores_path(cell), scores, "" if passing else cell.key)
+    if reasons:
+        row, reason = next(iter(reasons.items()))
+        session.progress.warn(
+            f"{len(reasons)} of {len(items)} images of {cell.title} have no score, as {row}: {reason}"
+        )
+
+
+def write_probes(plan: Plan, session: Session) -> None:
+    """Write the values of every probe; images without a value are left out, and measured again next time."""
+    for probe in plan.probes:
+        path = session.results.probe_path(probe)
+        blocked = _blocked(tuple(recipe.key for recipe in probe.recipe.closure()), session)
+        if blocked is not None:
+            session.failed[probe.key] = blocked
+        elif not session.results.has_scores(path, probe.key):
+            title = f"{probe.name} of {probe.slice.name}"
+            session.attempt(probe.key, title, partial(session.repair, partial(_write_probe, probe, session)))
+
+
+def _write_probe(probe: Probe, session: Session) -> None:
+    reader, gone = session.reader, session.lost.get(probe.recipe.key, {})
+    items = [item for item in probe.slice.usable if item.image_id not in gone]
+    if gone:
+        away = len(probe.slice.usable) - len(items)
+        session.progress.warn(f"{away} images have no {probe.name} of {probe.slice.name}")
+    values = [float(reader.artefact(probe.recipe, item)) for item in items]
+    session.results.write_probe(session.results.probe_path(probe), items, values, "" if gone else probe.key)
+
+
+def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
+    """Why one of some recipes has failed; None if none has."""
+    return next((session.failed[key] for key in recipes if key in session.failed), None)
+
+
+def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
+    """Train a trial's fit, or remember why not."""
+    fit, started = trial.fit, time.monotonic()
+    images = [plan.slices[key].image for key in (*fit.train, *fit.val)]
+    shown = [made.key for image in images if isinstance(image, Recipe) for made in image.closure()]
+    reason = _blocked((*fit.recipes, *shown), session)
+    if reason is not None:
+        session.failed[fit.key] = reason
+    elif session.attempt(
+        fit.key, f"fit of {trial.title}", partial(session.repair, partial(train, trial, method, plan, session))
+    ):
+        count = sum(len(plan.slices[key].usable) for key in fit.train)
+        session.costs.append(("fit", fit.label, count, time.monotonic() - started))
+
+
+def score_or_record(cell: Cell, method: Method, session: Session) -> None:
+    """Score a cell, or remember why not; what is scored already is left."""
+    if session.results.has_scores(session.results.scores_path(cell), cell.key):
+        return
+    if cell.fit.key in session.failed:
+        session.failed[cell.key] = session.failed[cell.fit.key]
+        return
+    needs = [cell.test.bound(need) for need in method.needs("test").values()]
+    hashes = _hashes(method, session.zoo)
+    own = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
+    keys = tuple(recipe.key for recipe in (*own, *(need.resolve(hashes) for need in needs)))
+    reason = _blocked(keys, session)
+    if reason is not None:
+        session.failed[cell.key] = reason
+        return
+    started = time.monotonic()
+    if session.attempt(cell.key, cell.title, partial(session.repair, partial(score_cell, cell, method, session))):
+        session.costs.append(("score", cell.fit.label, len(cell.test.usable), time.monotonic() - started))
+
+
+def status_of(cell: Cell, session: Session) -> tuple[str, str]:
+    """``ok``, or ``failed`` and the reason."""
+    reason = session.failed.get(cell.key)
+    return (OK, "") if reason is None else ("failed", reason)

@@ -1,0 +1,186 @@
+"""Execute a plan's units on this machine: in this process, or in several that each run one unit after another.
+
+Each process computes with one thread, so a number depends neither on how many processes there are nor on how many cores
+the machine has. Processes share nothing but the store and the results folder; a dead process's unit is retried once.
+"""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from functools import partial
+from pathlib import Path
+
+from bench.device import Processes
+from bench.errors import BenchError
+from bench.execution.scheduler import Scheduler
+from bench.execution.session import Session
+from bench.execution.unit_runner import UnitRunner
+from bench.execution.worker import Order, Outcome, Task, Worker
+from bench.planning.estimate import rates
+from bench.planning.units import Chunk, Methods, Trial, Unit, cut_fits, cut_jobs
+from bench.types import Cell, Plan
+
+#: How many chunks of a recipe in a row are halved because processes die over them, before the recipe has failed.
+_MAX_HALVINGS = 8
+#: How often a unit is attempted, and how many processes in a row may die while starting.
+_ATTEMPTS = 2
+
+
+class Pool:
+    """Several processes that share one scheduler; ``start`` starts a process."""
+
+    def __init__(self, scheduler: Scheduler, session: Session, start: Callable[[], Worker]) -> None:
+        self._scheduler, self._session, self._start = scheduler, session, start
+        self._workers: list[Worker] = []
+        self._deaths: Counter[int] = Counter()
+        self._halvings: Counter[str] = Counter()
+        self._failed_starts = 0
+
+    def run(self, count: int) -> None:
+        """Run every unit with ``count`` processes. Raises BenchError if none can be started."""
+        try:
+            for _ in range(count):
+                self._workers.append(self._start())
+            while self._assign():
+                futures = {worker.future: worker for worker in self._workers if worker.future is not None}
+                for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    self._receive(futures[future])
+            while self._workers:
+                self._workers.pop().close()
+        finally:
+            for worker in self._workers:
+                worker.kill()
+
+    def _assign(self) -> bool:
+        """Give every idle process a unit that can be run now; whether anything is left to do."""
+        for worker in self._workers:
+            if worker.future is None:
+                others = {w.engine for w in self._workers if w is not worker and w.unit_id is not None}
+                unit_id = self._scheduler.take(worker.engine, others)
+                if unit_id is not None:
+                    unit = self._scheduler.units[unit_id]
+                    worker.engine = unit.engine if isinstance(unit, Chunk) else ""
+                    wait, added = unit_id in self._scheduler.deferred, unit_id >= self._scheduler.planned
+                    failed, lost = dict(self._scheduler.failed), self._session.lost
+                    worker.submit(Order(unit_id, failed, wait, lost, unit if added else None))
+        active = any(worker.future is not None for worker in self._workers)
+        if not active:
+            self._scheduler.check_finished()
+        return active
+
+    def _receive(self, worker: Worker) -> None:
+        """Take the result of a worker's future."""
+        future, worker.future = worker.future, None
+        try:
+            outcome = None if future is None else future.result()
+        except BrokenExecutor:
+            self._replace_dead(worker)
+            return
+        if worker.unit_id is None:
+            worker.started, self._failed_starts = True, 0
+        elif outcome is not None:
+            self._finish(worker, outcome)
+
+    def _finish(self, worker: Worker, outcome: Outcome) -> None:
+        unit_id, worker.unit_id, worker.engine = worker.unit_id, None, outcome.engine
+        if unit_id is None:
+            raise RuntimeError("A process reported a unit that it was not given.")
+        self._session.costs += outcome.costs
+        self._session.meter.add(outcome.meter)
+        unit = self._scheduler.units[unit_id]
+        if isinstance(unit, Chunk) and not outcome.busy:
+            self._halvings[unit.recipe] = 0
+        for key, lost in outcome.lost.items():
+            self._session.lost.setdefault(key, {}).update(lost)
+        if outcome.busy:
+            self._scheduler.defer(unit_id)
+        else:
+            self._scheduler.finish(unit_id, outcome.failed)
+
+    def _replace_dead(self, worker: Worker) -> None:
+        """Start another process in the place of one that has died; its unit is retried once, then it has failed."""
+        self._workers.remove(worker)
+        why = worker.kill()
+        if not worker.started:
+            self._failed_starts += 1
+            if self._failed_starts > _ATTEMPTS:
+                raise BenchError(
+                    f"No process can be started: {self._failed_starts} died while starting ({why}).",
+                    "What was computed is kept.",
+                    "Rerun the same command with --processes 1.",
+                )
+        if worker.unit_id is not None:
+            self._retry_or_fail(worker.unit_id, why)
+        if self._scheduler.waiting:
+            self._workers.append(self._start())
+
+    def _retry_or_fail(self, unit_id: int, why: str) -> None:
+        unit = self._scheduler.units[unit_id]
+        self._deaths[unit_id] += 1
+        if self._deaths[unit_id] < _ATTEMPTS:
+            self._session.progress.warn(f"a process died ({why}); retrying: {unit.title}")
+            self._scheduler.put_back(unit_id)
+            return
+        reason = f"{_ATTEMPTS} processes died over it (the last: {why}); fewer --processes leave more memory for each"
+        if isinstance(unit, Chunk) and unit.wanted and self._halvings[unit.recipe] < _MAX_HALVINGS:
+            self._halvings[unit.recipe] += 1
+            self._halve(unit_id, unit, reason)
+            return
+        self._session.progress.warn(f"failed: {unit.title}: {reason}")
+        keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(c.key for c in self._unscored(unit))]
+        self._scheduler.finish(unit_id, dict.fromkeys(keys, reason))
+
+    def _halve(self, unit_id: int, unit: Chunk, reason: str) -> None:
+        """Halve a chunk over which processes die, until the image that causes it is alone and quarantined."""
+        if len(unit.wanted) > 1:
+            self._session.progress.warn(f"in halves: {unit.title}: {reason}")
+            self._scheduler.replace(unit_id, unit.halves())
+            return
+        self._session.progress.warn(f"quarantined image {unit.wanted[0]} for {unit.title}: {reason}")
+        self._session.lost.setdefault(unit.recipe, {})[unit.wanted[0]] = reason
+        self._scheduler.finish(unit_id, {})
+
+    def _unscored(self, trial: Trial) -> list[Cell]:
+        results = self._session.results
+        return [cell for cell in trial.cells if not results.has_scores(results.scores_path(cell), cell.key)]
+
+
+def execute(plan: Plan, methods: Methods, session: Session, processes: Processes) -> None:
+    """Make a plan's missing artefacts, train its unfinished fits, score its unscored cells."""
+    store, results, zoo = session.store, session.results, session.zoo
+    known = rates(results, zoo.is_mini)
+    fits = cut_fits(plan, methods, store, results, known, zoo.hash)
+    units: list[Unit] = [*cut_jobs(plan, store, known), *fits]
+    scheduler = Scheduler(units, session.progress, session.failed)
+    count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
+    try:
+        if count > 1:
+            task = Task(plan, methods, units, zoo, store.root, results.root, session.device)
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "task.pickle"
+                file.write_bytes(pickle.dumps(task))
+                Pool(scheduler, session, partial(Worker, file, session.progress)).run(count)
+        else:
+            _run_here(UnitRunner(plan, methods, session), scheduler)
+    finally:
+        scheduler.close()
+    session.failed.update(scheduler.failed)
+
+
+def _run_here(runner: UnitRunner, scheduler: Scheduler) -> None:
+    """Run every unit in this process."""
+    failed = runner.session.failed
+    try:
+        while (unit_id := scheduler.take(runner.engine)) is not None:
+            failed.update(scheduler.failed)
+            if runner.run(scheduler.units[unit_id], wait=unit_id in scheduler.deferred):
+                scheduler.finish(unit_id, failed)
+            else:
+                scheduler.defer(unit_id)
+        scheduler.check_finished()
+    finally:
+        runner.close()

@@ -1,0 +1,160 @@
+"""Write down what a run did: the matrix, the rows, the cards, the costs and the provenance."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import __version__, device, discover
+from bench.data.files import printable
+from bench.detector import Statistic
+from bench.execution.fitting import status_of
+from bench.execution.session import Session
+from bench.planning.request import Request
+from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
+from bench.results import comparisons, rows, thresholds
+from bench.results import images as image_table
+from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
+from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
+from bench.results.measure import measure
+from bench.types import Cell, Plan
+
+
+def _columns(request: Request) -> list[Column]:
+    titles = {(c, s.name): s.title for c, found in request.folders.items() for s in discover.dataset(c).ordered(found)}
+    order = {place: index for index, place in enumerate(titles)}
+    return [Column(*place, titles[place]) for place in sorted(request.tests, key=order.__getitem__)]
+
+
+def write_matrix(plan: Plan, request: Request, session: Session) -> None:
+    """Write ``cells.json``: scored cells, failed cells and holes."""
+    results = session.results
+    val: dict[str, str] = {}
+    entries = []
+    for cell in plan.cells:
+        if cell.test.role == "val" and status_of(cell, session)[0] == "ok":
+            val[cell.fit.key] = results.scores_path(cell).relative_to(results.root).as_posix()
+    for cell in plan.cells:
+        status, reason = status_of(cell, session)
+        entry = entry_of(cell, results, val.get(cell.fit.key, ""))
+        entries.append(entry if status == "ok" else replace(entry, status=status, reason=reason, scores=""))
+    entries += [entry_of_hole(hole) for hole in plan.holes]
+    probes = [entry_of_probe(probe, results, session.failed.get(probe.key, "")) for probe in plan.probes]
+    labels = {chosen.label for chosen in request.methods}
+    pairs = tuple(pair for pair in request.suite.compare if labels.issuperset(pair))
+    results.write_matrix(Matrix(tuple(entries), tuple(_columns(request)), request.suite.label, tuple(probes), pairs))
+
+
+def _card(kind: str, chosen: Any) -> dict[str, Any]:  # noqa: ANN401 - a Chosen of any method
+    return {"kind": kind, "params": asdict(chosen.method.params), **asdict(chosen.method.card)}
+
+
+def write_cards(request: Request, results: Results) -> None:
+    """Write ``methods.json``: the card and parameters of every method of the run."""
+    cards: Mapping[str, Any] = {
+        (f"{c.name}[{c.variant}]" if c.variant else c.name): _card(
+            "statistic" if isinstance(c.method, Statistic) else "detector", c
+        )
+        for c in request.methods
+    }
+    results.write_json(results.cards, cards)
+
+
+def write_costs(session: Session) -> None:
+    """Add what this run computed to ``costs.csv``: kind, name, images, and the seconds of one process."""
+    totals: dict[tuple[str, str], tuple[int, float]] = {}
+    for kind, name, images, seconds in session.costs:
+        before = totals.get((kind, name), (0, 0.0))
+        totals[kind, name] = before[0] + images, before[1] + seconds
+    path = session.results.costs
+    text = path.read_text(encoding="utf-8") if path.exists() else "kind,name,images,seconds\n"
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerows((*unit, images, f"{seconds:.3f}") for unit, (images, seconds) in sorted(totals.items()))
+    write_text(path, text + buffer.getvalue())
+
+
+def _git_commit() -> str:
+    head = Path(__file__).parents[2] / ".git" / "HEAD"
+    if not head.is_file():
+        return "unknown"
+    text = head.read_text(encoding="ascii").strip()
+    if not text.startswith("ref: "):
+        return text
+    ref = head.parent / text.removeprefix("ref: ")
+    return ref.read_text(encoding="ascii").strip() if ref.is_file() else "unknown"
+
+
+def _slices(plan: Plan) -> dict[str, Any]:
+    return {
+        f"{part.name}@{part.protocol}": {
+            "key": key,
+            "real": part.count(0),
+            "fake": part.count(1),
+            "quarantined": len(part.items) - len(part.usable),
+        }
+        for key, part in plan.slices.items()
+    }
+
+
+def _below(path: Path, root: Path) -> str:
+    """A path below the dataset's folder as text."""
+    return printable(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def write_images(plan: Plan, request: Request, results: Results) -> None:
+    """Write ``images.parquet``: which file a ``row_id`` is, its facts and its status, for every slice of the plan."""
+    lines = {}
+    for part in plan.slices.values():
+        root = request.roots[TRAIN_DATASET if part.dataset == ATTRIBUTION else part.dataset]
+        for item in part.items:
+            facts = {name: getattr(item, name) for name in image_table.COLUMNS if hasattr(item, name)}
+            place = {"dataset": part.dataset, "subset": part.subset, "role": part.role}
+            lines[(*place.values(), item.row_id)] = facts | place | {"path": _below(item.path, root)}
+    image_table.write(results, [lines[key] for key in sorted(lines)])
+
+
+def write_run(plan: Plan, request: Request, session: Session, started: datetime) -> None:
+    """Write ``run.json``: what was asked, on what, with what, and what had to be computed for it."""
+    meter = session.meter
+    document = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "commit": _git_commit(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "suite": request.suite.name,
+        "label": request.suite.label,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+        "forwards": meter.forwards,
+        "fits_trained": meter.fits_trained,
+        "artefacts_made": meter.artefacts_made,
+        "environment": device.describe(session.device) | {"python": sys.version.split()[0]},
+        "models": {"source": session.zoo.source, "hashes": session.zoo.known()},
+        "slices": _slices(plan),
+        "passed_over": plan.passed,
+        "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
+    }
+    session.results.write_json(session.results.run, document)
+
+
+def _failed(plan: Plan, session: Session) -> list[Cell]:
+    return [cell for cell in plan.cells if status_of(cell, session)[0] != "ok"]
+
+
+def record(plan: Plan, request: Request, session: Session, started: datetime) -> None:
+    """Write everything, ``run.json`` last."""
+    write_matrix(plan, request, session)
+    write_cards(request, session.results)
+    write_costs(session)
+    rows.write(session.results.rows, measure(session.results))
+    comparisons.write(session.results)
+    thresholds.write(session.results)
+    write_images(plan, request, session.results)
+    write_run(plan, request, session, started)

@@ -1,0 +1,213 @@
+"""The matrix: request and slices to a plan. Pure: reads no file, imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+from bench import discover
+from bench.data.perturb import perturbed
+from bench.data.protocols import apply_protocol
+from bench.detector import STAGES, Stage
+from bench.errors import UserError
+from bench.planning.gather import Gathered
+from bench.planning.request import Chosen, Request
+from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
+from bench.recipe import Recipe
+from bench.types import Cell, Fit, Hole, Job, Plan, Probe, Slice
+
+HashOf = Callable[[str], str]
+
+
+@dataclass
+class _Draft:
+    """A plan in the making: slices under their protocols, jobs once each, in an order in which they can be made."""
+
+    hash_of: HashOf
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    slices: dict[str, Slice] = field(default_factory=dict)
+    jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
+    cells: dict[str, Cell] = field(default_factory=dict)
+    holes: list[Hole] = field(default_factory=list)
+    presented: dict[tuple[str, str], Slice | str] = field(default_factory=dict)
+    probes: list[Probe] = field(default_factory=list)
+
+    def present(self, part: Slice, protocol: str) -> Slice | str:
+        """The slice under a protocol, or the reason why the protocol cannot be applied to it."""
+        place = (part.key, protocol)
+        if place not in self.presented:
+            try:
+                self.presented[place] = apply_protocol(protocol, part)
+            except UserError as error:
+                self.presented[place] = f"{error.problem} {error.context}"
+        return self.presented[place]
+
+    def want(self, part: Slice, recipes: Iterable[Recipe]) -> None:
+        """Register a slice with the artefacts it needs and all that they stand on."""
+        self.slices[part.key] = part
+        own = part.image.closure() if isinstance(part.image, Recipe) else ()
+        for recipe in (*own, *(r for wanted in recipes for r in wanted.closure())):
+            self.jobs.setdefault((recipe.key, part.key), Job(recipe, part))
+
+    def recipes(self, chosen: Chosen, part: Slice, stages: Iterable[Stage]) -> list[Recipe]:
+        """The resolved artefacts that a method needs of a slice in some stages."""
+        found: dict[str, Recipe] = {}
+        for stage in stages:
+            for need in chosen.method.needs(stage).values():
+                resolved = self.resolved(need, part)
+                found[resolved.key] = resolved
+        return list(found.values())
+
+    def why_not(self, chosen: Chosen, part: Slice) -> str:
+        """Why nothing can be done with a slice: a class has no image, or images have no class that a method asks for.
+
+        Empty where all is well.
+        """
+        if part.name in self.unusable:
+            return self.unusable[part.name]
+        unknown = [item for item in part.usable if not item.class_name] if uses_class(chosen) else []
+        if not unknown:
+            return ""
+        why = f"no class is told for {len(unknown)} of {len(part.usable)} images, {unknown[0].path.name} among them"
+        return f"{why} (a table in the dataset's folder may tell it: docs/paper-settings.md)"
+
+    def resolved(self, need: Recipe, part: Slice) -> Recipe:
+        """A need bound to a slice's pixels, with the content hash of every weights role."""
+        bound = part.bound(need)
+        return bound.resolve({role: self.hash_of(role) for role in bound.roles()})
+
+
+def uses_class(chosen: Chosen) -> bool:
+    """Whether a method's artefacts depend on what its dataset says an image shows."""
+    return any(need.uses_class for stage in STAGES for need in chosen.method.needs(stage).values())
+
+
+def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
+    """(train protocol, test protocol) of every column: raw → each, and each protocol on itself."""
+    names = list(protocols)
+    found = [("raw", name) for name in names] if "raw" in names else []
+    return list(dict.fromkeys([*found, *((name, name) for name in names)]))
+
+
+def relation(source: Source, dataset: str, subset: str) -> str:
+    """``source`` for a training generator, ``family`` for its near relatives, else ``out``."""
+    if source.target:
+        return "source"
+    if dataset != TRAIN_DATASET:
+        return "out"
+    known = discover.dataset(dataset)
+    if subset in source.subsets:
+        return "source"
+    near = {known.subset(name).family for name in source.subsets}
+    return "family" if known.subset(subset).family in near else "out"
+
+
+def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
+    parts: dict[str, list[Slice]] = {"train": [], "val": []}
+    for subset in (source.name,) if source.target else source.subsets:
+        for role, pool in (("train", data.train), ("val", data.val)):
+            part = draft.why_not(chosen, pool[subset]) or draft.present(pool[subset], protocol)
+            if isinstance(part, str):
+                return part
+            parts[role].append(part)
+    keys: set[str] = set()
+    for role, members in parts.items():
+        for part in members:
+            recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)))
+            draft.want(part, recipes)
+            keys |= {recipe.key for recipe in recipes}
+    fit = Fit(
+        method=chosen.name,
+        variant=chosen.variant,
+        version=chosen.method.card.version,
+        params=asdict(chosen.method.params),
+        weights={role: draft.hash_of(role) for role in chosen.method.roles()},
+        recipes=tuple(sorted(keys)),
+        source=source.name,
+        train=tuple(part.key for part in parts["train"]),
+        val=tuple(part.key for part in parts["val"]),
+        protocol=protocol,
+        seed=seed,
+        task=source.task,
+    )
+    return draft.fits.setdefault(fit.key, fit)
+
+
+def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
+    controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
+    for raw in tests:
+        shown = draft.why_not(chosen, raw) or draft.present(raw, where.protocol)
+        source = next(s for s in request.sources if s.name == where.source)
+        related = relation(source, raw.dataset, raw.subset)
+        for control in controls:
+            if isinstance(fit, str) or isinstance(shown, str):
+                place = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
+                draft.holes.append(Hole(**{**vars(where), **place, "reason": fit if isinstance(fit, str) else shown}))
+                continue
+            part = perturbed(control, shown) if control in request.perturbations else shown
+            draft.want(part, draft.recipes(chosen, part, ("test",)))
+            cell = Cell(fit, part, control, related, part.classes if uses_class(chosen) else "")
+            draft.cells[cell.key] = cell
+
+
+def _val_cells(draft: _Draft) -> None:
+    for fit in draft.fits.values():
+        for key in fit.val:
+            cell = Cell(fit, draft.slices[key], "none", "source")
+            draft.cells[cell.key] = cell
+
+
+def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
+    for name, recipe in request.probes.items():
+        for raw in tests:
+            for protocol in request.protocols:
+                part = draft.unusable.get(raw.name) or draft.present(raw, protocol)
+                if isinstance(part, str):
+                    continue  # The hole of the same slice in the tables tells why.
+                made = draft.resolved(recipe, part)
+                draft.want(part, [made])
+                draft.probes.append(Probe(name, made, part))
+
+
+def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
+    """The plan of a request; ``hash_of`` gives the content hash of a weights role."""
+    draft = _Draft(hash_of, data.unusable)
+    every = [data.tests[place] for place in request.tests if place in data.tests]
+    for chosen in request.methods:
+        for source in request.sources:
+            tests = [data.tests[ATTRIBUTION, source.name]] if source.target else every
+            for seed in request.seeds:
+                for train_protocol, protocol in pairs(request.protocols):
+                    fit = _fit(draft, chosen, source, train_protocol, seed, data)
+                    where = Hole(
+                        chosen.name,
+                        chosen.variant,
+                        source.name,
+                        train_protocol,
+                        seed,
+                        "",
+                        "",
+                        protocol,
+                        "none",
+                        "out",
+                        "",
+                        source.task,
+                    )
+                    _cells(draft, request, chosen, fit, tests, where)
+    _val_cells(draft)
+    _probes(draft, request, every)
+    return Plan(
+        draft.slices,
+        tuple(draft.jobs.values()),
+        tuple(draft.fits.values()),
+        tuple(draft.cells.values()),
+        tuple(draft.holes),
+        tuple(draft.probes),
+        data.passed,
+    )
+
+
+def detectors(request: Request) -> Mapping[tuple[str, str], Chosen]:
+    """The chosen methods by (name, variant)."""
+    return {(chosen.name, chosen.variant): chosen for chosen in request.methods}

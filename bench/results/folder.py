@@ -1,0 +1,241 @@
+"""A results folder: where its files lie, and how scores and the matrix are written and read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.errors import UserError
+from bench.results.packed import Packed
+from bench.types import Cell, Item, Probe, Scores
+
+SCHEMA = 1
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def write_packed(path: Path, text: str) -> None:
+    """Write a text as ``<path>.gz``: the same text gives the same bytes."""
+    packed = path.with_name(path.name + ".gz")
+    partial = packed.with_name(packed.name + ".part")
+    partial.write_bytes(gzip.compress(text.encode(), mtime=0))
+    partial.replace(packed)
+
+
+def read_text(path: Path) -> str | None:
+    """A file's text, from the file or from its ``.gz``; None where neither is there."""
+    packed = path.with_name(path.name + ".gz")
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    return gzip.decompress(packed.read_bytes()).decode() if packed.exists() else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the matrix as the results folder knows it; a hole has no ``scores`` and a ``reason``.
+
+    ``val`` is the fit's scores on its own validation images, for the threshold rule.
+    """
+
+    method: str
+    variant: str
+    fit: str
+    train: str
+    train_protocol: str
+    seed: int
+    task: str
+    dataset: str
+    subset: str
+    role: str
+    protocol: str
+    perturbation: str
+    relation: str
+    key: str = ""
+    scores: str = ""
+    val: str = ""
+    status: str = "ok"
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """``dire`` or ``dire[adm]``."""
+        return f"{self.method}[{self.variant}]" if self.variant else self.method
+
+
+@dataclass(frozen=True)
+class Column:
+    """A test subset as a column of tables: dataset, subset, and the title the papers print."""
+
+    dataset: str
+    subset: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ProbeEntry:
+    """One probe over one slice as the results folder knows it; ``values`` is its file, empty where it failed."""
+
+    name: str
+    dataset: str
+    subset: str
+    protocol: str
+    values: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What a results folder is about: cells and holes, probes, columns in order, and the suite's honest label.
+
+    ``pairs`` are the methods that ``comparisons.csv`` compares: (one, other) by label.
+    """
+
+    entries: tuple[Entry, ...]
+    columns: tuple[Column, ...]
+    label: str
+    probes: tuple[ProbeEntry, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+class Results:
+    """A results folder, by the names that its files have."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.rows, self.run, self.cards = root / "rows.csv", root / "run.json", root / "methods.json"
+        self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
+        self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
+        self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
+        self.images = root / "images.parquet"
+        self._packed = Packed(root)
+
+    def scores_path(self, cell: Cell) -> Path:
+        """Where a cell's scores lie."""
+        return self.root / "scores" / cell.fit.label / cell.fit.key / f"{cell.name}.parquet"
+
+    def write_scores(self, path: Path, scores: Scores, cell_key: str) -> None:
+        """Write per-image scores; the same scores give the same bytes."""
+        logit = np.asarray(scores.logit, np.float32)
+        with np.errstate(over="ignore"):
+            p_fake = 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
+        columns = {
+            "row_id": pa.array(scores.row_id, pa.string()),
+            "image_id": pa.array(scores.image_id, pa.string()),
+            "label": pa.array(scores.label, pa.int8()),
+            "logit": pa.array(logit, pa.float32()),
+            "p_fake": pa.array(p_fake.astype(np.float32), pa.float32()),
+            "status": pa.array(scores.status, pa.string()),
+            "reason": pa.array(scores.reason, pa.string()),
+        }
+        write_table(path, columns, cell_key)
+
+    def has_scores(self, path: Path, cell_key: str) -> bool:
+        """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""
+        if not path.exists():
+            return False
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (pa.ArrowInvalid, OSError):
+            return False
+        return metadata.get(b"cell") == cell_key.encode() and metadata.get(b"schema") == str(SCHEMA).encode()
+
+    def probe_path(self, probe: Probe) -> Path:
+        """Where a probe's values lie."""
+        return self.root / "probes" / probe.recipe.key / f"{probe.slice.name}@{probe.slice.protocol}.parquet"
+
+    def write_probe(self, path: Path, items: Sequence[Item], values: Sequence[float], key: str) -> None:
+        """Write one number an image; the same numbers give the same bytes."""
+        columns = {
+            "row_id": pa.array([item.row_id for item in items], pa.string()),
+            "image_id": pa.array([item.image_id for item in items], pa.string()),
+            "label": pa.array([item.label for item in items], pa.int8()),
+            "value": pa.array(values, pa.float64()),
+        }
+        write_table(path, columns, key)
+
+    def read_probe(self, relative: str) -> dict[str, list[Any]]:
+        """A probe's columns. Raises UserError if the file is missing or unreadable."""
+        return self.table(relative)
+
+    def read_scores(self, relative: str) -> Scores:
+        """Per-image scores of a file named relative to the folder. Raises UserError if it is missing or unreadable."""
+        data = self.table(relative)
+        names = ("row_id", "image_id", "label", "logit", "status", "reason")
+        return Scores(*(tuple(data[name]) for name in names))
+
+    def table(self, relative: str) -> dict[str, list[Any]]:
+        """The columns of a file of per-image values, also where the folder has them packed. Raises UserError."""
+        path = self.root / relative
+        if not path.exists() and self._packed.knows(relative):
+            return self._packed.read(relative)
+        try:
+            table: dict[str, list[Any]] = pq.read_table(path, partitioning=None).to_pydict()
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise UserError(
+                f"The per-image values {path} cannot be read.",
+                f"{type(error).__name__}: {error}",
+                "Give the `run` that made this folder again: it computes what is missing and leaves the rest.",
+            ) from error
+        return table
+
+    def write_matrix(self, matrix: Matrix) -> None:
+        """Write the matrix: cells, holes and probes that this folder is about, and the order of the columns."""
+        listed = {"columns": matrix.columns, "cells": matrix.entries, "probes": matrix.probes}
+        head = {"schema": SCHEMA, "label": matrix.label, "pairs": matrix.pairs}
+        document = head | {name: [vars(x) for x in part] for name, part in listed.items()}
+        write_text(self.matrix, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+    def read_matrix(self) -> Matrix:
+        """The matrix. Raises UserError if the folder holds no results."""
+        text = read_text(self.matrix)
+        if text is None:
+            raise UserError(
+                f"{self.root} holds no results.",
+                f"There is no {self.matrix.name} in it.",
+                "Run `python run_bench.py` first, or name a results folder with --results DIR.",
+            )
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self.matrix} cannot be read.",
+                f"It is no JSON: {error}.",
+                "Make it again with the run's own command.",
+            ) from error
+        if document["schema"] != SCHEMA:
+            raise UserError(
+                f"{self.root} was written with schema {document['schema']}.",
+                f"This version reads schema {SCHEMA}.",
+                "Run the same command again into a fresh folder.",
+            )
+        columns = tuple(Column(**column) for column in document["columns"])
+        probes = tuple(ProbeEntry(**probe) for probe in document["probes"])
+        pairs = tuple((one, other) for one, other in document.get("pairs", ()))
+        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"], probes, pairs)
+
+    def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a JSON document of the folder."""
+        write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
+    """Write columns as parquet, whole or not at all; ``key`` tells whose values they are."""
+    table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(path)

@@ -1,0 +1,188 @@
+"""From per-image scores to rows: every number of a results folder, with its interval and its averages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.metrics import bootstrap, classification
+from bench.recipe import content_key
+from bench.results.folder import SCHEMA, Entry, Results
+from bench.types import OK, Row, Scores
+
+#: Metric and threshold rule of every row of a cell, in the order of tables.
+METRICS = (("acc", "0.5"), ("acc", "source_val"), ("auc", ""), ("ap", ""), ("real_acc", "0.5"), ("fake_acc", "0.5"))
+#: Averages over subsets, by the relations they take in.
+AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
+#: The columns of a row that its cell gives.
+_SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
+#: Images of the rarer class below which there is no interval: resampled, a handful says nothing about the rest.
+MIN_PER_CLASS = 5
+Draws = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell's values and resampled values by (metric, threshold rule), and what they stand on."""
+
+    entry: Entry
+    n_real: int = 0
+    n_fake: int = 0
+    n_listed: int = 0
+    values: dict[tuple[str, str], float] = field(default_factory=dict)
+    draws: dict[tuple[str, str], Draws] = field(default_factory=dict)
+    logits: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    threshold: float | None = None
+
+
+def scored(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits and labels of the images that were scored."""
+    usable = np.asarray([status == OK for status in scores.status], bool)
+    return np.asarray(scores.logit, np.float32)[usable], np.asarray(scores.label, np.int64)[usable]
+
+
+def _threshold(results: Results, entry: Entry) -> float | None:
+    if not entry.val:
+        return None
+    logits, labels = scored(results.read_scores(entry.val))
+    return classification.best_threshold(*classification.tally(logits, labels))
+
+
+def _measure(
+    entry: Entry, logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None, listed: int
+) -> Measured:
+    scores, real, fake = classification.tally(logits, labels)
+    rng = np.random.default_rng(int(content_key([entry.key, entry.dataset, entry.subset])[:16], 16))
+    resampled = bootstrap.resample(real, rng), bootstrap.resample(fake, rng)
+    values, draws = {}, {}
+    for metric, rule in METRICS:
+        cut = threshold if rule == "source_val" else 0.0
+        if cut is None:
+            continue
+        counts = ((real, fake), resampled)
+        if metric in classification.OF_RANKING:
+            point, spread = (classification.OF_RANKING[metric](r, f) for r, f in counts)
+        else:
+            positive = scores > cut
+            point, spread = (classification.AT_THRESHOLD[metric](r, f, positive) for r, f in counts)
+        values[metric, rule], draws[metric, rule] = float(point), spread
+    return Measured(entry, int(real.sum()), int(fake.sum()), listed, values, draws, logits, labels, threshold)
+
+
+def measure_entry(results: Results, entry: Entry) -> Measured:
+    """All metrics of one cell, or an empty result for a hole or a cell without both classes."""
+    if entry.status != OK:
+        return Measured(entry)
+    scores = results.read_scores(entry.scores)
+    logits, labels = scored(scores)
+    if len(set(labels.tolist())) < 2:
+        reason = f"no readable {'fake' if 0 in labels else 'real'} image among {len(scores.label)}"
+        empty = Entry(**{**vars(entry), "status": "failed", "reason": reason})
+        return Measured(empty, n_listed=len(scores.label))
+    return _measure(entry, logits, labels, _threshold(results, entry), len(scores.label))
+
+
+def _rows_of(measured: Measured) -> list[Row]:
+    entry = measured.entry
+    failed = measured.n_listed - measured.n_real - measured.n_fake
+    found = []
+    for metric, rule in METRICS:
+        value = measured.values.get((metric, rule))
+        if value is None and entry.status == OK:
+            continue
+        drawn = value is not None and min(measured.n_real, measured.n_fake) >= MIN_PER_CLASS
+        low, high = bootstrap.percentile(measured.draws[metric, rule]) if drawn else (None, None)
+        found.append(
+            Row(
+                **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
+                schema=SCHEMA,
+                target=entry.task.partition(":")[2],
+                geometry="native",
+                metric=metric,
+                value=value,
+                low=low,
+                high=high,
+                interval=bootstrap.NAME if drawn else "",
+                n_real=measured.n_real,
+                n_fake=measured.n_fake,
+                n_listed=measured.n_listed,
+                n_failed=failed,
+                threshold_rule=rule,
+                origin="measured",
+                source="",
+            )
+        )
+    return found
+
+
+def _group_key(entry: Entry) -> tuple[str | int, ...]:
+    return (
+        entry.method,
+        entry.variant,
+        entry.train,
+        entry.train_protocol,
+        entry.seed,
+        entry.dataset,
+        entry.protocol,
+        entry.perturbation,
+    )
+
+
+def _aggregate_entry(members: Sequence[Measured], subset: str) -> Entry:
+    first = members[0].entry
+    holes = [m.entry for m in members if m.entry.status != OK]
+    reason = f"no average without {', '.join(sorted(e.subset for e in holes))}" if holes else ""
+    identity = {
+        "subset": subset,
+        "relation": "",
+        "status": "blocked" if holes else OK,
+        "reason": reason,
+        "key": content_key(sorted(m.entry.key for m in members)),
+        "fit": next((m.entry.fit for m in members if m.entry.fit), ""),
+    }
+    return Entry(**{**vars(first), **identity})
+
+
+def _mean(members: Sequence[Measured], subset: str) -> Measured:
+    entry = _aggregate_entry(members, subset)
+    counts = [sum(getattr(m, name) for m in members) for name in ("n_real", "n_fake", "n_listed")]
+    if entry.status != OK:
+        return Measured(entry, counts[0], counts[1], counts[2])
+    keys = [key for key in METRICS if all(key in m.values for m in members)]
+    values = {key: float(np.mean([m.values[key] for m in members])) for key in keys}
+    draws = {key: np.mean([m.draws[key] for m in members], axis=0) for key in keys}
+    return Measured(entry, counts[0], counts[1], counts[2], values, draws)
+
+
+def _pooled(members: Sequence[Measured]) -> Measured:
+    entry = _aggregate_entry(members, "pooled")
+    if entry.status != OK:
+        return Measured(entry, n_listed=sum(m.n_listed for m in members))
+    logits, labels = (np.concatenate([getattr(m, name) for m in members]) for name in ("logits", "labels"))
+    return _measure(entry, logits, labels, members[0].threshold, sum(m.n_listed for m in members))
+
+
+def measure(results: Results) -> list[Row]:
+    """Every row of a results folder, from its matrix and per-image scores alone."""
+    groups: dict[tuple[str | int, ...], list[Measured]] = defaultdict(list)
+    for entry in results.read_matrix().entries:
+        if entry.role == "test":
+            groups[_group_key(entry)].append(measure_entry(results, entry))
+    rows: list[Row] = []
+    for members in groups.values():
+        found = list(members)
+        if members[0].entry.task != "detect":  # One target, one slice: there is nothing to average.
+            rows += [row for measured in found for row in _rows_of(measured)]
+            continue
+        for subset, relations in AGGREGATES.items():
+            part = [m for m in members if m.entry.relation in relations]
+            if part:
+                found.append(_mean(part, subset))
+        found.append(_pooled(members))
+        rows += [row for measured in found for row in _rows_of(measured)]
+    return rows

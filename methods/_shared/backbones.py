@@ -1,0 +1,116 @@
+"""Backbones that several methods fine-tune or freeze: ResNet-50, ConvNeXt, and DRCT's pairs on CLIP and ConvNeXt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from timm.models.convnext import ConvNeXt
+from torch import Tensor, nn
+
+from bench.nets.loading import load_strictly, read_tensors
+from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
+from methods._shared.clip import ImageEncoder, OnFrozen
+
+
+class ConvShape(Protocol):
+    """The parameters that shape a ConvNeXt."""
+
+    @property
+    def depths(self) -> Sequence[int]:
+        """Blocks a stage."""
+
+    @property
+    def dims(self) -> Sequence[int]:
+        """Channels a stage."""
+
+    @property
+    def patch(self) -> int:
+        """Side of the stem's patches."""
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling."""
+
+    @property
+    def embedding(self) -> int:
+        """Width of the embedding."""
+
+
+class ResShape(Protocol):
+    """The parameters that shape a ResNet-50."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Blocks a stage."""
+
+    @property
+    def width(self) -> int:
+        """Channels of the first stage."""
+
+    @property
+    def stride(self) -> int:
+        """Total downsampling."""
+
+
+def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
+    """A ResNet with one logit, its head drawn from N(0, 0.02); ``folder`` holds ImageNet's weights, None for none."""
+    network = ResNet(Shape(True, shape.depths, shape.width, tuple(mini_strides(shape.stride))), classes=1)
+    if folder is not None:
+        load_imagenet(network, folder)
+    nn.init.normal_(network.fc.weight, 0.0, 0.02)
+    return network
+
+
+def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
+    """A ConvNeXt with timm's keys; ``folder`` holds pretrained weights, whose head is left out."""
+    network = ConvNeXt(
+        num_classes=classes,
+        depths=tuple(shape.depths),
+        dims=tuple(shape.dims),
+        patch_size=shape.patch,
+        output_stride=shape.stride,
+    )
+    if folder is not None:
+        file = folder / "model.safetensors"
+        state = {name: t for name, t in read_tensors(file).items() if not name.startswith("head.fc.")}
+        load_strictly(network, state, file, "ConvNeXt of that shape", ("head.fc.",))
+    return network
+
+
+class FrozenPair(OnFrozen):
+    """Images to (logits [B, 2], features [B, embedding]): two linear layers on CLIP's embedding, nothing between."""
+
+    def __init__(self, encoder: ImageEncoder, embedding: int) -> None:
+        super().__init__(encoder)
+        self.model = nn.ModuleDict({"fc": nn.Linear(encoder.width, embedding)})
+        self.fc = nn.Linear(embedding, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and features."""
+        features = self.model["fc"](self.encoder(x))
+        return self.fc(features), features
+
+
+class ConvPair(nn.Module):
+    """Images to (logits [B, 2], features [B, embedding]): a ConvNeXt whose head gives the embedding."""
+
+    def __init__(self, model: ConvNeXt, embedding: int) -> None:
+        super().__init__()
+        self.model, self.fc = model, nn.Linear(embedding, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and features."""
+        features = self.model(x)
+        return self.fc(features), features
+
+
+def drct_clip(folder: Path, embedding: int) -> nn.Module:
+    """DRCT on frozen CLIP; official keys ``model.fc.*`` and ``fc.*``."""
+    return FrozenPair(ImageEncoder(folder), embedding)
+
+
+def drct_convnext(folder: Path | None, shape: ConvShape) -> nn.Module:
+    """DRCT on ConvNeXt; official keys ``model.*`` and ``fc.*``."""
+    return ConvPair(convnext(shape, shape.embedding, folder), shape.embedding)

@@ -1,0 +1,132 @@
+"""What every dataset and every engine must do."""
+
+import numpy as np
+import pytest
+
+from bench import discover
+from bench.artefacts import encoding
+from bench.artefacts.batching import make_chunk
+from bench.artefacts.engine import Engine, Request
+from bench.artefacts.engines import (
+    adm_inversion,
+    blip,
+    class_prompt,
+    clip_image,
+    clip_text,
+    ddim_inversion,
+    discriminator_gradient,
+    latent_error,
+    llava,
+    lpips,
+    noise_residual,
+    sd_img2img,
+    sd_inpaint,
+    txt2img,
+)
+from bench.data.dataset import Dataset
+from bench.errors import UserError
+from bench.miniature.unpack import packs, unpack
+from bench.models.zoo import Zoo
+from bench.progress import Meter, Progress
+from bench.recipe import IMAGE, SOURCE
+from tests.conftest import picture
+
+_CAPTION = blip.recipe()
+_IMG2IMG = sd_img2img.recipe(_CAPTION, steps=6, long_side=64)
+#: A cheap recipe of each engine; an engine without one fails here.
+RECIPES = {
+    "ddim_inversion": ddim_inversion.recipe(steps=3, size=64),
+    "blip": _CAPTION,
+    "class_prompt": class_prompt.recipe(),
+    "llava": llava.recipe(max_new_tokens=4),
+    "sd_img2img": _IMG2IMG,
+    "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),
+    "noise_residual": noise_residual.recipe(),
+    "discriminator_gradient": discriminator_gradient.recipe(),
+    "clip_image": clip_image.recipe(),
+    "clip_text": clip_text.recipe(_CAPTION),
+    "latent_error": latent_error.recipe(size=64, ensemble=2),
+    "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
+    "adm_inversion": adm_inversion.recipe(steps=3, size=32),
+    "lpips": lpips.recipe(_IMG2IMG),
+}
+
+
+@pytest.mark.parametrize("name", discover.datasets())
+def test_a_corpus_names_its_subsets_once(name):
+    dataset = discover.dataset(name)
+    assert isinstance(dataset, Dataset)
+    assert dataset.name == name
+    names = [s.name for s in dataset.subsets]
+    aliases = [a for s in dataset.subsets for a in s.aliases]
+    assert len(set(names)) == len(names)
+    assert len(set(aliases)) == len(aliases)
+    assert all(a == a.lower() for a in aliases)
+    assert dataset.layout()
+
+
+@pytest.mark.parametrize("name", discover.datasets())
+def test_a_corpus_finds_its_part_of_the_embedded_world(name, tmp_path):
+    home = unpack(tmp_path, Progress())
+    found = discover.dataset(name).find(home / name) if (home / name).is_dir() else {}
+    packed = {path.stem.split("-")[1] for path in packs() if path.stem.startswith(f"{name}-")}
+    if not packed:
+        pytest.skip(f"the embedded world has no images of {name} yet")
+    assert set(found) == packed
+
+
+def test_an_empty_folder_holds_no_subset(tmp_path):
+    assert all(discover.dataset(name).find(tmp_path) == {} for name in discover.datasets())
+
+
+def inputs(recipe, number):
+    """What a recipe's inputs might have made: a caption, or an image of their size."""
+    made = {"caption": "a red disc on grass", "reconstruction": picture(100 + number, 64, 48)}
+    return {name: made[name] for name in recipe.inputs if name != "image"}
+
+
+def loaded(name):
+    recipe = RECIPES[name].bind("source")
+    zoo, meter = Zoo("mini"), Meter()
+    engine = discover.engine(name)()
+    try:
+        hashes = {role: zoo.hash(role) for role in recipe.roles()}
+    except UserError as error:
+        pytest.skip(f"the miniature cannot run {name} yet: {error.problem}")
+    engine.load(recipe.resolve(hashes), zoo, "cpu", meter)
+    return engine, recipe, meter
+
+
+@pytest.mark.parametrize("name", discover.engines())
+def test_an_engine_declares_itself(name):
+    engine = discover.engine(name)
+    assert issubclass(engine, Engine)
+    assert engine.name == name
+    assert engine.version >= 1
+    assert RECIPES[name].engine == name
+    assert {IMAGE, SOURCE} & set(RECIPES[name].inputs.values())
+
+
+@pytest.mark.parametrize("name", discover.engines())
+def test_an_artefact_is_a_function_of_its_image_alone(name):
+    engine, recipe, meter = loaded(name)
+    requests = [Request(f"{i:032x}", picture(i, 80 if i % 2 else 64, 64), inputs(recipe, i), f"{i}") for i in range(5)]
+    together = make_chunk(engine, requests)
+    each = engine.forwards(recipe)
+    assert meter.forwards >= 5 * each
+    assert each == 0 or meter.forwards % each == 0
+    assert set(together) == {r.image_id for r in requests}
+    assert make_chunk(engine, requests[::-1]) == together
+    assert make_chunk(engine, requests[2:3])[requests[2].image_id] == together[requests[2].image_id]
+
+
+@pytest.mark.parametrize("name", discover.engines())
+@pytest.mark.parametrize("size", [(32, 32), (160, 128), (75, 50)])
+def test_an_engine_takes_every_image_size(name, size):
+    engine, recipe, _ = loaded(name)
+    (data,) = make_chunk(engine, [Request("0" * 32, picture(1, *size), inputs(recipe, 1), "cat")]).values()
+    made = encoding.from_bytes(engine.payload, data)
+    wanted = {"png": np.ndarray, "txt": str, "json": float, "safetensors": np.ndarray}[engine.payload]
+    assert isinstance(made, wanted)
+    assert encoding.to_bytes(engine.payload, made) == data
+    assert np.size(made) > 0

@@ -1,0 +1,66 @@
+import math
+
+import pytest
+
+from bench.errors import UserError
+from bench.results.packed import Packed, pack
+
+
+def table(count, **changes):
+    ids = [f"{i:032x}" for i in range(count)]
+    whole = {
+        "row_id": ids,
+        "image_id": ids[::-1],
+        "label": [i % 2 for i in range(count)],
+        "logit": [i / 7 for i in range(count)],
+        "status": ["ok"] * count,
+        "reason": [""] * count,
+    }
+    return whole | changes
+
+
+def test_what_is_packed_is_what_is_read(tmp_path):
+    bad = {
+        "logit": [math.nan, 1.5],
+        "status": ["unreadable", "ok"],
+        "reason": ["cut off", ""],
+        "image_id": ["", "a" * 32],
+    }
+    tables = {"scores/a.parquet": table(6), "scores/b.parquet": table(6), "scores/c.parquet": table(2, **bad)}
+    probe = {name: table(6)[name] for name in ("row_id", "image_id", "label")} | {"value": [0.1 * i for i in range(6)]}
+    pack(tmp_path, tables | {"probes/p.parquet": probe})
+    found = Packed(tmp_path)
+    a, c = found.read("scores/a.parquet"), found.read("scores/c.parquet")
+    assert a["logit"] == pytest.approx(table(6)["logit"])
+    assert {k: v for k, v in a.items() if k != "logit"} == {k: v for k, v in table(6).items() if k != "logit"}
+    assert math.isnan(c["logit"][0])
+    assert (c["status"], c["reason"], c["image_id"]) == (bad["status"], bad["reason"], bad["image_id"])
+    assert found.read("probes/p.parquet") == probe
+    assert not found.knows("scores/d.parquet")
+
+
+def test_images_stand_once_and_packing_is_deterministic(tmp_path):
+    tables = {f"scores/{i}.parquet": table(50) for i in range(40)}
+    sizes = []
+    for name, part in (
+        ("one", dict(list(tables.items())[:1])),
+        ("all", tables),
+        ("again", dict(reversed(tables.items()))),
+    ):
+        (tmp_path / name).mkdir()
+        pack(tmp_path / name, part)
+        sizes.append((tmp_path / name / "slices.parquet").stat().st_size)
+    assert sizes[0] == sizes[1]
+    files = [[(tmp_path / n / f"{f}.parquet").read_bytes() for f in ("slices", "scores")] for n in ("all", "again")]
+    assert files[0] == files[1]
+
+
+def test_an_empty_folder_knows_nothing(tmp_path):
+    assert not Packed(tmp_path).knows("scores/a.parquet")
+
+
+def test_a_folder_without_its_files_says_so(tmp_path):
+    from bench.results.folder import Results
+
+    with pytest.raises(UserError, match="per-image values"):
+        Results(tmp_path).read_scores("scores/a.parquet")

@@ -7,16 +7,16 @@ the same without ``--write`` compares those of tomorrow. What follows ``--`` goe
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from bench.errors import UserError
 from bench.results import rows
-from bench.types import Row
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "runs" / "regress"
@@ -28,10 +28,11 @@ KEY = ("method", "variant", "train", "train_protocol", "seed", "dataset", "subse
 Numbers = Mapping[tuple[str, ...], float | None]
 
 
-def numbers(found: list[Row]) -> Numbers:
-    """The AUC of every cell, by what names it; None where it is a hole."""
-    kept = [row for row in found if row.metric == "auc" and row.perturbation == "none"]
-    return {tuple(str(getattr(row, column)) for column in KEY): row.value for row in kept}
+def numbers(found: pd.DataFrame) -> Numbers:
+    """The AUC of every cell, by what names it; None for a hole."""
+    kept = found[(found["metric"] == "auc") & (found["perturbation"] == "none")]
+    keys = kept[list(KEY)].astype(str).itertuples(index=False, name=None)
+    return {key: None if pd.isna(value) else value for key, value in zip(keys, kept["value"], strict=True)}
 
 
 def read(path: Path) -> Numbers:
@@ -39,9 +40,8 @@ def read(path: Path) -> Numbers:
     if not path.exists():
         raise UserError(f"{path} does not exist.", "There is nothing to compare with.", "Make it with --write.")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            lines = list(csv.DictReader(file))
-        return {tuple(line[column] for column in KEY): float(line["auc"]) if line["auc"] else None for line in lines}
+        kept = pd.read_csv(path, dtype=dict.fromkeys(KEY, str), keep_default_na=False, na_values={"auc": [""]})
+        return numbers(kept.assign(metric="auc", perturbation="none", value=kept["auc"].astype(float)))
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{path} holds no kept numbers.", f"{type(error).__name__}: {error}", "Make it with --write."
@@ -50,10 +50,8 @@ def read(path: Path) -> Numbers:
 
 def write(path: Path, found: Numbers) -> None:
     """Keep numbers, sorted."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*KEY, "auc"])
-        writer.writerows([*key, "" if value is None else format(value, ".6g")] for key, value in sorted(found.items()))
+    kept = pd.DataFrame([(*key, value) for key, value in sorted(found.items())], columns=[*KEY, "auc"])
+    kept.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def differences(golden: Numbers, found: Numbers, tolerance: float) -> list[str]:

@@ -168,7 +168,7 @@ def compare(
     found = inspect.compare(one, other, suite, results, list(dict.fromkeys(comma_list(over or ""))))
     show.comparisons(found, as_json)
     worse = inspect.worse(found, fail_if_worse)
-    if worse:
+    if len(worse):
         show.worse(worse)
         raise typer.Exit(1)
 

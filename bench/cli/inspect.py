@@ -12,6 +12,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench import discover
 from bench.cli.setup import unused
 from bench.data.files import Listing, describe, list_images
@@ -25,7 +27,7 @@ from bench.planning.request import locate
 from bench.predict import user_artefacts
 from bench.predict.user_weights import own_weights
 from bench.results import comparisons, rows, thresholds
-from bench.results.comparisons import Comparison, Side
+from bench.results.comparisons import Side
 from bench.results.folder import Results, read_text
 from bench.results.measure import measure
 from bench.suites import suite as suites
@@ -77,7 +79,7 @@ def _stale(path: Path, wanted: str) -> list[str]:
     return [] if read_text(path) == wanted else [f"{path.name} is not what the scores say"]
 
 
-def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> list[Comparison]:
+def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> pd.DataFrame:
     """Two methods of a results folder, or the methods that two results folders share; ``over``: one more mean."""
     places = [Path(word) for word in (one, other)]
     folders = all(place.is_dir() for place in places)
@@ -91,11 +93,11 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
     found = (
         _folders(places[0], places[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
     )
-    known = {c.subset for c in found if not c.subset.startswith("mean:")}
+    known = {subset for subset in found["subset"] if not subset.startswith("mean:")}
     for subset in over:
         if subset not in known:
             raise unknown("subset", subset, known, fix="--over takes subsets on which both were scored.")
-    if over and all(c.subset != comparisons.over_title(over) for c in found):
+    if over and comparisons.over_title(over) not in set(found["subset"]):
         raise UserError(
             f"There is no mean over {', '.join(over)}.",
             "No setting has all of them: they are of different datasets or protocols.",
@@ -104,7 +106,7 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
     return found
 
 
-def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> list[Comparison]:
+def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> pd.DataFrame:
     if one == other:
         raise UserError(f"{one} was to be compared with itself.", "Every difference is 0.", "Name two methods.")
     known = {entry.label for entry in folder.read_matrix().entries}
@@ -115,7 +117,7 @@ def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> list
     return comparisons.between(Side(folder, one), Side(folder, other), (one, other), over)
 
 
-def _folders(one: Path, other: Path, over: Sequence[str]) -> list[Comparison]:
+def _folders(one: Path, other: Path, over: Sequence[str]) -> pd.DataFrame:
     folders = Results(one), Results(other)
     labels = [{entry.label for entry in folder.read_matrix().entries} for folder in folders]
     shared = sorted(labels[0] & labels[1])
@@ -126,17 +128,22 @@ def _folders(one: Path, other: Path, over: Sequence[str]) -> list[Comparison]:
             "Run the same methods into both.",
         )
     names = (one.name, other.name) if one.name != other.name else (str(one), str(other))
-    found = [
-        c
-        for label in shared
-        for c in comparisons.between(
-            Side(folders[0], label), Side(folders[1], label), (f"{label} ({names[0]})", f"{label} ({names[1]})"), over
-        )
-    ]
-    if all(c.verdict is None for c in found):
+    found = pd.concat(
+        [
+            comparisons.between(
+                Side(folders[0], label),
+                Side(folders[1], label),
+                (f"{label} ({names[0]})", f"{label} ({names[1]})"),
+                over,
+            )
+            for label in shared
+        ],
+        ignore_index=True,
+    )
+    if found["effect"].isna().all():
         raise UserError(
             f"{one} and {other} cannot be compared.",
-            f"{found[0].reason or 'Nothing'}, and so on." if found else "They share no setting.",
+            f"{found['reason'].iloc[0] or 'Nothing'}, and so on." if len(found) else "They share no setting.",
             "Run both with the same --data, --limit-test, --test and --protocols.",
         )
     return found
@@ -146,16 +153,15 @@ def check_points(points: float | None) -> None:
     """Raise UserError for a ``--fail-if-worse`` that no difference of AUC could reach, or all."""
     if points is not None and not 0 <= points <= 100:
         raise UserError(
-            f"--fail-if-worse {points:g} tells nothing.", "It is in points of AUC, 0 to 100.", "Give such a number."
+            f"--fail-if-worse is {points:g}.", "It must be 0 to 100 points of AUC.", "Use a number in that range."
         )
 
 
-def worse(found: Sequence[Comparison], points: float | None) -> list[Comparison]:
+def worse(found: pd.DataFrame, points: float | None) -> pd.DataFrame:
     """The comparisons on means over subsets in which the first is worse by more than ``points`` of AUC, or a hole."""
-    if points is None:
-        return []
-    means = [c for c in found if c.subset.startswith("mean:")]
-    return [c for c in means if c.verdict is None or 100 * c.verdict.effect < -points]
+    means = found["subset"].str.startswith("mean:")
+    below = found["effect"].isna() | (100 * found["effect"] < -(points or 0.0))
+    return found[means & below & (points is not None)]
 
 
 def machine(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from tabulate import tabulate
 
 from bench.cli.setup import Prepared
@@ -20,7 +21,6 @@ from bench.types import Plan
 
 if TYPE_CHECKING:
     from bench.report.write import Written
-    from bench.results.comparisons import Comparison
 
 
 def document(value: object) -> None:
@@ -121,21 +121,20 @@ def verified(count: int, differences: Sequence[str], as_json: bool) -> None:
     print(f"{count} rows recomputed from per-image scores, {len(differences)} differences")
 
 
-def comparisons(found: Sequence[Comparison], as_json: bool) -> None:
-    """The outcome of ``compare``."""
+def comparisons(found: pd.DataFrame, as_json: bool) -> None:
+    """The outcome of ``compare``: the columns of ``comparisons.csv``; missing numbers are null."""
     if as_json:
-        document([{**vars(c), "verdict": vars(c.verdict) if c.verdict else None} for c in found])
+        document(found.astype(object).where(found.notna(), None).to_dict("records"))
         return
     print(comparison_table(found))
 
 
-def worse(found: Sequence[Comparison]) -> None:
+def worse(found: pd.DataFrame) -> None:
     """Name the comparisons that made ``compare`` fail."""
-    for c in found:
-        told = f"{100 * c.verdict.effect:+.2f} points" if c.verdict else c.reason
-        train, train_protocol, dataset, protocol = c.place
-        place = f"{dataset} {c.subset}, trained on {train}, {train_protocol} -> {protocol}"
-        print(f"worse: {c.one} than {c.other} on {place}: {told}", file=sys.stderr)
+    for _, c in found.iterrows():
+        effect = c["reason"] if pd.isna(c["effect"]) else f"{100 * c['effect']:+.2f} points"
+        setting = f"{c['dataset']} {c['subset']}, trained on {c['train']}, {c['train_protocol']} -> {c['protocol']}"
+        print(f"worse: {c['one']} than {c['other']} on {setting}: {effect}", file=sys.stderr)
 
 
 def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:

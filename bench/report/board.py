@@ -1,22 +1,24 @@
-"""The rows of a results folder as the lookups that tables, figures and the leaderboard share."""
+"""The rows of a results folder as the tables, figures and the leaderboard need them: averaged over seeds."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+import pandas as pd
 
 from bench.results import rows
 from bench.results.folder import Column, Results
-from bench.types import Row
+
+#: What the rows of one metric share, and of one mean over seeds.
+_METRIC = ["train", "train_protocol", "dataset", "protocol", "perturbation", "metric", "threshold_rule"]
+_CELL = [*_METRIC, "label", "subset"]
+KINDS = ("detector", "statistic")
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One table's worth of cells: training source and protocol, dataset and test protocol, perturbation."""
 
     train: str
@@ -34,9 +36,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Value:
-    """A share with its interval and the number of seeds behind it; ``value`` is None in a hole, with the reason.
+    """A share with its interval and the number of seeds; ``value`` is None in a hole, which has a ``reason``.
 
-    Over several seeds the value and the interval's ends are means, and ``spread`` is the values' standard deviation.
+    Over several seeds, value and interval ends are means, and ``sd`` is the standard deviation of the values.
     """
 
     value: float | None
@@ -44,50 +46,65 @@ class Value:
     high: float | None
     seeds: int
     reason: str = ""
-    spread: float | None = None
+    sd: float | None = None
+
+
+def over_seeds(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows averaged over seeds: ``value``, ``low``, ``high`` (NaN if any seed lacks it), ``seeds``, ``sd``, ``reason``.
+
+    ``found`` has the columns of ``rows.csv`` and ``label``.
+    """
+    groups = found.groupby(_CELL, sort=False)
+    seeds = groups.size()
+    averages = {name: groups[name].mean().where(groups[name].count() == seeds) for name in ("value", "low", "high")}
+    reasons = found[found["value"].isna()].groupby(_CELL, sort=False)["reason"].first()
+    made = pd.DataFrame({**averages, "seeds": seeds, "sd": groups["value"].std().where(averages["value"].notna())})
+    return made.join(reasons).fillna({"reason": ""})
 
 
 class Board:
-    """Everything the report room reads."""
+    """Everything that the report room reads."""
 
     def __init__(self, results: Results) -> None:
         matrix = results.read_matrix()
         self.label, self.columns = matrix.label, matrix.columns
-        self.rows = rows.read(results.rows)
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
-        self._found: dict[tuple[Setting, str, str, str, str], list[Row]] = defaultdict(list)
-        for row in self.rows:
-            method = f"{row.method}[{row.variant}]" if row.variant else row.method
-            self._found[setting_of(row), method, row.subset, row.metric, row.threshold_rule].append(row)
+        self.rows = rows.read(results.rows)
+        variant = self.rows["variant"].map(lambda name: f"[{name}]" if name else "")
+        self.rows["label"] = self.rows["method"] + variant
+        values = over_seeds(self.rows)
+        self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
+
+    def _settings(self, task: str) -> list[Setting]:
+        shown = self.rows.loc[self.rows["task"] == task, list(Setting._fields)].drop_duplicates()
+        return [Setting(*names) for names in shown.itertuples(index=False)]
 
     @property
     def settings(self) -> list[Setting]:
         """Every setting of detection that has rows, datasets in the columns' order."""
-        found = {setting_of(row) for row in self.rows if row.task == "detect"}
-        order = {name: place for place, name in enumerate(self.datasets)}
-        return sorted(found, key=lambda setting: (order.get(setting.dataset, len(order)), setting.slug))
+        order = {name: index for index, name in enumerate(self.datasets)}
+        return sorted(self._settings("detect"), key=lambda s: (order.get(s.dataset, len(order)), s.slug))
+
+    @property
+    def attribution(self) -> list[Setting]:
+        """Every setting of attribution, sorted."""
+        return sorted(self._settings("attribute"), key=lambda s: s.slug)
 
     @property
     def datasets(self) -> list[str]:
         """The datasets, in the columns' order."""
         return list(dict.fromkeys(column.dataset for column in self.columns))
 
-    @property
-    def told_apart(self) -> list[Setting]:
-        """Every setting in which generators are told apart, sorted."""
-        found = {setting_of(row) for row in self.rows if row.task == "attribute"}
-        return sorted(found, key=lambda setting: setting.slug)
-
     def trains(self, setting: Setting) -> list[str]:
         """The training sources of detection in a setting's protocols on its dataset, single ones first."""
-        alike = ("train_protocol", "dataset", "protocol", "perturbation")
-        same = [s for s in self.settings if all(getattr(s, name) == getattr(setting, name) for name in alike)]
-        return sorted({s.train for s in same}, key=lambda name: ("+" in name, name))
+        same = [s.train for s in self.settings if s[1:] == setting[1:]]
+        return sorted(set(same), key=lambda name: ("+" in name, name))
 
     def methods(self, setting: Setting, kind: str) -> list[str]:
         """The methods of a kind (``detector`` or ``statistic``) with rows in a setting, by year and name."""
-        present = {method for found, method, *_ in self._found if found == setting}
-        ordered = sorted(present, key=lambda name: (self.cards[name].get("year", 0), name))
+        parts = [part for key, part in self._values.items() if key[:5] == setting]
+        labels = {label for part in parts for label in part.index.get_level_values("label")}
+        ordered = sorted(labels, key=lambda name: (self.cards[name].get("year", 0), name))
         return [name for name in ordered if self.cards[name]["kind"] == kind]
 
     def title(self, method: str) -> str:
@@ -99,25 +116,37 @@ class Board:
         """The subsets of a setting's dataset in the papers' order."""
         return [column for column in self.columns if column.dataset == setting.dataset]
 
+    def cells(self, setting: Setting, subsets: Sequence[str], metric: str, rule: str = "") -> pd.DataFrame:
+        """A metric of all methods of a setting on some subsets (or ``mean:out`` and the like), averaged over seeds.
+
+        One row per method and subset, detectors first: ``method`` (title), ``kind``, ``subset``, and the columns of
+        :func:`over_seeds`. A cell without rows has the reason "not in the matrix".
+        """
+        labels = {label: kind for kind in KINDS for label in self.methods(setting, kind)}
+        index = pd.MultiIndex.from_product([labels, subsets], names=["label", "subset"])
+        known = self._values.get((*setting, metric, rule))
+        if known is None:
+            known = pd.DataFrame(columns=["value", "low", "high", "seeds", "sd", "reason"], index=index[:0])
+        made = known.reindex(index).reset_index()
+        made["reason"] = made["reason"].fillna("not in the matrix")
+        made["seeds"] = made["seeds"].fillna(0).astype("int64")
+        made.insert(0, "method", made["label"].map(self.title))
+        made.insert(1, "kind", made.pop("label").map(labels))
+        return made
+
     def value(self, setting: Setting, method: str, subset: str, metric: str, rule: str = "") -> Value:
-        """A metric of a method on a subset (or ``mean:out`` and the like), averaged over seeds."""
-        found = self._found.get((setting, method, subset, metric, rule), [])
-        if not found:
+        """A metric of one method on one subset (or ``mean:out`` and the like), averaged over seeds."""
+        known = self._values.get((*setting, metric, rule))
+        if known is None or (method, subset) not in known.index:
             return Value(None, None, None, 0, "not in the matrix")
-        holes = [row for row in found if row.value is None]
-        if holes:
-            return Value(None, None, None, len(found), holes[0].reason)
-        values = [row.value for row in found if row.value is not None]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        return Value(_mean(found, "value"), _mean(found, "low"), _mean(found, "high"), len(found), spread=spread)
+        row = known.loc[(method, subset)]
+        numbers = {name: None if pd.isna(row[name]) else float(row[name]) for name in ("value", "low", "high", "sd")}
+        return Value(**numbers, seeds=int(row["seeds"]), reason=row["reason"])
 
 
-def _mean(found: Sequence[Row], name: str) -> float | None:
-    """The mean of a column; None where a row has none."""
-    values = [getattr(row, name) for row in found]
-    return None if None in values else float(np.mean(values))
-
-
-def setting_of(row: Row) -> Setting:
-    """The setting that a row belongs to."""
-    return Setting(row.train, row.train_protocol, row.dataset, row.protocol, row.perturbation)
+def percent(value: float, low: float, high: float, digits: int = 1) -> str:
+    """A share in percent with its interval, one digit each; a dash if it is missing."""
+    if pd.isna(value):
+        return "–"
+    interval = "" if pd.isna(low) or pd.isna(high) else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * value:.{digits}f}{interval}"

@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import pandas as pd
 from tabulate import tabulate
 
-from bench.metrics.paired import FLOOR, Verdict
+from bench.metrics.paired import FLOOR
 from bench.results import comparisons
-from bench.results.comparisons import Comparison
 from bench.results.folder import Results, write_text
 
 _COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "p", "sd among seeds")
 _NOTE = (
     "Difference of AUC in points, a mean over seeds. 95 % intervals and two-sided p by a bootstrap of the test images "
-    f"that both methods share, so no p is below {FLOOR:.3f}; it does not resample seeds: their deviation stands beside."
+    f"that both methods share, so no p is below {FLOOR:.3f}; seeds are not resampled, their deviation is given."
 )
 
 
-def _effect(verdict: Verdict) -> str:
-    """A difference in points with its interval."""
-    return f"{100 * verdict.effect:+.1f} [{100 * verdict.low:+.1f}, {100 * verdict.high:+.1f}]"
+def _line(c: pd.Series) -> list[str]:
+    """One comparison for people."""
+    names = [f"{c['one']} − {c['other']}", f"{c['train']}, {c['train_protocol']}", f"{c['dataset']}, {c['protocol']}"]
+    if pd.isna(c["effect"]):
+        return [*names, c["subset"], "–", "", c["reason"]]
+    spread = "" if pd.isna(c["seed_sd"]) else f"{100 * c['seed_sd']:.1f}"
+    effect = f"{100 * c['effect']:+.1f} [{100 * c['low']:+.1f}, {100 * c['high']:+.1f}]"
+    return [*names, c["subset"], effect, f"{c['p']:.3f}", spread]
 
 
-def _line(c: Comparison) -> list[str]:
-    """One line of a table for people."""
-    train, train_protocol, dataset, protocol = c.place
-    place = [f"{c.one} − {c.other}", f"{train}, {train_protocol}", f"{dataset}, {protocol}", c.subset]
-    if c.verdict is None:
-        return [*place, "–", "", c.reason]
-    spread = "" if c.verdict.seed_sd is None else f"{100 * c.verdict.seed_sd:.1f}"
-    return [*place, _effect(c.verdict), f"{c.verdict.p:.3f}", spread]
+def _without_repeats(found: pd.DataFrame) -> pd.DataFrame:
+    """Without the mean over all subsets if all are out of family: it is the mean over those."""
+    key = ["one", "other", *comparisons.SETTING, "effect", "low", "high"]
+    out = found.loc[(found["subset"] == "mean:out") & found["effect"].notna(), key]
+    repeated = pd.MultiIndex.from_frame(found[key]).isin(pd.MultiIndex.from_frame(out))
+    return found[~(repeated & (found["subset"] == "mean:all"))]
 
 
-def _once(found: Sequence[Comparison]) -> list[Comparison]:
-    """Without the mean over all subsets where all are out of family, which is the mean over those."""
-    out = {(c.one, c.other, c.place): c.verdict for c in found if c.subset == "mean:out" and c.verdict}
-    return [c for c in found if c.subset != "mean:all" or c.verdict != out.get((c.one, c.other, c.place), "")]
-
-
-def table(found: Sequence[Comparison]) -> str:
+def table(found: pd.DataFrame) -> str:
     """Comparisons as a table for people, with how to read it."""
-    return f"{_NOTE}\n\n{tabulate([_line(c) for c in _once(found)], _COLUMNS, 'github', disable_numparse=True)}\n"
+    lines = [_line(c) for _, c in _without_repeats(found).iterrows()]
+    return f"{_NOTE}\n\n{tabulate(lines, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
 def write_comparisons(results: Results, label: str) -> list[str]:
-    """Write ``tables/comparisons.md``; returns its stem, or nothing where nothing is compared."""
-    found = [c for c in comparisons.read(results) if c.subset.startswith("mean:") or c.subset == c.place[0]]
-    if not found:
+    """Write ``tables/comparisons.md``; returns its stem, or nothing if nothing is compared."""
+    if not results.comparisons.exists():
+        return []
+    found = comparisons.read(results)
+    found = found[found["subset"].str.startswith("mean:") | (found["subset"] == found["train"])]
+    if found.empty:
         return []
     write_text(results.tables / "comparisons.md", f"{label[0].upper()}{label[1:]}. {table(found)}")
     return ["comparisons"]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 
+import pandas as pd
 from tabulate import tabulate
 
 from bench.report.board import Board, Setting
 from bench.results import comparisons
 from bench.results.comparisons import Side
 from bench.results.folder import Results, write_text
+from bench.results.frames import to_csv
 
 #: What the methods of a kind are, by name: facts of the file, which ``aligned`` takes away, and numbers of the pixels.
 FILE_FACTS, NUMBERS = ("container", "jpeg_quality", "image_size"), ("bytes_per_pixel", "hf_energy")
@@ -78,16 +78,12 @@ def _reach(board: Board, setting: Setting) -> Iterator[Gate]:
 
 def _ceiling(board: Board, setting: Setting) -> Gate:
     """Few cells outside the family are solved."""
-    family = {row.subset for row in board.rows if row.relation == "out" and row.dataset == setting.dataset}
-    cells = [
-        value
-        for method in board.methods(setting, "detector")
-        for subset in sorted(family)
-        if (value := board.value(setting, method, subset, "auc").value) is not None
-    ]
-    share = sum(value >= 0.99 for value in cells) / max(len(cells), 1)
+    outside = board.rows.loc[(board.rows["relation"] == "out") & (board.rows["dataset"] == setting.dataset), "subset"]
+    cells = board.cells(setting, sorted(set(outside)), "auc")
+    values = cells.loc[cells["kind"] == "detector", "value"].dropna()
+    share = float((values >= 0.99).mean()) if len(values) else 0.0
     return Gate(
-        "cells outside the family with AUC ≥ 0.99: ≤ 25 %", f"{100 * share:.0f} % of {len(cells)}", share <= 0.25
+        "cells outside the family with AUC ≥ 0.99: ≤ 25 %", f"{100 * share:.0f} % of {len(values)}", share <= 0.25
     )
 
 
@@ -99,13 +95,13 @@ def _spread(results: Results, board: Board, setting: Setting) -> Gate:
     if len(known) < 2:
         return Gate(requirement, "fewer than two detectors", False)
     best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-    place = (setting.train, setting.train_protocol, setting.dataset, setting.protocol)
-    for c in comparisons.between(Side(results, best), Side(results, worst), (best, worst)):
-        if c.place == place and c.subset == "mean:out" and c.verdict is not None:
-            v = c.verdict
-            measured = f"{best} − {worst}: {v.effect:.3f} [{v.low:.3f}, {v.high:.3f}]"
-            return Gate(requirement, measured, v.effect >= 0.10 and v.low > 0)
-    return Gate(requirement, "not comparable", False)
+    compared = comparisons.between(Side(results, best), Side(results, worst), (best, worst)).dropna(subset="effect")
+    compared = compared[compared["subset"] == "mean:out"].set_index(list(comparisons.SETTING))
+    if setting[:4] not in compared.index:
+        return Gate(requirement, "not comparable", False)
+    row = compared.loc[setting[:4]]
+    effect, low, high = (float(row[name]) for name in ("effect", "low", "high"))
+    return Gate(requirement, f"{best} − {worst}: {effect:.3f} [{low:.3f}, {high:.3f}]", effect >= 0.10 and low > 0)
 
 
 def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
@@ -122,11 +118,8 @@ def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
 
 def write_gates(results: Results, own: Results) -> list[Gate]:
     """Write ``tables/gates.md`` and ``.csv``."""
-    found, buffer = gates(results, own), io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["requirement", "measured", "met"])
-    writer.writerows((gate.requirement, gate.measured, gate.met) for gate in found)
-    write_text(results.tables / "gates.csv", buffer.getvalue())
+    found = gates(results, own)
+    write_text(results.tables / "gates.csv", to_csv(pd.DataFrame([asdict(gate) for gate in found])))
     lines = [[gate.requirement, gate.measured, "yes" if gate.met else "**no**"] for gate in found]
     body = tabulate(lines, ["trained and tested aligned", "measured", "met"], "github", disable_numparse=True)
     write_text(results.tables / "gates.md", f"Whether the world is informative. {Board(results).label}.\n\n{body}\n")

@@ -1,90 +1,60 @@
-"""The matrix as a picture: AUC of every method on every generator, one panel a dataset."""
+"""The matrix as a picture: AUC of every method on every generator, one panel per dataset."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.figure
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
-from bench.report.board import Board, Setting, Value
+from bench.report.board import Board, Setting
 from bench.report.figures import save
 from bench.results.folder import Results, write_text
+from bench.results.frames import to_csv
 
 #: Above this distance from 0.5 a cell is too dark for black letters.
 _DARK = 0.33
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One dataset's part of the matrix: titles of its columns, and a line of values a method, baselines last."""
-
-    dataset: str
-    columns: tuple[str, ...]
-    methods: tuple[str, ...]
-    detectors: int
-    values: tuple[tuple[Value, ...], ...]
+def panel(board: Board, setting: Setting) -> pd.DataFrame:
+    """AUC of all methods in one setting, one row per method and column, the mean outside the family last."""
+    titles = {column.subset: column.title for column in board.columns_of(setting)} | {"mean:out": "mean out"}
+    cells = board.cells(setting, list(titles), "auc").rename(columns={"value": "auc"})
+    return cells.assign(dataset=setting.dataset, column=cells["subset"].map(titles))
 
 
-def panel(board: Board, setting: Setting) -> Panel:
-    """AUC of all methods in one setting, with the mean out of the training generator's family last."""
-    columns = board.columns_of(setting)
-    subsets = [*(column.subset for column in columns), "mean:out"]
-    detectors, statistics = board.methods(setting, "detector"), board.methods(setting, "statistic")
-    return Panel(
-        setting.dataset,
-        (*(column.title for column in columns), "mean out"),
-        tuple(board.title(method) for method in (*detectors, *statistics)),
-        len(detectors),
-        tuple(tuple(board.value(setting, m, s, "auc") for s in subsets) for m in (*detectors, *statistics)),
-    )
-
-
-def csv_text(panels: Sequence[Panel]) -> str:
-    """The data of the picture, as shares."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["dataset", "method", "column", "auc", "low", "high"])
-    for part in panels:
-        for method, values in zip(part.methods, part.values, strict=True):
-            for column, value in zip(part.columns, values, strict=True):
-                numbers = ["" if x is None else format(x, ".9g") for x in (value.value, value.low, value.high)]
-                writer.writerow([part.dataset, method, column, *numbers])
-    return buffer.getvalue()
-
-
-def _fill(axis: Axes, part: Panel) -> None:
-    shares = np.array([[np.nan if v.value is None else v.value for v in line] for line in part.values])
+def _fill(axis: Axes, part: pd.DataFrame) -> None:
+    wide = part.pivot(index="method", columns="column", values="auc")
+    wide = wide.reindex(index=part["method"].unique(), columns=part["column"].unique())
     colours = mpl.colormaps["RdBu"].with_extremes(bad="#e4e4e4")
+    shares = wide.to_numpy(dtype=np.float64)
     axis.imshow(np.ma.masked_invalid(shares), cmap=colours, vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         text = "–" if np.isnan(share) else f"{100 * share:.0f}"
         colour = "white" if abs(share - 0.5) > _DARK else "black"
         axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-    axis.axhline(part.detectors - 0.5, color="white", lw=3)
-    axis.axvline(len(part.columns) - 1.5, color="white", lw=3)
-    axis.set_xticks(range(len(part.columns)), part.columns, rotation=40, ha="left", rotation_mode="anchor")
-    axis.set_yticks(range(len(part.methods)), part.methods)
+    axis.axhline(part.loc[part["kind"] == "detector", "method"].nunique() - 0.5, color="white", lw=3)
+    axis.axvline(len(wide.columns) - 1.5, color="white", lw=3)
+    axis.set_xticks(range(len(wide.columns)), list(wide.columns), rotation=40, ha="left", rotation_mode="anchor")
+    axis.set_yticks(range(len(wide.index)), list(wide.index))
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    axis.set_xlabel(part.dataset)
+    axis.set_xlabel(str(part["dataset"].iloc[0]))
     axis.spines[:].set_visible(False)
 
 
-def draw(panels: Sequence[Panel], caption: str) -> matplotlib.figure.Figure:
-    """Blue where a method ranks fakes above photographs, white where it guesses, red where it has them reversed."""
-    widths = [len(part.columns) for part in panels]
-    height = 1.7 + 0.27 * max(len(part.methods) for part in panels)
+def draw(panels: Sequence[pd.DataFrame], caption: str) -> matplotlib.figure.Figure:
+    """Blue where a method ranks fakes above photographs, white where it guesses, red where the ranking is reversed."""
+    widths = [part["column"].nunique() for part in panels]
+    height = 1.7 + 0.27 * max(part["method"].nunique() for part in panels)
     figure = mpl.figure.Figure(figsize=(1.9 + 0.52 * sum(widths), height), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0]
     for axis, part in zip(axes, panels, strict=True):
         _fill(axis, part)
-        if part is not panels[0] and part.methods == panels[0].methods:
+        if part is not panels[0] and list(part["method"].unique()) == list(panels[0]["method"].unique()):
             axis.set_yticks([])
     figure.suptitle(caption, fontsize=9, color="#555555")
     return figure
@@ -100,7 +70,8 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
         path = results.figures / f"{train}-{before}-to-{after}-matrix.png"
-        write_text(path.with_suffix(".csv"), csv_text(panels))
+        data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
+        write_text(path.with_suffix(".csv"), to_csv(data))
         save(draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}"), path)
         made.append(path)
     return made

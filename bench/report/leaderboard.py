@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from bench.report.board import Board, Setting, Value
+from bench.report.board import Board, Setting, Value, percent
 
 _COLUMNS = (
     "Rank",
@@ -23,12 +24,8 @@ _NOTHING = "–"
 
 
 def _percent(value: Value) -> str:
-    if value.value is None:
-        return _NOTHING
-    text = f"{100 * value.value:.1f}"
-    if value.low is not None and value.high is not None:
-        text += f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
-    return text
+    value_, low, high = (math.nan if number is None else number for number in (value.value, value.low, value.high))
+    return percent(value_, low, high)
 
 
 def _source(board: Board, setting: Setting, method: str) -> Value:
@@ -37,12 +34,12 @@ def _source(board: Board, setting: Setting, method: str) -> Value:
 
 
 def _line(board: Board, setting: Setting, method: str) -> list[str]:
-    control = Setting(setting.train, setting.train_protocol, setting.dataset, setting.protocol, "permuted")
+    control = setting._replace(perturbation="permuted")
     out = board.value(setting, method, "mean:out", "auc")
     return [
         board.title(method),
         _percent(out),
-        _NOTHING if out.spread is None else f"{100 * out.spread:.1f}",
+        _NOTHING if out.sd is None else f"{100 * out.sd:.1f}",
         _percent(board.value(setting, method, "mean:family", "auc")),
         _percent(_source(board, setting, method)),
         _percent(board.value(setting, method, "mean:out", "acc", "0.5")),

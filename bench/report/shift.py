@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.figure
+import pandas as pd
 from tabulate import tabulate
 
-from bench.metrics.shift import Estimate, Shift
 from bench.report.board import Board
 from bench.report.figures import save
+from bench.results import shifts
 from bench.results.folder import Results, write_text
-from bench.results.shifts import CONDITIONS, Line, lines, render
+from bench.results.frames import to_csv
 
 _COLOURS = {"real": "#2b6ca3", "fake": "#b4473a"}
 _COLUMNS = ("generator", "Δ without captions", "Δ with captions", "difference", "effect", "effect, captions")
 
 
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:+.4f} [{estimate.low:+.4f}, {estimate.high:+.4f}]"
+def _interval(row: pd.Series, name: str) -> str:
+    return f"{row[name]:+.4f} [{row[f'{name}_low']:+.4f}, {row[f'{name}_high']:+.4f}]"
 
 
-def _effect(shift: Shift) -> str:
-    return f"d {shift.effect:+.2f}, AUC {100 * shift.auc:.1f}"
+def _effect(row: pd.Series) -> str:
+    return f"d {row['effect']:+.2f}, AUC {100 * row['auc']:.1f}"
 
 
-def markdown(board: Board, dataset: str, protocol: str, found: Sequence[Line]) -> str:
+def markdown(board: Board, dataset: str, protocol: str, found: pd.DataFrame) -> str:
     """The Δ table of one dataset and protocol."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
     body = []
-    for line in found:
-        title = titles[line.dataset, line.subset]
-        if line.plain is None or line.captioned is None or line.gain is None:
-            body.append([title, *["–"] * 4, line.reason])
+    for subset, pair in found.groupby("subset", sort=False):
+        (_, plain), (_, captioned) = pair.iterrows()
+        title = titles[dataset, str(subset)]
+        if plain["reason"]:
+            body.append([title, *["–"] * 4, plain["reason"]])
             continue
-        deltas = [_interval(e) for e in (line.plain.delta, line.captioned.delta, line.gain)]
-        body.append([title, *deltas, _effect(line.plain), _effect(line.captioned)])
+        deltas = [_interval(plain, "delta"), _interval(captioned, "delta"), _interval(captioned, "difference")]
+        body.append([title, *deltas, _effect(plain), _effect(captioned)])
     caption = (
         f"Δ = mean LPIPS of reals − mean LPIPS of fakes to their own reconstructions, on {dataset}, {protocol}. "
         "95 % bootstrap intervals; the difference keeps the images paired; d is Δ over the pooled standard deviation; "
-        f"AUC that of calling the nearer one fake. {board.label[0].upper()}{board.label[1:]}."
+        f"AUC is that of calling the nearer image fake. {board.label[0].upper()}{board.label[1:]}."
     )
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
-def draw(board: Board, found: Sequence[Line], caption: str) -> matplotlib.figure.Figure:
-    """Mean LPIPS of reals and fakes, a panel a condition, a pair of bars a generator."""
+def draw(board: Board, found: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
+    """Mean LPIPS of reals and fakes: one panel per condition, one pair of bars per generator."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
-    known = [line for line in found if line.plain is not None and line.captioned is not None]
-    figure = mpl.figure.Figure(figsize=(2.2 + 1.6 * len(known), 3.4), layout="constrained")
+    known = found[found["reason"] == ""]
+    count = known["subset"].nunique()
+    figure = mpl.figure.Figure(figsize=(2.2 + 1.6 * count, 3.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for axis, condition in zip(axes, CONDITIONS, strict=True):
+    for axis, condition in zip(axes, shifts.CONDITIONS.values(), strict=True):
+        part = known[known["condition"] == condition]
         for offset, kind in ((-0.2, "real"), (0.2, "fake")):
-            shifts = [line.plain if condition == CONDITIONS[0] else line.captioned for line in known]
-            means = [getattr(shift, kind) for shift in shifts]
-            spans = [[m.value - m.low for m in means], [m.high - m.value for m in means]]
-            places = [index + offset for index in range(len(known))]
-            axis.bar(places, [m.value for m in means], 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
-        names = [titles[line.dataset, line.subset] for line in known]
-        axis.set(title=condition, xticks=range(len(known)), xticklabels=names)
+            means = part[kind]
+            spans = [means - part[f"{kind}_low"], part[f"{kind}_high"] - means]
+            places = [index + offset for index in range(count)]
+            axis.bar(places, means, 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
+        names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
+        axis.set(title=condition, xticks=range(count), xticklabels=names)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("LPIPS to reconstruction")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
@@ -69,17 +71,16 @@ def draw(board: Board, found: Sequence[Line], caption: str) -> matplotlib.figure
 
 
 def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
-    """Write the Δ tables and figures; returns table stems and PNG files. Nothing where nothing was probed."""
-    every, stems, made = lines(results), [], []
-    for dataset, protocol in dict.fromkeys((line.dataset, line.protocol) for line in every):
-        found = [line for line in every if (line.dataset, line.protocol) == (dataset, protocol)]
+    """Write the Δ tables and figures; returns table stems and PNG files, none if nothing was probed."""
+    stems, made = [], []
+    for (dataset, protocol), found in shifts.compute(results).groupby(["dataset", "protocol"], sort=False):
         stem = f"{dataset}-{protocol}-lpips-shift"
-        write_text(results.tables / f"{stem}.md", markdown(board, dataset, protocol, found))
-        write_text(results.tables / f"{stem}.csv", render(found))
+        write_text(results.tables / f"{stem}.md", markdown(board, str(dataset), str(protocol), found))
+        write_text(results.tables / f"{stem}.csv", to_csv(found))
         stems.append(stem)
-        if any(line.plain is not None for line in found):
+        if (found["reason"] == "").any():
             path = results.figures / f"{stem}.png"
-            write_text(path.with_suffix(".csv"), render(found))
+            write_text(path.with_suffix(".csv"), to_csv(found))
             save(draw(board, found, f"{dataset}, {protocol}; {board.label}"), path)
             made.append(path)
     return stems, made

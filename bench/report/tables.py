@@ -1,114 +1,86 @@
-"""Tables in the layout of the SARE paper's Tables 1–2: a method a line, a generator a column, the average last."""
+"""Tables in the layout of the SARE paper's Tables 1–2: a row per method, a column per generator, the average last."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 
+import pandas as pd
 from tabulate import tabulate
 
-from bench.report.board import Board, Setting, Value
+from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
+from bench.results.frames import to_csv
 
-#: File suffix, metric, threshold rule, and how the caption calls it.
+#: File suffix, metric, threshold rule, and what the caption calls it.
 KINDS = (
     ("acc", "acc", "0.5", "ACC (%) at threshold 0.5"),
     ("auc", "auc", "", "AUC (%)"),
     ("ap", "ap", "", "AP (%)"),
     ("acc-source-val", "acc", "source_val", "ACC (%) at the threshold of the source's validation images"),
 )
+#: What is written around the best and the second-best value of a column.
+_MARKDOWN, _LATEX = {1: "**%s**", 2: "<u>%s</u>"}, {1: r"\textbf{%s}", 2: r"\underline{%s}"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data: column titles, lines of (title, kind, values), and a caption."""
+    """A table as data: one row per method and column in ``cells``, in the order in which it is printed."""
 
-    columns: tuple[str, ...]
-    lines: tuple[tuple[str, str, tuple[Value, ...]], ...]
+    cells: pd.DataFrame
     caption: str
 
 
 def table(board: Board, setting: Setting, metric: str, rule: str, words: str) -> Table:
     """One metric of all methods in one setting; detectors first, then the trivial baselines."""
-    columns = board.columns_of(setting)
-    subsets = [*(column.subset for column in columns), "mean:all", "mean:out"]
-    titles = (*(column.title for column in columns), "Avg", "Avg out")
-    lines = [
-        (board.title(method), kind, tuple(board.value(setting, method, subset, metric, rule) for subset in subsets))
-        for kind in ("detector", "statistic")
-        for method in board.methods(setting, kind)
-    ]
-    done = {"none": "", "permuted": " Control: artefacts permuted among images."}
-    control = done.get(setting.perturbation, f" Test images of both classes after {setting.perturbation}.")
+    titles = {column.subset: column.title for column in board.columns_of(setting)}
+    titles |= {"mean:all": "Avg", "mean:out": "Avg out"}
+    cells = board.cells(setting, list(titles), metric, rule)
+    cells.insert(2, "column", cells.pop("subset").map(titles))
+    controls = {"none": "", "permuted": " Control: artefacts permuted among images."}
+    control = controls.get(setting.perturbation, f" Test images of both classes after {setting.perturbation}.")
     caption = (
         f"{words} on {setting.dataset}, trained on {setting.train} ({setting.train_protocol}), "
         f"tested {setting.protocol}.{control} 95 % intervals by stratified bootstrap. {board.label}."
     )
-    return Table(titles, tuple(lines), caption)
+    return Table(cells, caption)
 
 
-def _places(lines: Table) -> list[tuple[float, float]]:
-    """Best and second-best value of every column among detectors; −1 where there is none."""
-    found = []
-    for column in range(len(lines.columns)):
-        values = [line[2][column].value for line in lines.lines if line[1] == "detector"]
-        ranked = sorted({round(v, 4) for v in values if v is not None}, reverse=True)
-        found.append((ranked[0] if len(values) > 1 and ranked else -1.0, ranked[1] if len(ranked) > 1 else -1.0))
-    return found
+def _ranks(cells: pd.DataFrame) -> pd.Series:
+    """1 for the best value of each column among detectors, 2 for the second best; none if there is one detector."""
+    detectors = cells[cells["kind"] == "detector"]
+    if detectors["method"].nunique() < 2:
+        return pd.Series(dtype="float64")
+    return detectors["value"].round(4).groupby(detectors["column"]).rank("dense", ascending=False)
 
 
-def _text(value: Value, place: tuple[float, float], marks: tuple[str, str], kind: str, interval: bool) -> str:
-    if value.value is None:
-        return "–"
-    text = f"{100 * value.value:.2f}"
-    if kind == "detector" and round(value.value, 4) in place:
-        text = marks[place.index(round(value.value, 4))] % text
-    if interval and value.low is not None and value.high is not None:
-        text += f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
-    return text
-
-
-def _body(data: Table, marks: tuple[str, str], interval: bool) -> list[list[str]]:
-    places = _places(data)
-    return [
-        [title, *(_text(v, place, marks, kind, interval) for v, place in zip(values, places, strict=True))]
-        for title, kind, values in data.lines
-    ]
+def _wide(data: Table, marks: dict[int, str], interval: bool) -> pd.DataFrame:
+    """The table as it is printed: texts by method and column."""
+    cells, ranks = data.cells, _ranks(data.cells)
+    texts = []
+    for index, row in cells.iterrows():
+        number, _, rest = percent(row["value"], row["low"], row["high"], digits=2).partition(" ")
+        mark = marks.get(int(ranks.get(index, 0) or 0), "%s") if pd.notna(row["value"]) else "%s"
+        texts.append((mark % number) + (f" {rest}" if interval and rest else ""))
+    wide = cells.assign(text=texts).pivot(index="method", columns="column", values="text")
+    return wide.reindex(index=cells["method"].unique(), columns=cells["column"].unique())
 
 
 def markdown(data: Table) -> str:
     """GitHub Markdown; best bold, second best underlined, each with its interval; reasons of holes below."""
-    body = tabulate(
-        _body(data, ("**%s**", "<u>%s</u>"), True), ["Method", *data.columns], "github", disable_numparse=True
-    )
-    holes: dict[str, list[str]] = {}
-    for title, _, values in data.lines:
-        for column, v in zip(data.columns, values, strict=True):
-            if v.value is None:
-                holes.setdefault(v.reason, []).append(f"{title} on {column}")
-    notes = "".join(f"\n- {', '.join(cells)}: {reason}" for reason, cells in sorted(holes.items()))
+    wide = _wide(data, _MARKDOWN, interval=True)
+    body = tabulate(wide.reset_index().values.tolist(), ["Method", *wide.columns], "github", disable_numparse=True)
+    holes = data.cells[data.cells["value"].isna()]
+    names = (holes["method"] + " on " + holes["column"]).groupby(holes["reason"]).agg(", ".join)
+    notes = "".join(f"\n- {cells}: {reason}" for reason, cells in names.items())
     return f"{data.caption}\n\n{body}\n{notes}\n" if notes else f"{data.caption}\n\n{body}\n"
 
 
 def latex(data: Table) -> str:
-    """A LaTeX tabular as the paper prints it: values alone."""
-    body = _body(data, (r"\textbf{%s}", r"\underline{%s}"), False)
-    text = tabulate(body, ["Method", *data.columns], "latex_raw", disable_numparse=True)
+    """A LaTeX tabular (package booktabs) as the papers print it: values alone."""
+    wide = _wide(data, _LATEX, interval=False).reset_index(names="Method").rename_axis(columns=None)
+    text = wide.to_latex(index=False, escape=False, column_format="l" + "r" * (len(wide.columns) - 1))
     caption = data.caption.replace("%", r"\%").replace("_", r"\_")
-    return f"% {data.caption}\n{text}\n% caption: {caption}\n"
-
-
-def csv_text(data: Table) -> str:
-    """One line a method and column: value and interval as shares."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["method", "kind", "column", "value", "low", "high", "seeds", "sd", "reason"])
-    for title, kind, values in data.lines:
-        for column, v in zip(data.columns, values, strict=True):
-            *numbers, spread = ["" if x is None else format(x, ".9g") for x in (v.value, v.low, v.high, v.spread)]
-            writer.writerow([title, kind, column, *numbers, v.seeds, spread, v.reason])
-    return buffer.getvalue()
+    return f"% {data.caption}\n{text}% caption: {caption}\n"
 
 
 def write_tables(board: Board, results: Results) -> list[str]:
@@ -118,7 +90,7 @@ def write_tables(board: Board, results: Results) -> list[str]:
         for suffix, metric, rule, words in KINDS:
             data = table(board, setting, metric, rule, words)
             stem = f"{setting.slug}-{suffix}"
-            for ending, text in (("md", markdown(data)), ("tex", latex(data)), ("csv", csv_text(data))):
+            for ending, text in (("md", markdown(data)), ("tex", latex(data)), ("csv", to_csv(data.cells))):
                 write_text(results.tables / f"{stem}.{ending}", text)
             stems.append(stem)
     return stems

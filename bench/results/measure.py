@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bench.metrics import bootstrap, classification
 from bench.recipe import content_key
+from bench.results import rows
 from bench.results.folder import SCHEMA, Entry, Results
 from bench.types import OK, Row, Scores
 
@@ -120,17 +123,8 @@ def _rows_of(measured: Measured) -> list[Row]:
     return found
 
 
-def _group_key(entry: Entry) -> tuple[str | int, ...]:
-    return (
-        entry.method,
-        entry.variant,
-        entry.train,
-        entry.train_protocol,
-        entry.seed,
-        entry.dataset,
-        entry.protocol,
-        entry.perturbation,
-    )
+#: Cells that agree in these are averaged over their subsets.
+_group_key = attrgetter("method", "variant", "train", "train_protocol", "seed", "dataset", "protocol", "perturbation")
 
 
 def _aggregate_entry(members: Sequence[Measured], subset: str) -> Entry:
@@ -167,22 +161,23 @@ def _pooled(members: Sequence[Measured]) -> Measured:
     return _measure(entry, logits, labels, members[0].threshold, sum(m.n_listed for m in members))
 
 
-def measure(results: Results) -> list[Row]:
-    """Every row of a results folder, from its matrix and per-image scores alone."""
+def measure(results: Results) -> pd.DataFrame:
+    """Every row of a results folder, computed from its matrix and per-image scores alone."""
     groups: dict[tuple[str | int, ...], list[Measured]] = defaultdict(list)
     for entry in results.read_matrix().entries:
         if entry.role == "test":
             groups[_group_key(entry)].append(measure_entry(results, entry))
-    rows: list[Row] = []
+    measured: list[Measured] = []
     for members in groups.values():
-        found = list(members)
-        if members[0].entry.task != "detect":  # One target, one slice: there is nothing to average.
-            rows += [row for measured in found for row in _rows_of(measured)]
-            continue
-        for subset, relations in AGGREGATES.items():
-            part = [m for m in members if m.entry.relation in relations]
-            if part:
-                found.append(_mean(part, subset))
-        found.append(_pooled(members))
-        rows += [row for measured in found for row in _rows_of(measured)]
-    return rows
+        measured += members
+        if members[0].entry.task == "detect":  # Attribution has one slice: there is nothing to average.
+            measured += _averages(members)
+    return rows.frame(row for cell in measured for row in _rows_of(cell))
+
+
+def _averages(members: Sequence[Measured]) -> list[Measured]:
+    """The means over subsets by relation, and the metrics of all images pooled."""
+    by_relation = {
+        subset: [m for m in members if m.entry.relation in relations] for subset, relations in AGGREGATES.items()
+    }
+    return [*(_mean(part, subset) for subset, part in by_relation.items() if part), _pooled(members)]

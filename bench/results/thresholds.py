@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
+
+import pandas as pd
 
 from bench.metrics import classification
 from bench.results.folder import SCHEMA, Results, write_text
+from bench.results.frames import to_csv
 from bench.results.measure import scored
 from bench.types import OK
 
@@ -17,26 +18,26 @@ COLUMNS = (
 )
 
 
-def render(results: Results) -> str:
-    """One line a fit with validation scores: an image is called fake above ``logit``, that is above ``p_fake``."""
-    lines, seen = [], set[str]()
-    for entry in results.read_matrix().entries:
-        if entry.role != "test" or entry.status != OK or not entry.val or entry.val in seen:
+def compute(results: Results) -> pd.DataFrame:
+    """One row per fit with validation scores: an image is called fake above ``logit``, that is above ``p_fake``."""
+    entries = {e.val: e for e in reversed(results.read_matrix().entries) if e.role == "test" and e.status == OK}
+    lines = []
+    for path, entry in entries.items():
+        if not path:
             continue
-        seen.add(entry.val)
-        logits, labels = scored(results.read_scores(entry.val))
+        logits, labels = scored(results.read_scores(path))
         cut = classification.best_threshold(*classification.tally(logits, labels))
-        chance = 1 / (1 + math.exp(-max(min(cut, 700.0), -700.0)))
+        p_fake = 1 / (1 + math.exp(-max(min(cut, 700.0), -700.0)))
         fit = (entry.method, entry.variant, entry.train, entry.train_protocol, entry.seed, entry.task, entry.fit)
-        counts = (int((labels == 0).sum()), int((labels == 1).sum()))
-        lines.append((SCHEMA, *fit, "source_val", format(cut, ".9g"), format(chance, ".9g"), *counts))
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(sorted(lines))
-    return buffer.getvalue()
+        lines.append((SCHEMA, *fit, "source_val", cut, p_fake, int((labels == 0).sum()), int((labels == 1).sum())))
+    return pd.DataFrame(lines, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
+
+
+def render(results: Results) -> str:
+    """The thresholds as CSV text."""
+    return to_csv(compute(results))
 
 
 def write(results: Results) -> None:
-    """Write the thresholds, whole or not at all."""
+    """Write ``thresholds.csv``, whole or not at all."""
     write_text(results.thresholds, render(results))

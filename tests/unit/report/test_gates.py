@@ -69,7 +69,8 @@ def test_one_cnn_of_two_that_finds_the_signal_is_enough(tmp_path):
     _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}, 0.5, lnp=9.0)
     gate = next(gate for asked, gate in found.items() if "own images" in asked)
     weak = Board(Results(tmp_path / "own")).rows
-    value = next(r.value for r in weak if (r.method, r.subset, r.metric) == ("gramnet", "adm", "auc"))
+    same = (weak["method"] == "gramnet") & (weak["subset"] == "adm") & (weak["metric"] == "auc")
+    (value,) = weak.loc[same, "value"]
     assert (gate.measured, gate.met) == (f"lnp 1.000, gramnet {value:.3f}", True)
 
 
@@ -81,7 +82,8 @@ def test_detectors_that_guess_outside_the_family_fail_a_gate(tmp_path):
 
 def test_the_measured_numbers_are_those_of_the_rows(tmp_path):
     results, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
-    value = {(r.method, r.subset): r.value for r in Board(results).rows if r.metric == "auc"}
+    table = Board(results).rows
+    value = table[table["metric"] == "auc"].set_index(["method", "subset"])["value"]
     gate = next(gate for asked, gate in found.items() if "hf_energy" in asked)
     assert gate.measured == f"{value['hf_energy', 'mean:all']:.3f}"
     spread = next(gate for asked, gate in found.items() if "best minus worst" in asked)

@@ -1,13 +1,11 @@
 """From probe values on disk to Δ tables."""
 
-import csv
-import io
-
 import numpy as np
 import pytest
 
 from bench.results.folder import Column, Matrix, ProbeEntry, Results
-from bench.results.shifts import lines, render
+from bench.results.frames import to_csv
+from bench.results.shifts import compute
 from tests.conftest import item
 
 SUBSETS = ("sdv14", "biggan")
@@ -29,23 +27,22 @@ def fill(root, reason=""):
     return results
 
 
-def test_lines_stand_in_column_order_and_repeat(tmp_path):
-    results = fill(tmp_path)
-    found = lines(results)
-    assert [line.subset for line in found] == list(SUBSETS)
-    assert all(line.gain.value == pytest.approx(0.1, abs=0.02) and line.gain.low > 0.05 for line in found)
-    assert render(lines(Results(tmp_path))) == render(found)
+def test_rows_are_in_column_order_and_repeat(tmp_path):
+    found = compute(fill(tmp_path))
+    assert found["subset"].tolist() == [subset for subset in SUBSETS for _ in range(2)]
+    captioned = found[found["condition"] == "with captions"]
+    assert captioned["difference"].tolist() == pytest.approx([0.1, 0.1], abs=0.02)
+    assert (captioned["difference_low"] > 0.05).all()
+    assert to_csv(compute(Results(tmp_path))) == to_csv(found)
 
 
 def test_a_failed_probe_is_a_hole_with_its_reason(tmp_path):
-    found = lines(fill(tmp_path, reason="the engine broke"))
-    assert found[0].gain is not None
-    assert (found[1].gain, found[1].reason) == (None, "the engine broke")
-    table = list(csv.DictReader(io.StringIO(render(found))))
-    assert [row["reason"] for row in table] == ["", "", "the engine broke", "the engine broke"]
-    assert table[2]["delta"] == ""
-    assert float(table[1]["difference"]) == pytest.approx(0.1, abs=0.02)
-    assert table[0]["n_real"] == "20"
+    found = compute(fill(tmp_path, reason="the engine broke"))
+    assert found["reason"].tolist() == ["", "", "the engine broke", "the engine broke"]
+    assert found["delta"].isna().tolist() == [False, False, True, True]
+    assert found["difference"][1] == pytest.approx(0.1, abs=0.02)
+    assert found["n_real"][0] == 20
+    assert to_csv(found).splitlines()[3].endswith("without captions,,,,,,,,,,,,,,,,,the engine broke")
 
 
 def test_the_values_come_back_as_they_were_written(tmp_path):

@@ -1,0 +1,44 @@
+"""Tables of a results folder as DataFrames: one way to write a CSV file, and one to read it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import UserError
+from bench.results.folder import SCHEMA, read_text
+
+#: The pandas type of a column by the annotation of its field.
+DTYPES = {"int": "int64", "str": "str", "float | None": "float64"}
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """A DataFrame as CSV text: nine significant digits, empty for missing values; equal frames give equal bytes."""
+    text: str = frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    return text
+
+
+def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """A CSV file (or its ``.gz``) with exactly ``columns``, name → pandas type, in that order.
+
+    Raises UserError if the file does not exist or has other columns.
+    """
+    text = read_text(path)
+    if text is None:
+        raise UserError(
+            f"{path} does not exist.", f"{path.parent} holds no {path.stem}.", "Run `python run_bench.py` first."
+        )
+    found = text.partition("\n")[0].split(",")
+    if found != list(columns):
+        raise UserError(
+            f"{path} does not have the columns of schema {SCHEMA}.",
+            f"It has: {', '.join(found)}.",
+            "Rerun the command that made this folder, with a new --results folder.",
+        )
+    floats = {name: [""] for name, dtype in columns.items() if dtype == "float64"}
+    return pd.read_csv(
+        io.StringIO(text), dtype=dict(columns), keep_default_na=False, na_values=floats, float_precision="round_trip"
+    )

@@ -248,8 +248,9 @@ def _dataset(name: str) -> dict[str, Any]:
 
 
 def _model(model: Model) -> dict[str, Any]:
-    mini = model.mini or "none"
-    return {"name": model.role, "title": model.title, "mini": mini, "hub": model.hub, "licence": model.licence}
+    where = model.hub or model.url or model.source
+    names = {"name": model.role, "title": model.title, "mini": model.mini or "none", "where": where}
+    return names | {"size": model.size, "licence": model.licence}
 
 
 def _method(name: str, suite: suites.Suite) -> dict[str, Any]:

@@ -136,7 +136,11 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "fits_trained": meter.fits_trained,
         "artefacts_made": meter.artefacts_made,
         "environment": device.describe(session.device) | {"python": sys.version.split()[0]},
-        "models": {"source": session.zoo.source, "hashes": session.zoo.known()},
+        "models": {
+            "source": session.zoo.source,
+            "hashes": session.zoo.known(),
+            "commits": session.zoo.commits(),
+        },
         "slices": _slices(plan),
         "passed_over": plan.passed,
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench.errors import UserError, unknown, what_is
 from bench.models.catalogue import MODELS, Model
@@ -55,7 +55,7 @@ class _Digests:
 
 
 class Zoo:
-    """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder a role.
+    """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder per role.
 
     ``own`` are folders of single roles that go before it. The miniature's weights are unpacked below ``store``.
     """
@@ -63,6 +63,7 @@ class Zoo:
     def __init__(self, source: str, own: Mapping[str, Path] | None = None, store: Path = Path("store")) -> None:
         self._own: dict[str, Path] = {}
         self._hashes: dict[str, str] = {}
+        self._commits: dict[str, str] = {}
         self._whole: set[Path] = set()
         self._digests = _Digests(store)
         for role, folder in (own or {}).items():
@@ -71,7 +72,7 @@ class Zoo:
             raise UserError(
                 f"--models {source!r} is neither mini, hub nor a folder.",
                 f"Looked for a folder at {Path(source).absolute()}.",
-                f"Name a folder that holds one sub-folder a role: {', '.join(sorted(MODELS))}.",
+                f"Name a folder that holds one sub-folder per role: {', '.join(sorted(MODELS))}.",
             )
         self.source, self._store = source, store
 
@@ -121,8 +122,11 @@ class Zoo:
         model = self.model(role)
         if role in self._own:
             return self._own[role]
-        if self.source == "hub" and model.hub:
-            return self._checked(model, _from_hub(model))
+        if self.source == "hub" and (model.hub or model.url):
+            folder = _from_hub(model) if model.hub else _from_url(model)
+            if model.hub:
+                self._commits[role] = folder.name  # As the cache names its snapshots.
+            return self._checked(model, folder)
         name = model.mini if self.is_mini else role
         folder = self._root / name
         if not name or not folder.is_dir():
@@ -159,6 +163,10 @@ class Zoo:
         """The hashes computed so far, by role."""
         return dict(self._hashes)
 
+    def commits(self) -> dict[str, str]:
+        """The commits of the Hub's repositories that were used so far, by role."""
+        return dict(self._commits)
+
 
 def _check_whole(model: Model, folder: Path) -> None:
     """Raise UserError for a folder that lacks a file of a model, or has something else in a file's place."""
@@ -190,15 +198,37 @@ def _cut(path: Path) -> str:
 
 
 def _fix_for(model: Model) -> str:
+    """How to get a model's files."""
     single = f"--weights {model.role}=FILE, its authors' file, or " if model.one_file else ""
     files = ", ".join(model.files)
     own = f"name your own by {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR) with {files}."
-    return f"Use --models hub (downloads {model.hub}), or {own}" if model.hub else f"The Hub has it not: {own}"
+    if model.hub or model.url:
+        return f"Use --models hub (downloads {model.hub or model.url}, {model.size}), or {own}"
+    return f"It is not on the Hub; take {model.source}, and {own}"
 
 
 def _listing(folder: Path) -> str:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     return ", ".join(names) or "nothing"
+
+
+def _from_url(model: Model) -> Path:
+    """The folder with a model's one file, downloaded into torch's cache and checked if it is not there."""
+    from torch import hub
+
+    path = Path(hub.get_dir()) / "checkpoints" / PurePosixPath(model.url).name
+    if path.is_file():
+        return path.parent
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        hub.download_url_to_file(model.url, str(path), hash_prefix=model.sha256, progress=False)
+    except (OSError, RuntimeError) as error:  # RuntimeError: another checksum.
+        raise UserError(
+            f"The weights of {model.role} ({model.title}) could not be downloaded from {model.url}.",
+            f"{type(error).__name__}: {error}",
+            f"Check the network, or put the file at {path} yourself, or name it by --weights {model.role}=FILE.",
+        ) from error
+    return path.parent
 
 
 def _from_hub(model: Model) -> Path:

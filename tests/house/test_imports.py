@@ -42,7 +42,7 @@ ROOMS |= {"bench": "base", "methods": "methods", "tools": "tools", "run_bench": 
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
-HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2"}
+HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._shared", "bench.training.checkpoint", "bench.execution", "bench.predict.predict")
 LAZY += ("bench.report.write",)

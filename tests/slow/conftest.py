@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import torchvision
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import (
@@ -105,6 +106,7 @@ def plain(folder, module, name="model.safetensors", prefix=""):
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory):
     """A folder of models that are made when a test first asks for their role."""
+    from bench.artefacts.engines import lpips
     from bench.nets.adm import ADM
     from bench.nets.adm import Shape as AdmShape
     from bench.nets.clip_resnet import RN50X4, ClipResNet
@@ -112,8 +114,6 @@ def zoo(tmp_path_factory):
     from bench.nets.clip_text import TextTower
     from bench.nets.cycleisp import Denoiser
     from bench.nets.cycleisp import Shape as DenoiserShape
-    from bench.nets.lpips import LPIPS
-    from bench.nets.lpips import Shape as LpipsShape
     from bench.nets.stylegan import Discriminator
     from bench.nets.stylegan import Shape as DiscriminatorShape
 
@@ -128,6 +128,10 @@ def zoo(tmp_path_factory):
         save_file(kept, folder / "open_clip_model.safetensors")
         tokenizer(77).save_pretrained(folder)
 
+    def alexnet(path):
+        path.parent.mkdir()
+        torch.save(torchvision.models.alexnet(weights=None).state_dict(), path)
+
     def configured(folder, module):
         plain(folder, module)
         (folder / "config.json").write_text("{}")
@@ -140,7 +144,7 @@ def zoo(tmp_path_factory):
         "clip_rn50": lambda f: resnet_clip(f, ClipShape(), (512, 12, 8, 1024)),
         "clip_rn50x4": lambda f: resnet_clip(f, RN50X4, (640, 12, 10, 640)),
         "adm": lambda f: configured(f, ADM(AdmShape())),
-        "lpips": lambda f: configured(f, LPIPS(LpipsShape())),
+        "lpips": lambda f: alexnet(f / lpips.TRUNK),
         "cycleisp": lambda f: configured(f, Denoiser(DenoiserShape())),
         "stylegan_discriminator": lambda f: configured(f, Discriminator(DiscriminatorShape())),
         "resnet18": lambda f: plain(f, torchvision_net("resnet18")),

@@ -16,8 +16,7 @@ from timm.models.convnext import ConvNeXt
 from torch import nn
 from torch.nn import functional as F
 
-from bench.nets.lpips import LPIPS
-from bench.nets.lpips import Shape as LpipsShape
+from bench.artefacts.engines import lpips
 from bench.nets.resnet import ResNet, Shape
 from methods._shared.tensors import IMAGENET_MEAN, IMAGENET_STD
 from tools.miniature.camera import photograph
@@ -45,7 +44,7 @@ SHAPES = {
     "resnet50": Shape(True, (1, 1, 1, 1), 16, (2, 1, 1, 1, 2, 2)),
 }
 #: The AlexNet of LPIPS and the ConvNeXt of Conv-B, as small as the rest.
-LPIPS_SHAPE = LpipsShape((24, 48, 96, 64, 64), (5, 2, 2), (3, 1, 1))
+LPIPS_SHAPE = {"channels": (24, 48, 96, 64, 64), "first": (5, 2, 2), "second": (3, 1, 1)}
 DEPTHS, DIMS = (1, 1, 2, 1), (16, 32, 64, 128)
 
 
@@ -121,13 +120,14 @@ class Perceptual(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lpips, self.fc = LPIPS(LPIPS_SHAPE), nn.Linear(LPIPS_SHAPE.channels[-1], CLASSES)
-        for index in range(len(LPIPS_SHAPE.channels)):
+        self.lpips, self.fc = lpips.build(LPIPS_SHAPE), nn.Linear(LPIPS_SHAPE["channels"][-1], CLASSES)
+        self.lpips.get_submodule("net").requires_grad_(True)
+        for index in range(len(LPIPS_SHAPE["channels"])):
             nn.init.ones_(self.lpips.get_parameter(f"lin{index}.model.1.weight"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalised images [B, 3, H, W] to logits; LPIPS's own scaling is ImageNet's within rounding."""
-        return self.fc(self.lpips.net(x)[-1].mean((2, 3)))
+        return self.fc(self.lpips.get_submodule("net")(x)[-1].mean((2, 3)))
 
 
 def whiten(conv: nn.Conv2d, images: np.ndarray, seed: int, deviation: float = 1.0) -> None:
@@ -165,7 +165,7 @@ def new_backbone(name: str, images: np.ndarray) -> nn.Module:
 
 
 @torch.no_grad()
-def triplets(net: LPIPS, count: int) -> float:
+def triplets(net: nn.Module, count: int) -> float:
     """Share of held-out scenes where another object is farther than the same scene with fresh sensor noise."""
     right = 0
     for index in range(count):

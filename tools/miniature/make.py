@@ -121,9 +121,9 @@ def build_backbone(name: str, side: int, budget: Budget) -> None:
     kept = net
     if isinstance(net, backbone.Perceptual):
         kept, quality = net.lpips, {"triplets": backbone.triplets(net.lpips.cpu(), 500)}
-        config = asdict(backbone.LPIPS_SHAPE)
-        _write_json(MADE / name / "config.json", config)
-    _save(kept.state_dict(), MADE / name)
+        _write_json(MADE / name / "config.json", backbone.LPIPS_SHAPE)
+    state = kept.state_dict()
+    _save({key: state[key] for key in state if not key.startswith(("lins.", "scaling_layer."))}, MADE / name)
     _record(name, loop, quality)
 
 

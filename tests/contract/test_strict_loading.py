@@ -13,7 +13,7 @@ from bench.models.catalogue import MODELS
 from bench.models.zoo import Zoo
 from bench.progress import Meter
 from bench.suites import suite as suites
-from tests.contract.test_corpora_and_engines import RECIPES
+from tests.contract.test_datasets_and_engines import RECIPES
 
 SUITE = suites.load("mini")
 

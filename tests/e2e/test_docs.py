@@ -1,12 +1,17 @@
 """What the guides say is done as they say it."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
 import sys
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_genimage
+from tests.e2e.conftest import bench
+
+#: Files that a reader of a guide creates.
+CREATED = {"methods/mean_colour.py", "methods/blur_distance.py", "bench/artefacts/engines/gaussian_blur.py"}
 
 
 def blocks(name, language):
@@ -53,11 +58,71 @@ def test_the_contract_suite_finds_a_strangers_method(tmp_path):
     assert re.search(r"1 failed, \d\d+ passed", done.stdout)
 
 
+def checkout_with_the_engine(tmp_path):
+    """A checkout with the two files of docs/add-an-engine.md; the large files of the miniature are links."""
+    checkout, large = tmp_path / "checkout", ("weights", "images")
+    for name in ("bench", "methods", "tests"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", *large))
+    for name in large:
+        (checkout / "bench" / "miniature" / name).symlink_to(ROOT / "bench" / "miniature" / name)
+    for name in ("run_bench.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, checkout)
+    engine, method, *_ = blocks("add-an-engine.md", "python")
+    (checkout / "bench" / "artefacts" / "engines" / "gaussian_blur.py").write_text(engine)
+    (checkout / "methods" / "blur_distance.py").write_text(method)
+    return checkout
+
+
+def test_a_stranger_adds_an_engine_and_a_method_that_uses_it(world, tmp_path):
+    """The examples of docs/add-an-engine.md: the artefacts are made once, and the method is scored with a control."""
+    checkout = checkout_with_the_engine(tmp_path)
+    options = ["--protocols", "raw", "--json", *map(str, world.options("engine"))]
+    command = [sys.executable, "run_bench.py", "--methods", "blur_distance,container", *options]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = list(csv.DictReader(world.rows("engine").decode().splitlines()))
+    mine = [r for r in found if r["method"] == "blur_distance" and r["metric"] == "auc" and r["subset"] == "sdv14"]
+    assert {r["perturbation"] for r in mine} == {"none", "permuted"}
+    assert all(0 <= float(r["value"]) <= 1 for r in mine)
+    recipes = (world.root / "engine" / "store" / "artefacts").glob("*/recipe.json")
+    assert [json.loads(path.read_text())["engine"] for path in recipes] == ["gaussian_blur"]
+    assert json.loads(done.stdout)["artefacts_made"] > 0
+
+
+def test_the_contract_suite_takes_a_strangers_engine(tmp_path):
+    """With the lines that docs/add-an-engine.md adds to the tables of the suite, engine and method pass."""
+    checkout = checkout_with_the_engine(tmp_path)
+    _, _, recipe, size = blocks("add-an-engine.md", "python")
+    for name, table, line in (
+        ("test_datasets_and_engines.py", "RECIPES = {\n", recipe),
+        ("test_methods.py", "GEOMETRY = {\n", size),
+    ):
+        file = checkout / "tests" / "contract" / name
+        text = file.read_text().replace(table, table + line)
+        file.write_text(text.replace("engines import (\n", "engines import (\n    gaussian_blur,\n"))
+    names = "gaussian_blur or blur_distance"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract", "-k", names]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    assert re.search(r"^8 passed", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_folder_in_genimages_layout_is_trained_on(tmp_path):
+    """As docs/add-a-dataset.md says, with no other folder present."""
+    make_genimage(tmp_path / "data", "flux_dev", "", count=12)
+    places = ("--data", tmp_path / "data", "--store", tmp_path / "store", "--results", tmp_path / "results")
+    done = bench("run", "--methods", "image_size", "--protocols", "raw", "--train", "flux_dev", *places)
+    assert done.returncode == 0, done.stderr
+    found = list(csv.DictReader((tmp_path / "results" / "rows.csv").read_text().splitlines()))
+    assert {(r["train"], r["subset"], r["relation"]) for r in found if r["subset"] == "flux_dev"} == {
+        ("flux_dev", "flux_dev", "source")
+    }
+
+
 def test_every_file_and_command_that_a_guide_names_exists():
     names = set()
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         names |= set(re.findall(r"`((?:bench|methods|tests|docs|tools)/[\w/.-]+\.\w+)`", page.read_text()))
-    missing = [n for n in names if not (ROOT / n).exists() and n != "methods/mean_colour.py"]
+    missing = [n for n in names if not (ROOT / n).exists() and n not in CREATED]
     assert names
     assert missing == []
 

@@ -42,14 +42,18 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("methods/*.py", "methods/_shared/*.py"),
         ("tests/unit/methods", "tests/parity", "tests/contract/test_methods.py"),
     ),
-    "metrics": (("bench/metrics/*.py",), ("tests/unit/score", "tests/unit/ledger", "tests/golden/test_report.py")),
+    "metrics": (("bench/metrics/*.py",), ("tests/unit/metrics", "tests/unit/results", "tests/golden/test_report.py")),
     "protocols": (
         ("bench/data/protocols.py", "bench/data/perturb.py", "bench/data/jpeg.py"),
         ("tests/unit/data/test_protocols.py", "tests/unit/data/test_perturb.py", "tests/unit/data/test_decode.py"),
     ),
     "store": (
         ("bench/artefacts/store.py", "bench/artefacts/batching.py"),
-        ("tests/unit/recon/test_store.py", "tests/unit/recon/test_batching.py", "tests/unit/run/test_one_bad_image.py"),
+        (
+            "tests/unit/artefacts/test_store.py",
+            "tests/unit/artefacts/test_batching.py",
+            "tests/unit/execution/test_one_bad_image.py",
+        ),
     ),
 }
 #: Operators whose changes say nothing of a recipe: decorators of dataclasses, keywords of calls that are typed.
@@ -173,6 +177,8 @@ def survives(mutant: Mutant, home: Path) -> bool:
         return False
     finally:
         target.write_text(whole, encoding="utf-8")
+    if done in (4, 5):  # pytest's exit codes if a path does not exist or no test was selected.
+        raise RuntimeError(f"no test ran: {' '.join(command)}")
     return done == 0
 
 

@@ -32,7 +32,7 @@ class Locks:
         ``title`` is being waited for. If no lock file can be written there is no lock; the work itself will then fail
         with the reason.
         """
-        lock = FileLock(path, blocking=False)
+        lock = FileLock(path, blocking=False, fallback_to_soft=False)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()

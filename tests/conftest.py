@@ -27,7 +27,7 @@ def pytest_itemcollected(item):
     file = str(Path(item.path).relative_to(ROOT))
     if "first" in getattr(item, "fixturenames", ()):
         group = "the main job of the tests"
-    elif file == "tests/contract/test_methods.py":
+    elif file == "tests/contract/test_methods.py" and hasattr(item, "callspec"):
         group = f"{file} {item.callspec.params['name']}"
     else:
         group = file

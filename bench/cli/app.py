@@ -15,7 +15,7 @@ from bench.cli import inspect, show
 from bench.cli import options as opt
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import check, plan_of
+from bench.cli.setup import check, load_plugins, plan_of
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning.sources import comma_list
@@ -41,7 +41,9 @@ VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "chec
 @with_run_options
 def run(
     options: RunOptions,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel="Execution")
+    ] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
@@ -111,12 +113,14 @@ def score(
     ] = False,
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
+    plugin: opt.Plugins = None,
     device: opt.Device = "auto",
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
     """P(fake) of your own images, by a detector that `run` has trained, or by its authors' checkpoint."""
     progress = new_progress()
+    load_plugins(plugin or (), progress)
     own = tuple(weights or ()), tuple(artefact or ())
     options = ScoreOptions(suite, models, device, store, checkpoint, *own, trust_pickle)
     wanted = check_score(method, images, (train, protocol, seed), options, progress)
@@ -191,9 +195,11 @@ def check_machine(
 def list_names(
     kind: Annotated[str, typer.Argument(help="methods, datasets, models or protocols.")] = "methods",
     suite: opt.SuiteName = "mini",
+    plugin: opt.Plugins = None,
     as_json: opt.Json = False,
 ) -> None:
     """List what can be named on this command line."""
+    load_plugins(plugin or (), new_progress())
     show.names(kind, inspect.names(kind, suite), as_json)
 
 

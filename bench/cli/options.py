@@ -40,6 +40,15 @@ Data = Annotated[
     str | None,
     typer.Option(help="A folder in GenImage's layout instead of the suite's images.", rich_help_panel=_WITH),
 ]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        help="A Python file that defines `METHOD`, `ENGINE` or `DATASET`, or a folder of such files; repeat it for "
+        "several.",
+        rich_help_panel=_WITH,
+    ),
+]
 Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.", rich_help_panel=_HOW)]
 StoreDir = Annotated[
     Path,
@@ -125,6 +134,7 @@ class RunOptions:
     models: Models = None
     weights: Weights = None
     data: Data = None
+    plugin: Plugins = None
     device: Device = "auto"
     processes: Annotated[
         int | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +137,19 @@ def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progre
     return probes
 
 
+def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
+    """Load plugins; one that cannot be used is a warning. Raises UserError for a path that does not exist."""
+    for path in paths:
+        if not path.exists():
+            raise UserError(
+                f"--plugin {path} does not exist.",
+                f"Looked at {path.absolute()}.",
+                "Name a Python file, or a folder of Python files.",
+            )
+    for message in discover.load_plugins(paths):
+        progress.warn(message)
+
+
 def check_writable(option: str, folder: Path) -> None:
     """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into; makes nothing."""
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
@@ -184,6 +197,7 @@ def _zoo(options: RunOptions, suite: suites.Suite) -> Zoo:
 
 def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
+    load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite)
     methods = requests.choose_methods(options.methods, suite)
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import device as devices
+from bench import discover
 from bench.artefacts.store import Store
 from bench.data.decode import route_warnings
 from bench.execution.session import Session
@@ -110,10 +111,11 @@ _runner: UnitRunner | None = None
 _units: Sequence[Unit] = ()
 
 
-def _start(file: str, pipe: Connection) -> None:
-    """Prepare this process to run units; ``file`` holds the task."""
+def _start(file: str, pipe: Connection, plugins: Sequence[Path]) -> None:
+    """Prepare this process to run units; ``file`` holds the task, whose methods may come from ``plugins``."""
     global _runner, _units
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    discover.load_plugins(plugins)
     task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent a moment ago.
     devices.pin()
     route_warnings()
@@ -151,7 +153,7 @@ class Worker:
     def __init__(self, file: Path, progress: Progress) -> None:
         context = multiprocessing.get_context("spawn")
         receiving, sending = context.Pipe(duplex=False)
-        self._executor = ProcessPoolExecutor(1, context, _start, (str(file), sending))
+        self._executor = ProcessPoolExecutor(1, context, _start, (str(file), sending, discover.plugin_files()))
         before = set(multiprocessing.active_children())
         with _interrupts_ignored():
             self.future: Future[Any] | None = self._executor.submit(_ready)

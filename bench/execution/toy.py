@@ -1,0 +1,95 @@
+"""A toy world without files: images that every method can learn to separate in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
+from bench.artefacts.reader import Reader
+from bench.detector import RGB, STAGES, Facts, Method, Stage
+from bench.progress import Meter, Progress
+from bench.recipe import SOURCE, Recipe, content_key
+from bench.training.examples import Reference, references
+from bench.training.loader import Runtime
+from bench.types import Item, Slice
+
+#: The size at which each engine returns its image; others keep the image's size.
+GEOMETRY: Mapping[str, Callable[[RGB, Mapping[str, Any]], RGB]] = {
+    "ddim_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
+    "adm_inversion": lambda rgb, p: center_crop_arr(rgb, p["size"]),
+    "sd_img2img": lambda rgb, p: fit_long_side(rgb, p["long_side"], p["multiple"]),
+    "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
+    "txt2img": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((p["size"], p["size"]))),
+    "sd_inpaint": lambda rgb, p: limit_sides(rgb, p["max_size"]),
+}
+#: The shape of each engine's array.
+SHAPES: Mapping[str, Callable[[Recipe], tuple[int, ...]]] = {
+    "clip_text": lambda r: (64,) if "clip_vit_b32" in r.weights else (128,),
+    "latent_error": lambda r: (4, r.params["size"] // 4, r.params["size"] // 4),
+}
+
+
+def toy_item(index: int, label: int, width: int = 64, height: int = 64) -> Item:
+    """An image of the toy world: photographs are JPEG, generated ones PNG; its ids follow from its number."""
+    container = "png" if label else "jpeg"
+    ids = {name: content_key([name.removesuffix("_id"), index, label]) for name in ("row_id", "file_id", "image_id")}
+    return Item(
+        path=Path(f"{index}-{label}.png"),
+        label=label,
+        container=container,
+        quality=0 if label else 96,
+        width=width,
+        height=height,
+        bytes=1000,
+        **ids,
+    )
+
+
+class ToyReader(Reader):
+    """A separable world without files: fakes carry a striped pattern, and their reconstructions are exact."""
+
+    def __init__(self, container: str = "") -> None:
+        self._container = container
+
+    def source(self, item: Item) -> RGB:
+        """A smooth random picture with pixel noise, striped if it is fake."""
+        rng = np.random.default_rng(int(item.image_id[:6], 16))
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        rgb = np.asarray(coarse.resize((item.width, item.height), Image.Resampling.BICUBIC), np.float64)
+        rgb = np.clip(rgb + 3 * rng.standard_normal(rgb.shape), 0, 255).round()
+        if item.label == 1:
+            stripes = 40.0 * np.sin(np.indices(rgb.shape[:2]).sum(0) * (2 * np.pi / 8))
+            rgb = np.clip(rgb + stripes[..., None], 0, 255)
+        return rgb.astype(np.uint8)
+
+    def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - an image or an array, by engine
+        """An array that differs by class, or an image at the engine's size with noise on photographs."""
+        rng = np.random.default_rng(int(item.image_id[:6], 16))
+        if recipe.engine in SHAPES:
+            return (rng.standard_normal(SHAPES[recipe.engine](recipe)) + (item.label or 0)).astype(np.float32)
+        rgb = self.rgb(recipe.inputs["image"], item)
+        rgb = GEOMETRY[recipe.engine](rgb, recipe.params) if recipe.engine in GEOMETRY else rgb
+        return rgb if item.label == 1 else np.clip(rgb + rng.normal(0, 25, rgb.shape), 0, 255).astype(np.uint8)
+
+    def facts(self, part: Slice, item: Item) -> Facts:
+        """The item's facts; with a ``container`` of its own, those of another file with the same pixels."""
+        density = 3 if item.label else 1
+        size = density * item.width * item.height
+        return Facts(self._container or item.container, item.quality, item.width, item.height, size)
+
+
+def runtime(reader: Reader | None = None) -> Runtime:
+    """Reads from the toy world, on the CPU."""
+    return Runtime(reader or ToyReader(), "cpu", Meter(), Progress())
+
+
+def toy_references(method: Method, start: int, count: int, stage: Stage, width: int = 64) -> tuple[Reference, ...]:
+    """``count`` examples of the toy world from number ``start``; photographs are 16 pixels wider."""
+    items = tuple(toy_item(start + i, i % 2, width + 16 * (i % 2 == 0)) for i in range(count))
+    hashes = {role: "0" * 32 for s in STAGES for need in method.needs(s).values() for role in need.roles()}
+    return references(method, [Slice("toy", "toy", "train", items, image=SOURCE)], hashes, stage)

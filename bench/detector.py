@@ -1,7 +1,8 @@
 """The contract between a method and the harness.
 
-A method says what it needs, how it learns and how it scores. It never opens a file, knows a dataset or computes a
-metric. Importing a method must not import torch; it is imported inside ``build``, ``view``, ``loss`` and ``logit``.
+A method declares which artefacts it needs, how it trains and how it scores. It never opens a file, depends on a
+dataset or computes a metric. Importing a method must not import torch; import it inside ``build``, ``view``, ``loss``
+and ``logit``.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 Stage = Literal["train", "test"]
 STAGES: tuple[Stage, ...] = ("train", "test")
 RGB = NDArray[np.uint8]
-#: A parameter that is a probability or a share. Others are bounded by their defaults, see ``suites.instantiate``.
+#: A parameter that is a probability or a fraction, in [0, 1]. The range of any other parameter follows from its default
+#: value; see :func:`bench.suites.suite.instantiate`.
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class Card:
-    """What the reader of a table must know about a method.
+    """What a reader of the tables must know about a method.
 
-    ``year`` is that of the paper, by which tables are ordered; 0 for a control. ``weights`` names the pretrained models
-    it starts from by role, ``label_convention`` what the official code calls positive, ``geometry`` whose resize and
-    crop its test images go through (empty for a control), ``deviations`` where this differs from the paper and why.
-    Raise ``version`` whenever a score can change.
+    ``year`` is the year of the paper, by which tables are ordered; 0 for a trivial baseline. ``weights`` maps the role
+    of each pretrained model to its use. ``label_convention`` is the meaning of the labels in the official code.
+    ``geometry`` describes the resize and crop of test images, and the library whose rules they follow; empty for a
+    trivial baseline. ``deviations`` lists the differences from the paper or its code, with reasons. Raise ``version``
+    whenever a score can change.
     """
 
     title: str
@@ -52,7 +55,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file without its pixels; ``quality`` is 0 and ``container`` ``png`` after a protocol."""
+    """Properties of an image file other than its pixels.
+
+    ``container`` is the file format, such as ``jpeg`` or ``png``. ``quality`` is the estimated JPEG quality, 0 if the
+    file is not a JPEG. ``width`` and ``height`` are in pixels, ``bytes`` is the file size. After a protocol,
+    ``container`` is ``png`` and ``quality`` is 0.
+    """
 
     container: str
     quality: int
@@ -63,9 +71,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its artefacts: ``rgb`` uint8 [H, W, 3]; artefacts as the engine's payload (images likewise).
+    """One image with its artefacts.
 
-    ``kind`` is the :class:`Example`'s ``pixels``: the image itself, or the artefact that stands for it.
+    ``rgb`` is uint8 [H, W, 3]. ``artefacts`` maps each name from :meth:`Method.needs` to the payload of its engine; an
+    image payload is uint8 [H, W, 3] too. ``kind`` is the ``pixels`` of the :class:`Example`: ``image`` if ``rgb`` is
+    the image itself, else the name of the artefact that replaces it.
     """
 
     rgb: RGB
@@ -76,9 +86,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Example:
-    """A kind of training example: pixels from the image or an artefact, of images with a label in ``of``.
+    """A kind of training example.
 
-    ``label`` None keeps the image's own label.
+    ``pixels`` is ``image`` or the name of an artefact that replaces the image. ``of`` lists the labels of the images
+    that are used (0 = real, 1 = fake). ``label`` is the training label; None keeps the label of the image.
     """
 
     pixels: str = IMAGE
@@ -88,15 +99,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a network learns.
+    """Optimiser, learning rate schedule and stopping rule of a network.
 
-    ``plateau`` None trains ``epochs`` epochs; else it is the early stop of the CNNDetection family: after ``patience``
-    epochs without a gain in validation accuracy the rate falls tenfold, until below ``min_lr``. ``cosine`` is the half
-    period in epochs of a rate that swings between ``lr`` and 0 (torch's CosineAnnealingLR stepped once an epoch);
-    with ``step_size`` the rate is multiplied by ``gamma`` every so many epochs (torch's StepLR).
-    ``clip_norm`` bounds the norm of the gradient of all weights. ``keep_best`` keeps the epoch with the best validation
-    accuracy, the earliest of equals; else the last is kept. ``rate_factors`` multiply the rate of weights whose names
-    begin with a prefix.
+    ``epochs`` is the number of epochs, or the maximum if ``plateau`` is set. ``plateau`` is the early stop of the
+    CNNDetection family. ``cosine`` is the half period, in epochs, of a learning rate that oscillates between ``lr``
+    and 0 (torch's CosineAnnealingLR, stepped once per epoch). With ``step_size``, the learning rate is multiplied by
+    ``gamma`` every ``step_size`` epochs (torch's StepLR). ``clip_norm`` is the maximum norm of the gradient over all
+    weights. ``keep_best`` keeps the epoch with the best validation accuracy, the earliest if several are equal;
+    otherwise the last epoch is kept. ``plateau`` also keeps the best epoch. ``rate_factors`` maps a prefix of weight
+    names to a factor on their learning rate.
     """
 
     epochs: int
@@ -116,7 +127,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Early stop on validation accuracy; ``gains`` are the least improvements before and after the first fall."""
+    """Early stop on validation accuracy.
+
+    After ``patience`` epochs without a gain in validation accuracy, the learning rate is multiplied by ``factor``.
+    Training stops when it is below ``min_lr``. ``gains`` are the smallest improvements that count as a gain, before and
+    after the first reduction of the learning rate.
+    """
 
     patience: int = 5
     gains: tuple[float, float] = (0.001, 0.002)
@@ -125,47 +141,52 @@ class Plateau:
 
 
 class Method(ABC):
-    """What networks and statistics share: a card, typed parameters and the artefacts they ask for.
+    """Base class of detectors and statistics: a card, typed parameters and the artefacts that are needed.
 
-    ``Params`` is a frozen dataclass whose defaults are the paper's; suites override them by name, and an unknown name
-    is refused. ``variants`` maps a variant's name to the parameters it changes.
+    ``Params`` is a frozen dataclass whose defaults are the paper's values. Suites override them by name; an unknown
+    name is an error. ``variants`` maps the name of a variant to the parameters that it changes.
     """
 
     card: ClassVar[Card]
     Params: ClassVar[type]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    #: Whether it tells generated from real; one that only tells generators apart is asked for by name.
+    #: Whether it separates generated from real images. A method that only attributes images to generators must be named
+    #: explicitly.
     detects: ClassVar[bool] = True
-    #: The generators that it can be asked about in attribution; empty where any will do.
+    #: The generators that can be the target of attribution; empty if any generator can.
     targets: tuple[str, ...] = ()
-    #: Other forms in which a person may have an artefact, and the artefact that :meth:`from_form` makes of each.
+    #: Other forms in which users may supply an artefact, mapped to the artefact that :meth:`from_form` makes from them.
     forms: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, params: Any) -> None:  # noqa: ANN401 - each method has its own Params
         self.params = params
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The artefacts wanted for every image of a stage, by name; none unless overridden."""
+        """The recipes of the artefacts needed for every image of a stage, by name; none by default."""
         return {}
 
     def from_form(self, value: Any, rgb: RGB) -> Any:  # noqa: ANN401 - images, texts or numbers
-        """The artefact that one of :attr:`forms` stands for; ``rgb`` is the image it belongs to."""
+        """Convert ``value``, which has one of :attr:`forms`, to the artefact; unchanged by default.
+
+        ``rgb`` is the image that it belongs to. Raises ValueError if the value does not fit the image.
+        """
         return value
 
     def roles(self) -> Sequence[str]:
-        """The weights roles that ``build`` loads; those of the card unless parameters leave some out."""
+        """The roles of the pretrained weights that ``build`` loads; by default all roles on the card."""
         return tuple(self.card.weights)
 
     def examples(self) -> Sequence[Example]:
-        """What is trained on; the images themselves with their labels unless overridden."""
+        """The kinds of training examples; by default the images themselves with their labels."""
         return (Example(),)
 
 
 class Detector(Method):
-    """A network: builds a module, turns a sample into tensors, learns by a loss, scores by a logit (1 = fake).
+    """A method with a network: it builds a module, converts samples to tensors, and has a loss and a logit (1 = fake).
 
-    One that ``calibrates`` is shown all training images once, as test views, before it learns. The views of a
-    ``ragged`` one may differ in their last two axes: a batch pads them with zeros at the bottom and the right.
+    If ``calibrates`` is True, :meth:`calibrate` receives all training images once, as test views, before training. If
+    ``ragged`` is True, the tensors of different views may differ in their last two axes; a batch is padded with zeros
+    at the bottom and the right.
     """
 
     calibrates: ClassVar[bool] = False
@@ -173,73 +194,74 @@ class Detector(Method):
 
     @abstractmethod
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """A fresh module; ``weights`` maps the card's roles to folders or files. Seeded by the harness."""
+        """Return a new module. ``weights`` maps roles of the card to folders or files. The harness sets the seed."""
 
     @abstractmethod
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """The sample as tensors without a batch axis, with the method's own preprocessing.
+        """Convert a sample to tensors without a batch axis, with the method's own preprocessing.
 
-        All randomness comes from ``rng``; a ``test`` view draws nothing.
+        All randomness must come from ``rng``; a ``test`` view must not use it.
         """
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The scalar training loss; ``batch['label']`` is int64 [B] with 1 = fake."""
+        """Return the scalar training loss; ``batch['label']`` is int64 [B] with 1 = fake."""
 
     @abstractmethod
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The log-odds log P(fake) − log P(real) for a batch, float [B]."""
+        """Return the log-odds log P(fake) − log P(real) of a batch, float [B]."""
 
     def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
-        """Set what the model knows of its training data beforehand, such as a mean; keep it in the model's buffers."""
+        """Compute statistics of the training data, such as a mean, and store them in buffers of the model."""
 
-    #: Entries of the module's state that a companion sets and no checkpoint holds.
+    #: Entries of the module's state dict that companion weights set, so a checkpoint may lack them.
     beside_checkpoint: ClassVar[tuple[str, ...]] = ()
 
     def companions(self) -> Sequence[str]:
-        """The weights roles that ``build`` needs even where a checkpoint is loaded after it, such as frozen encoders.
+        """The roles that ``build`` needs even if a checkpoint is loaded afterwards, such as frozen encoders.
 
-        ``build`` is then given these alone; every other weight comes from the checkpoint.
+        In that case ``build`` receives only these weights; all others come from the checkpoint.
         """
         return ()
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The tensors of an official checkpoint under this module's names and label convention; as they are by default.
+        """Convert an official checkpoint to this module's names and label convention; unchanged by default.
 
-        Tensors of a frozen encoder, which is no part of the module's own state, are left out.
+        Tensors of a frozen encoder are left out, because it is not part of the module's state dict.
         """
         return state
 
     def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
-        """Companions that an official checkpoint holds whole, by role, in their authors' layout; none by default.
+        """The companion weights that an official checkpoint contains, by role, in their authors' layout.
 
-        Such a copy is used where the user names no other: it is what the checkpoint was trained with.
+        None by default. Such a copy is used unless the user names other weights, because the checkpoint was trained
+        with it.
         """
         return {}
 
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
-        """Why an official checkpoint does not belong to this model though its tensors fit; '' where it does."""
+        """Why an official checkpoint does not match this model although its tensors fit; '' if it matches."""
         return ""
 
     def checkpoint_hint(self, own: Collection[str]) -> str:
-        """What a person must know who scores official checkpoints by this variant; '' where there is nothing.
+        """A warning for users who score official checkpoints with this variant; '' if there is none.
 
-        ``own`` are the roles whose weights that person named.
+        ``own`` lists the roles for which the user named weights.
         """
         return ""
 
     @abstractmethod
     def schedule(self) -> Schedule:
-        """Optimiser, epochs, batch and stopping rule."""
+        """Return the optimiser, number of epochs, batch size, learning rate and stopping rule."""
 
 
 class Statistic(Method):
-    """One number or word an image, with no network: a shortcut that no serious detector may lose to.
+    """A trivial baseline: one number or word per image, without a network. Every serious detector should beat it.
 
-    Words become the log-odds of fake among the training images with the same word; numbers a one-variable logistic
-    regression.
+    A word is scored by the log-odds of fake among the training images with the same word, a number by a logistic
+    regression with one variable.
     """
 
     @abstractmethod
     def value(self, sample: Sample) -> float | str:
-        """The statistic of one image."""
+        """Return the statistic of one image."""

@@ -1,1 +1,1 @@
-"""One detector a file; the file's name is the method's name. See docs/add-a-method.md."""
+"""One method per file; the file name is the method's name. See docs/add-a-method.md."""

@@ -1,4 +1,4 @@
-"""File size a pixel alone."""
+"""Trivial baseline: the file size per pixel."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bench.detector import Card, Sample, Statistic
 
 @dataclass(frozen=True)
 class Params:
-    """None."""
+    """No parameters."""
 
 
 class BytesPerPixel(Statistic):
-    """Compression leaves files of different density."""
+    """Real and fake images are often compressed to different numbers of bytes per pixel."""
 
     card = Card(
         title="bytes per pixel",
-        paper="none: a control",
+        paper="none (trivial baseline)",
         code="this project",
         licence="Apache-2.0",
         pretraining="none",
@@ -27,7 +27,7 @@ class BytesPerPixel(Statistic):
     Params = Params
 
     def value(self, sample: Sample) -> float:
-        """Bytes over pixels."""
+        """Return the file size in bytes, divided by the number of pixels."""
         return sample.facts.bytes / (sample.facts.width * sample.facts.height)
 
 

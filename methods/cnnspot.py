@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official`` (CNNDetection's) or ``drct`` (as DRCT's and SARE's tables retrain it).
+    """``recipe``: ``official`` (CNNDetection's), or ``drct`` (used to retrain it for DRCT's and SARE's tables).
 
-    ``load_size`` and ``crop_size`` of the input; how often training blurs and JPEG-codes: 0.5, or 0.1 for the second
-    published model. ``depths``, ``width`` and ``stride`` shape the ResNet; the defaults are ResNet-50. ``weight_decay``
-    and ``cosine`` belong to ``drct``.
+    ``load_size``: shorter side in training; ``crop_size``: side of the input. ``blur_prob`` and ``jpg_prob``:
+    probabilities of blur and JPEG compression in training, 0.5, or 0.1 for the second published model. ``depths``,
+    ``width`` and ``stride`` define the ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` apply to
+    ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -40,23 +41,23 @@ class Params:
 
 
 class CNNSpot(recipes.OneLogit):
-    """The image itself to one logit."""
+    """A ResNet-50 on the image itself, with one logit."""
 
     card = Card(
         title="CNNSpot",
         year=2020,
         paper="Wang et al.: CNN-generated images are surprisingly easy to spot... for now, CVPR 2020, arXiv 1912.11035",
         code="PeterWang512/CNNDetection@ea0b562",
-        licence="CC BY-NC-SA 4.0; written from the paper and the recipe",
+        licence="CC BY-NC-SA 4.0; reimplemented from the paper and its training recipe",
         pretraining="ImageNet-1k (ResNet-50)",
         label_convention="1 = fake",
-        geometry="torchvision: centre crop 224 of the image as it is, zero-padded where smaller",
+        geometry="torchvision: centre crop 224 without resizing, zero-padded if smaller",
         version=2,
         weights={"resnet50": "classifier"},
         deviations=(
-            "validation images are cropped as they are, as in testing; the official script first resizes them to 256",
-            "validation images are not blurred or JPEG-coded; the official script does both at random",
-            "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            "validation images are not resized before the crop, as in testing; the official script resizes them to 256",
+            "validation images are not blurred or JPEG-compressed; the official script does both at random",
+            "the best checkpoint is kept after a reduction of the learning rate; the official early stop overwrites it",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -67,14 +68,14 @@ class CNNSpot(recipes.OneLogit):
     }
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """A ResNet with one logit; the head drawn from N(0, 0.02)."""
+        """Return a ResNet with one logit, whose head weights are initialised from N(0, 0.02)."""
         from methods._shared.backbones import imagenet_resnet
 
         p = self.params
         return imagenet_resnet(p, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation."""
+        """``image``: float [3, crop_size, crop_size], ImageNet's mean and standard deviation."""
         from methods._shared.tensors import imagenet
 
         p = self.params
@@ -83,7 +84,7 @@ class CNNSpot(recipes.OneLogit):
         return {"image": imagenet(recipes.cnndetection_view(sample.rgb, stage, rng, p))}
 
     def schedule(self) -> Schedule:
-        """Adam with the early stop on validation accuracy, or DRCT's."""
+        """Adam with early stop on validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

@@ -1,4 +1,4 @@
-"""The file format alone: what a detector scores that looks at no pixel."""
+"""Trivial baseline: the file format, which scores without reading any pixel."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bench.detector import Card, Sample, Statistic
 
 @dataclass(frozen=True)
 class Params:
-    """None."""
+    """No parameters."""
 
 
 class Container(Statistic):
-    """A slice of JPEG reals and PNG fakes is told apart by this at once."""
+    """Separates real and fake images that are stored in different file formats, such as JPEG and PNG."""
 
     card = Card(
         title="container",
-        paper="none: a control",
+        paper="none (trivial baseline)",
         code="this project",
         licence="Apache-2.0",
         pretraining="none",
@@ -27,7 +27,7 @@ class Container(Statistic):
     Params = Params
 
     def value(self, sample: Sample) -> str:
-        """The container's name, such as ``jpeg``."""
+        """Return the name of the file format, such as ``jpeg``."""
         return sample.facts.container
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``depths``, ``dims``, ``patch`` and ``stride`` shape the ConvNeXt; the defaults are ConvNeXt-B.
+    """``depths``, ``dims``, ``patch`` and ``stride`` define the ConvNeXt; the defaults are ConvNeXt-B.
 
-    ``full_augmentation`` adds DRCT's colour, dropout, grey and warp; ``cosine`` is the rate's half period in epochs.
+    ``full_augmentation`` adds DRCT's rescaling, colour, dropout, greyscale and warping. ``cosine``: half period of the
+    learning rate, in epochs.
     """
 
     crop_size: int = 224
@@ -36,52 +37,53 @@ class Params:
 
 
 class ConvB(Detector):
-    """DRCT's recipe without reconstructions and without the contrastive loss."""
+    """A ConvNeXt-B trained with DRCT's recipe, but without reconstructions and without the contrastive loss."""
 
     card = Card(
         title="Conv-B",
         year=2022,
         paper="Liu et al.: A ConvNet for the 2020s, CVPR 2022; as a detector: Chen et al.: DRCT, ICML 2024",
         code="beibuwandeluori/DRCT@01aa7d0",
-        licence="none stated; written from the paper and the recipe",
+        licence="none stated; reimplemented from the paper and its training recipe",
         pretraining="ImageNet-22k (ConvNeXt-B)",
         label_convention="0 = real, other = fake; p = 1 − softmax[0]",
-        geometry="albumentations: zero-padded to 224, centre crop 224 of the image as it is (margins rounded down)",
+        geometry="albumentations: zero-padded to 224, centre crop 224 without resizing (margins rounded down)",
         version=2,
         weights={"convnext": "backbone"},
         deviations=(
-            "the flags of the published baseline are not scripted: README's flags without the reconstruction folders",
+            "the official repository has no script for this baseline: it is trained with the README's flags, without "
+            "the reconstruction folders",
         ),
     )
     Params = Params
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """A ConvNeXt with two logits; timm's keys."""
+        """Return a ConvNeXt with two logits and timm's keys."""
         from methods._shared.backbones import convnext
 
         return convnext(self.params, 2, weights.get("convnext"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation."""
+        """``image``: float [3, crop_size, crop_size] at native resolution, ImageNet's mean and standard deviation."""
         from methods._shared.tensors import imagenet
 
         p = self.params
         return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(model(batch["image"]), batch["label"])
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, fake minus real."""
         real, fake = model(batch["image"]).unbind(1)
         difference: Tensor = fake - real
         return difference
 
     def schedule(self) -> Schedule:
-        """DRCT's: AdamW under a swinging cosine; the best epoch on validation is kept."""
+        """DRCT's: AdamW with a cosine learning rate; the epoch with the best validation accuracy is kept."""
         return recipes.drct_schedule(self.params)
 
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official``, or ``drct`` (as DRCT's and SARE's tables retrain it).
+    """``recipe``: ``official``, or ``drct`` (used to retrain it for DRCT's and SARE's tables).
 
-    ``image_size``: CLIP's input, to which images are squashed; in DRCT's recipe the side of its native crop.
-    ``normalise``: ``clip`` (CLIP's mean and deviation, as the published test script has it) or ``half`` (0.5 and 0.5,
-    as its training script has it); one for both stages. ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``image_size``: side of CLIP's input, to which images are resized without keeping the aspect ratio; with ``drct``,
+    side of the crop at native resolution. ``normalise``: ``clip`` (CLIP's mean and standard deviation, as in the
+    published test script) or ``half`` (0.5 and 0.5, as in the published training script), used in training and testing.
+    ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -38,7 +39,7 @@ class Params:
 
 
 class DEFAKE(Detector):
-    """Frozen CLIP image and text embeddings, side by side, to two logits."""
+    """A three-layer network on the concatenated embeddings of an image and its caption by a frozen CLIP."""
 
     card = Card(
         title="DE-FAKE",
@@ -49,29 +50,30 @@ class DEFAKE(Detector):
         licence="MIT",
         pretraining="CLIP ViT-B/32 (OpenAI's 400 M image-text pairs); BLIP base",
         label_convention="0 = real, 1 = fake",
-        geometry="Pillow: squashed to 224 x 224, bicubic",
+        geometry="Pillow: resized to 224 x 224 without keeping the aspect ratio, bicubic",
         version=2,
         weights={"clip_vit_b32": "encoders"},
         deviations=(
-            "trains with CLIP's mean and deviation, as the test script has them; the training script has 0.5 and 0.5",
-            "captions by BLIP in training too; the published training script takes the prompts",
-            "BLIP at its own size and normalisation, greedy; the published script feeds it 224 px without "
-            "normalisation and searches with three beams",
-            "CLIP stays frozen, as in the published script; the released one is fine-tuned (`finetune_clip.pt`)",
-            "trains on the whole training split; the script takes 800 images",
-            "DRCT's script has no DE-FAKE: `drct` crops, augments and schedules the image half as that script does any "
-            "network; the caption is the whole image's",
+            "trains with CLIP's mean and standard deviation, as the published test script does; the published training "
+            "script uses 0.5 and 0.5",
+            "uses captions by BLIP in training too; the published training script uses the prompts",
+            "BLIP has its own input size and normalisation and decodes greedily; the published script feeds it 224 px "
+            "images without normalisation and uses beam search with three beams",
+            "CLIP stays frozen, as in the published script; the released CLIP is fine-tuned (`finetune_clip.pt`)",
+            "trains on the whole training split; the published script uses 800 images",
+            "DRCT's script does not include DE-FAKE: `drct` uses its crops, augmentation and schedule for the image; "
+            "the caption is that of the whole image",
         ),
     )
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The text embedding of every image's caption."""
+        """The text embedding of the caption of every image."""
         return {"text": clip_text.recipe(blip.recipe())}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The three-layer network beside a frozen image encoder."""
+        """Return the three-layer network with a frozen image encoder."""
         from methods._shared.clip import ImageEncoder
         from methods._shared.hybrid import Hybrid
 
@@ -82,14 +84,15 @@ class DEFAKE(Detector):
         return ("clip_vit_b32",)
 
     def checkpoint_hint(self, own: Collection[str]) -> str:
-        """The released classifier belongs to a fine-tuned CLIP."""
-        pair = "DE-FAKE's clip_linear.pt belongs to its authors' fine-tuned CLIP"
-        return "" if "clip_vit_b32" in own else f"{pair}: name it by --weights clip_vit_b32=finetune_clip.pt."
+        """The released classifier needs its authors' fine-tuned CLIP."""
+        reason = "DE-FAKE's clip_linear.pt was trained with its authors' fine-tuned CLIP."
+        return "" if "clip_vit_b32" in own else f"{reason} Name it with --weights clip_vit_b32=finetune_clip.pt."
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, image_size, image_size], squashed by bicubic interpolation; ``text``: its embedding.
+        """``image``: float [3, image_size, image_size]; ``text``: float [width], the embedding of the caption.
 
-        In DRCT's recipe a native crop with ImageNet's mean and deviation.
+        The image is resized by bicubic interpolation without keeping its aspect ratio. With recipe ``drct``, it is a
+        crop at native resolution with ImageNet's mean and standard deviation.
         """
         import torch
 
@@ -101,23 +104,23 @@ class DEFAKE(Detector):
         if p.recipe == "drct":
             return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.image_size)), "text": text}
         mean, std = (MEAN, STD) if p.normalise == "clip" else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-        whole = Image.fromarray(sample.rgb).resize((p.image_size, p.image_size), Image.Resampling.BICUBIC)
-        return {"image": normalised(np.asarray(whole), mean, std), "text": text}
+        resized = Image.fromarray(sample.rgb).resize((p.image_size, p.image_size), Image.Resampling.BICUBIC)
+        return {"image": normalised(np.asarray(resized), mean, std), "text": text}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(model(batch["image"], batch["text"]), batch["label"])
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, fake minus real."""
         real, fake = model(batch["image"], batch["text"]).unbind(1)
         difference: Tensor = fake - real
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam for a fixed number of epochs; the last is kept. Or DRCT's."""
+        """Adam for a fixed number of epochs, of which the last is kept; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

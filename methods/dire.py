@@ -1,4 +1,4 @@
-"""DIRE: a ResNet-50 on what a diffusion model's inversion and reconstruction leaves out (ICCV 2023)."""
+"""DIRE: a ResNet-50 on the error of a diffusion model's inversion and reconstruction (ICCV 2023)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``image_size`` and ``steps`` of the reconstruction; ``load_size`` and ``crop_size`` of the classifier's input.
+    """``image_size`` and ``steps`` belong to the reconstruction, ``load_size`` and ``crop_size`` to the classifier.
 
-    ``model``: ``sd`` (Stable Diffusion v1.4), ``adm`` (the official pixel model), which clips the predicted image if
-    ``clip_denoised``, or ``inpaint`` (DRCT's reconstruction at native size, sides cropped to ``max_size``).
-    ``recipe``: ``official``, or ``drct``: its schedule, and native crops of the map. ``depths``, ``width`` and
-    ``stride`` shape the ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``model``: ``sd`` (Stable Diffusion v1.4), ``adm`` (the official pixel-space model), or ``inpaint`` (DRCT's
+    reconstruction at native size, with sides cropped to ``max_size``). ``clip_denoised``: whether ``adm`` clips the
+    predicted image. ``recipe``: ``official``, or ``drct`` (DRCT's schedule, and crops of the map at native resolution).
+    ``depths``, ``width`` and ``stride`` define the ResNet; the defaults are ResNet-50. ``pretrained``: whether training
+    starts from ImageNet weights. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     model: Literal["sd", "adm", "inpaint"] = "sd"
@@ -48,29 +49,29 @@ class Params:
 
 
 class DIRE(recipes.OneLogit):
-    """Sees only |x − x'|, never the image itself."""
+    """A ResNet-50 on the reconstruction error |x − x'|, not on the image itself."""
 
     card = Card(
         title="DIRE",
         year=2023,
         paper="Wang et al.: DIRE for Diffusion-Generated Image Detection, ICCV 2023 (arXiv 2303.09295)",
         code="ZhendongWang6/DIRE@1f89fff",
-        licence="none stated; written from the paper and the recipe",
+        licence="none stated; reimplemented from the paper and its training recipe",
         pretraining="ImageNet-1k (ResNet-50); the diffusion model's own data",
         label_convention="1 = fake",
-        geometry="guided-diffusion: shorter side 256, centre crop; then torchvision: shorter side 256, centre crop "
-        "224 of the map",
+        geometry="image (guided-diffusion): shorter side 256, centre crop; then map (torchvision): shorter side 256, "
+        "centre crop 224",
         version=2,
         weights={"resnet50": "classifier"},
         deviations=(
-            "reconstructs with Stable Diffusion v1.4 and an empty prompt, as the SARE paper's tables do; "
-            "the official pixel model is the variant `adm`",
-            "with Stable Diffusion no clipping of the predicted x0 and no off-by-one at the last inversion step, "
-            "which belong to the official ADM code and to the variant `adm`",
-            "maps are taken of 8-bit reconstructions, rounded; the official code truncates a map of floats",
-            "reconstructions are kept as PNG whatever the input's container; "
+            "reconstructs with Stable Diffusion v1.4 and an empty prompt, as in the SARE paper's tables; "
+            "the official pixel-space model is the variant `adm`",
+            "the official ADM code clips the predicted x0 and has an off-by-one at the last inversion step; so does "
+            "the variant `adm`, but not the default with Stable Diffusion",
+            "maps are computed from reconstructions rounded to 8 bits; the official code truncates a map of floats",
+            "reconstructions are stored as PNG for every input format; "
             "the official code writes maps in the input's format, which leaks the class",
-            "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
+            "the best checkpoint is kept after a reduction of the learning rate; the official early stop overwrites it",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -81,23 +82,27 @@ class DIRE(recipes.OneLogit):
         "drct": {**recipes.DRCT, "model": "inpaint", "steps": 50},
     }
 
-    #: The official code keeps |x − x'| and not x'.
+    #: The official code stores |x − x'| instead of x'.
     forms: ClassVar[Mapping[str, str]] = {"map": "reconstruction"}
 
     def from_form(self, value: Any, rgb: RGB) -> Any:  # noqa: ANN401 - an image
-        """A reconstruction with the given absolute difference; one of the two exists at every pixel."""
-        image = self._shown(rgb).astype(np.int16)
+        """Return a reconstruction whose absolute difference from the image is ``value``, uint8 [H, W, 3].
+
+        A pixel is image − difference if that is not negative, else image + difference. Raises ValueError if the shapes
+        differ, or if some pixel has neither value in 0…255.
+        """
+        image = self._preprocessed(rgb).astype(np.int16)
         if value.shape != image.shape:
-            raise ValueError(f"the map is {value.shape}, the image as DIRE sees it {image.shape}")
+            raise ValueError(f"The map is of shape {value.shape}, but DIRE's input image is of shape {image.shape}")
         below, above = image - value, image + value.astype(np.int16)
         if ((below < 0) & (above > 255)).any():
             raise ValueError(
-                "no 8-bit reconstruction has these differences: the map is another image's, or not lossless"
+                "There is no 8-bit reconstruction with these differences: the map belongs to another image or is lossy"
             )
         return np.where(below >= 0, below, above).astype(np.uint8)
 
-    def _shown(self, rgb: RGB) -> RGB:
-        """The image as it is reconstructed."""
+    def _preprocessed(self, rgb: RGB) -> RGB:
+        """Resize and crop the image as the engine does before the reconstruction."""
         p = self.params
         if p.model != "inpaint":
             return center_crop_arr(rgb, p.image_size)
@@ -113,42 +118,43 @@ class DIRE(recipes.OneLogit):
         return {"reconstruction": ddim_inversion.recipe(p.steps, p.image_size)}
 
     def roles(self) -> Sequence[str]:
-        """The ImageNet classifier, unless training starts from scratch."""
+        """The ImageNet classifier, unless ``pretrained`` is False."""
         return ("resnet50",) if self.params.pretrained else ()
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """A ResNet with one logit; the head drawn from N(0, 0.02)."""
+        """Return a ResNet with one logit, whose head weights are initialised from N(0, 0.02)."""
         from methods._shared.backbones import imagenet_resnet
 
         return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], ImageNet-normalised |x − x'|; cropped and flipped in training.
+        """``image``: float [3, crop_size, crop_size], |x − x'| with ImageNet's mean and standard deviation.
 
-        In DRCT's recipe |x − x'| / 127.5 of a native crop, 0…2, with no other change.
+        Training crops and flips it at random. With recipe ``drct``, it is |x − x'| / 127.5, in 0…2, of a crop at native
+        resolution, with no other normalisation or augmentation.
         """
         import torch
 
         from methods._shared.tensors import imagenet
 
-        p, image = self.params, self._shown(sample.rgb).astype(np.int16)
+        p, image = self.params, self._preprocessed(sample.rgb).astype(np.int16)
         difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)
-        drawn = rng if stage == "train" else None
+        crop_rng = rng if stage == "train" else None
         if p.recipe == "drct":
-            part = crop(pad_to_square(difference, p.crop_size), p.crop_size, drawn, "albumentations")
-            return {"image": torch.from_numpy(part.astype(np.float32) / 127.5).permute(2, 0, 1)}
-        difference = crop(resize_short_side(difference, p.load_size), p.crop_size, drawn)
+            cropped = crop(pad_to_square(difference, p.crop_size), p.crop_size, crop_rng, "albumentations")
+            return {"image": torch.from_numpy(cropped.astype(np.float32) / 127.5).permute(2, 0, 1)}
+        difference = crop(resize_short_side(difference, p.load_size), p.crop_size, crop_rng)
         if stage == "train" and rng.random() < 0.5:
             difference = difference[:, ::-1]
         return {"image": imagenet(difference)}
 
     def checkpoint_hint(self, own: Collection[str]) -> str:
-        """The official files were trained on the pixel model's maps."""
-        official = "The files that DIRE's authors published were trained on ADM's maps: score those by dire[adm]."
-        return official if self.params.model == "sd" else ""
+        """The official checkpoints were trained on maps of the pixel-space model."""
+        hint = "The checkpoints that DIRE's authors published were trained on ADM's maps. Score them with dire[adm]."
+        return hint if self.params.model == "sd" else ""
 
     def schedule(self) -> Schedule:
-        """Adam with the CNNDetection early stop on validation accuracy, or DRCT's."""
+        """Adam with CNNDetection's early stop on validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

@@ -1,4 +1,4 @@
-"""DRCT: learns from diffusion reconstructions relabelled fake, with a contrastive loss (ICML 2024)."""
+"""DRCT: trains on diffusion reconstructions labelled as fake, with a contrastive loss (ICML 2024)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``backbone`` is ``clip`` (frozen ViT-L/14) or ``conv_b`` (ConvNeXt-B, all trainable).
+    """``backbone``: ``clip`` (frozen ViT-L/14) or ``conv_b`` (ConvNeXt-B, all weights trained).
 
-    ``steps`` and ``max_size`` of the reconstruction; ``alpha``: weight of the contrastive loss; ``cosine``: half period
-    of the rate in epochs. ``depths``, ``dims``, ``patch`` and ``stride`` shape the ConvNeXt. ``reconstructions`` False
-    leaves them out of training: the control for DRCT. ``full_augmentation`` adds DRCT's colour, dropout, grey and warp.
+    ``steps`` and ``max_size`` belong to the reconstruction. ``alpha``: weight of the contrastive loss. ``cosine``: half
+    period of the learning rate, in epochs. ``depths``, ``dims``, ``patch`` and ``stride`` define the ConvNeXt.
+    ``reconstructions`` False trains without reconstructions, as a control. ``full_augmentation`` adds DRCT's rescaling,
+    colour, dropout, greyscale and warping.
     """
 
     backbone: str = "clip"
@@ -46,7 +47,7 @@ class Params:
 
 
 class DRCT(Detector):
-    """Real images against fakes, reconstructed reals and reconstructed fakes; scores the image alone."""
+    """Trained on real images against fakes and the reconstructions of both; scores the image alone."""
 
     card = Card(
         title="DRCT",
@@ -54,17 +55,17 @@ class DRCT(Detector):
         paper="Chen et al.: DRCT: Diffusion Reconstruction Contrastive Training towards Universal Detection of "
         "Diffusion Generated Images, ICML 2024",
         code="beibuwandeluori/DRCT@01aa7d0",
-        licence="none stated; written from the paper and the recipe",
+        licence="none stated; reimplemented from the paper and its training recipe",
         pretraining="CLIP ViT-L/14, or ConvNeXt-B on ImageNet-22k; Stable Diffusion v1 inpainting for reconstructions",
         label_convention="0 = real, other = fake; p = 1 − softmax[0]",
-        geometry="albumentations: zero-padded to 224, centre crop 224 of the image as it is (margins rounded down)",
+        geometry="albumentations: zero-padded to 224, centre crop 224 without resizing (margins rounded down)",
         version=2,
-        weights={"clip_vit_l14": "encoder", "convnext": "backbone of conv_b"},
+        weights={"clip_vit_l14": "encoder", "convnext": "backbone of the variant conv_b"},
         deviations=(
-            "`w512`: some published files have 512 numbers in the embedding, not the paper's 1024",
-            "noise of a reconstruction is drawn per image; the official code has one seed for all",
+            "`w512`: some published checkpoints have an embedding of 512 numbers, not the paper's 1024",
+            "the noise of a reconstruction is drawn per image; the official code uses one seed for all images",
             "the best epoch is chosen on real and fake images of the validation split, without reconstructions",
-            "the rate of the epochs with rate 0 (5 and 15) is kept as published: they learn nothing",
+            "the learning rate is 0 in epochs 5 and 15, as published: nothing is learned in these epochs",
         ),
     )
     Params = Params
@@ -75,7 +76,7 @@ class DRCT(Detector):
     }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """Reconstructions for training alone."""
+        """The reconstruction of every training image; none in testing."""
         if stage == "test" or not self.params.reconstructions:
             return {}
         return {"reconstruction": sd_inpaint.recipe(steps=self.params.steps, max_size=self.params.max_size)}
@@ -92,7 +93,7 @@ class DRCT(Detector):
         return kinds
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """Backbone, embedding, two logits."""
+        """Return the backbone with an embedding and two logits."""
         from methods._shared.backbones import drct_clip, drct_convnext
 
         p = self.params
@@ -101,36 +102,36 @@ class DRCT(Detector):
         return drct_convnext(weights.get("convnext"), p)
 
     def companions(self) -> Sequence[str]:
-        """CLIP where it is the backbone; a ConvNeXt is part of the checkpoint."""
+        """CLIP if it is the backbone; a ConvNeXt is part of the checkpoint."""
         return ("clip_vit_l14",) if self.params.backbone == "clip" else ()
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The published file without its copy of CLIP (``model.model.``)."""
+        """The published checkpoint without its copy of CLIP (``model.model.``)."""
         from methods._shared.clip import without_copy
 
         return without_copy(state, "model.model.") if self.params.backbone == "clip" else state
 
     def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
-        """CLIP's image half in a published file."""
+        """The image half of CLIP in a published checkpoint."""
         from methods._shared.clip import copy_of_clip
 
         return {"clip_vit_l14": copy_of_clip(state, "model.model.")} if self.params.backbone == "clip" else {}
 
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
-        """Whether the file's CLIP is not the frozen one."""
+        """How the CLIP in the checkpoint differs from the frozen one; '' if it does not."""
         from methods._shared.clip import OnFrozen, other_clip
 
         return other_clip(model, state, "model.model.") if isinstance(model, OnFrozen) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size] native resolution, ImageNet's mean and deviation even for CLIP."""
+        """``image``: float [3, crop_size, crop_size] at native resolution, ImageNet's mean and std even for CLIP."""
         from methods._shared.tensors import imagenet
 
         p = self.params
         return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """(1 − α) cross-entropy + α contrastive loss."""
+        """Return (1 − α) cross-entropy + α contrastive loss."""
         from torch.nn.functional import cross_entropy
 
         from methods._shared.drct import contrastive
@@ -141,13 +142,13 @@ class DRCT(Detector):
         return total
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, fake minus real."""
         real, fake = model(batch["image"])[0].unbind(1)
         difference: Tensor = fake - real
         return difference
 
     def schedule(self) -> Schedule:
-        """AdamW under a swinging cosine; the best epoch on validation is kept."""
+        """AdamW with a cosine learning rate; the epoch with the best validation accuracy is kept."""
         return recipes.drct_schedule(self.params)
 
 

@@ -1,4 +1,4 @@
-"""DRCT+SARE: what a caption-guided reconstruction changes, as keys for the image's query (arXiv 2508.09487)."""
+"""DRCT+SARE: cross-attention from an image to the error of its caption-guided reconstruction (arXiv 2508.09487)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """Every choice that the paper leaves open has its default and its switch.
+    """Every choice that the paper leaves open is a parameter with a default.
 
-    ``sd_steps``, ``strength``, ``guidance_scale``, ``long_side`` and ``multiple`` make the reconstruction, ``captions``
-    False leaves its prompt empty, ``captioner`` writes it: BLIP, or LLaVA-NeXT as in the paper's Table 5. ``query``:
-    the embedding (``global``) or all ``tokens``; ``residual``: ``add_norm`` or ``none``; ``reconstructions``: whether
-    DRCT's reconstructions are trained on as fakes; ``alpha``: weight of DRCT's contrastive loss on the fused feature.
-    ``width``, ``depths`` and ``stride`` shape the ResNet, ``heads`` the attention.
+    ``sd_steps``, ``strength``, ``guidance_scale``, ``long_side`` and ``multiple`` belong to the reconstruction. Its
+    prompt is empty if ``captions`` is False, else written by ``captioner``: BLIP, or LLaVA-NeXT as in the paper's
+    Table 5. ``query``: CLIP's embedding (``global``) or all its ``tokens``. ``residual``: ``add_norm`` or ``none``.
+    ``reconstructions``: whether DRCT's reconstructions, of ``drct_steps`` and ``max_size``, are trained on as fakes.
+    ``alpha``: weight of DRCT's contrastive loss on the fused features. ``full_augmentation`` adds DRCT's rescaling,
+    colour, dropout, greyscale and warping. ``width``, ``depths`` and ``stride`` define the ResNet, ``heads`` the
+    attention.
     """
 
     sd_steps: int = 50
@@ -56,27 +58,28 @@ class Params:
 
 
 class DRCTSARE(Detector):
-    """Frozen CLIP asks, a ResNet's grid over |x − x̂| answers."""
+    """Cross-attention from a frozen CLIP's embedding of the image to a ResNet's feature grid on |x − x̂|."""
 
     card = Card(
         title="DRCT+SARE",
         year=2025,
         paper="Kang et al.: SARE: Semantic-Aware Reconstruction Error for Generalizable Diffusion-Generated Image "
         "Detection, arXiv 2508.09487",
-        code="none public; written from the paper",
+        code="none public; implemented from the paper",
         licence="none",
         pretraining="CLIP ViT-L/14; ResNet-50 on ImageNet-1k; BLIP; Stable Diffusion v1.4 and v1 inpainting",
         label_convention="1 = fake",
-        geometry="the image: as DRCT; the difference: OpenCV's bilinear resize to a longer side of 512 before the "
-        "reconstruction, then squashed to 224 by torch",
+        geometry="image: as in DRCT; difference: OpenCV's bilinear resize to a longer side of 512 before the "
+        "reconstruction, then resized to 224 x 224 by torch without keeping the aspect ratio",
         version=2,
         weights={"clip_vit_l14": "encoder", "resnet50": "encoder of the difference"},
         deviations=(
-            "the paper gives neither attention shape, residual nor normalisation: eight heads, add and layer norm",
-            "trained also on DRCT's reconstructions as fakes, each with its own difference, since it builds on DRCT",
-            "JPEG augmentation in half of all views, as in DRCT; the paper's list is open",
-            "the paper names no filter for the longer side of 512: OpenCV's bilinear, as in DRCT's code",
-            "the difference is resized whole to the input's side and turned with the image, not cropped with it",
+            "the paper does not give the attention's shape, residual or normalisation: eight heads, a residual sum and "
+            "layer norm are used",
+            "DRCT's reconstructions are trained on as fakes too, each with its own difference: SARE builds on DRCT",
+            "half of all training views are JPEG-compressed, as in DRCT; the paper's list is open-ended",
+            "the paper names no filter for the resize to a longer side of 512: OpenCV's bilinear, as in DRCT's code",
+            "the whole difference is resized to the input's side, flipped and rotated with the image, but not cropped",
         ),
     )
     Params = Params
@@ -99,7 +102,7 @@ class DRCTSARE(Detector):
         )
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The reconstruction of every image; in training also DRCT's reconstruction and *its* reconstruction."""
+        """The reconstruction of every image; in training also DRCT's reconstruction and the reconstruction of that."""
         needs = {IMAGE: self._sare(IMAGE)}
         if stage == "train" and self.params.reconstructions:
             drct = sd_inpaint.recipe(steps=self.params.drct_steps, max_size=self.params.max_size)
@@ -111,7 +114,7 @@ class DRCTSARE(Detector):
         return (Example(), Example("drct", label=1)) if self.params.reconstructions else (Example(),)
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The fused network."""
+        """Return SARE's network with a frozen CLIP."""
         from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
         from methods._shared.clip import ImageEncoder
         from methods._shared.sare import SARE
@@ -127,23 +130,27 @@ class DRCTSARE(Detector):
         return ("clip_vit_l14",)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: as DRCT's; ``sare``: |x − x̂| on the scale 0…2, the whole map resized to the same side."""
+        """``image`` and ``sare``: float [3, crop_size, crop_size].
+
+        ``image`` is prepared as in DRCT. ``sare`` is |x − x̂| in 0…2; the whole map is resized.
+        """
         from methods._shared import drct
         from methods._shared.sare import difference
         from methods._shared.tensors import imagenet
 
         p = self.params
-        made = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
+        reconstruction = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
         before = fit_long_side(sample.rgb, p.long_side, p.multiple)
         if stage == "test":
             image, turn = drct.test_view(sample.rgb, p.crop_size), drct.Turn(False, 0)
         else:
             turn = drct.Turn.draw(rng)
             image = drct.train_view(sample.rgb, p.crop_size, turn, p.full_augmentation, rng)
-        return {"image": imagenet(image), "sare": difference(turn.apply(before), turn.apply(made), p.crop_size)}
+        sare = difference(turn.apply(before), turn.apply(reconstruction), p.crop_size)
+        return {"image": imagenet(image), "sare": sare}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross-entropy, and DRCT's contrastive loss with weight ``alpha``."""
+        """Return (1 − α) binary cross-entropy + α times DRCT's contrastive loss."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         from methods._shared.drct import contrastive
@@ -154,12 +161,12 @@ class DRCTSARE(Detector):
         return (1 - alpha) * loss + alpha * contrastive(features, batch["label"]) if alpha else loss
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The head's logit; positive means fake."""
+        """Return the head's logit; positive means fake."""
         logits: Tensor = model(batch["image"], batch["sare"])[0]
         return logits
 
     def schedule(self) -> Schedule:
-        """DRCT's: AdamW under a swinging cosine, the best epoch on validation."""
+        """DRCT's: AdamW with a cosine learning rate; the epoch with the best validation accuracy is kept."""
         return recipes.drct_schedule(self.params)
 
 

@@ -1,4 +1,4 @@
-"""FreDect: a classifier of log-DCT spectra (ICML 2020), in the form in which later benchmarks run it."""
+"""FreDect: a classifier of log-DCT spectra (ICML 2020), in the form that later benchmarks use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``head``: ``resnet`` (a ResNet-50 from scratch, later benchmarks' port), or the paper's ``cnn`` or ``linear``.
+    """``head``: ``resnet`` (a ResNet-50 from scratch, as in a later port), or the paper's ``cnn`` or ``linear``.
 
-    ``recipe``: ``official`` (shorter side to ``load_size``, centre crop, no augmentation) or ``drct``. ``weight_decay``
-    is the L2 penalty of ``linear``; ``depths``, ``width``, ``stride`` shape the ResNet; ``cosine`` belongs to ``drct``.
+    ``recipe``: ``official`` (shorter side resized to ``load_size``, centre crop, no augmentation) or ``drct``.
+    ``weight_decay``: the L2 penalty of ``linear``, or DRCT's weight decay. ``depths``, ``width`` and ``stride`` define
+    the ResNet. ``cosine`` applies to ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -39,7 +40,7 @@ class Params:
 
 
 class FreDect(recipes.OneLogit):
-    """Sees the spectrum of a crop, each coefficient standardised over the training images."""
+    """A classifier of the log-DCT of a crop; each coefficient is standardised over the training images."""
 
     card = Card(
         title="FreDect",
@@ -47,17 +48,18 @@ class FreDect(recipes.OneLogit):
         paper="Frank et al.: Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, "
         "arXiv 2003.08685",
         code="RUB-SysSec/GANDCTAnalysis@988c4c3; PyTorch port: Ekko-zn/AIGCDetectBenchmark@5cd41a6",
-        licence="MIT (official code); the port states none; written from the paper and the recipe",
+        licence="MIT (official code); none stated (port); reimplemented from the paper and its training recipe",
         pretraining="none",
         label_convention="1 = fake; the official FFHQ model: 0 = fake",
-        geometry="the port's, torchvision: shorter side 256, centre crop 224",
+        geometry="as in the port, torchvision: shorter side 256, centre crop 224",
         version=2,
         deviations=(
-            "a ResNet-50 from scratch on 224 px, as the port whose numbers later papers quote; the paper's own heads "
-            "are the variants `cnn` and `linear`",
-            "the official networks are TensorFlow's, whose saved models no checkpoint option reads",
-            "`cnn` and `linear` see 224 px and stop as the port does; the official see 128 px and stop by the loss",
-            "mean and deviation are those of the fit's own training images; the port ships arrays of ProGAN's",
+            "a ResNet-50 from scratch on 224 px, as in the port whose numbers later papers quote; the paper's own "
+            "heads are the variants `cnn` and `linear`",
+            "the official networks are saved TensorFlow models, which `--checkpoint` cannot read",
+            "`cnn` and `linear` use 224 px and the port's stopping rule; the official code uses 128 px and stops by "
+            "the loss",
+            "mean and standard deviation are computed on the fit's own training images; the port ships those of ProGAN",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -75,11 +77,11 @@ class FreDect(recipes.OneLogit):
         return ("dct_statistics",)
 
     def roles(self) -> Sequence[str]:
-        """Nothing pretrained."""
+        """No pretrained weights."""
         return ()
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The head behind the standardisation."""
+        """Return the head with standardised input."""
         from methods._shared.backbones import imagenet_resnet
         from methods._shared.spectrum import Standardised, linear, shallow_cnn
 
@@ -89,12 +91,12 @@ class FreDect(recipes.OneLogit):
         return Standardised(head, p.crop_size, weights.get("dct_statistics"))
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """A port's network below ``network.``; its statistics, where the file has them, as they are."""
-        own = ("network.", "mean", "std")
-        return {name if name.startswith(own) else f"network.{name}": t for name, t in state.items()}
+        """Prefix the names of a port's network with ``network.``; its statistics, if present, keep their names."""
+        unchanged = ("network.", "mean", "std")
+        return {name if name.startswith(unchanged) else f"network.{name}": t for name, t in state.items()}
 
     def calibrate(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
-        """Mean and deviation of every coefficient over the training images."""
+        """Compute the mean and standard deviation of every coefficient over the training images."""
         from methods._shared.spectrum import Standardised
 
         if isinstance(model, Standardised):
@@ -111,7 +113,7 @@ class FreDect(recipes.OneLogit):
         return {"image": log_dct(crop(resized, p.crop_size, None))}
 
     def schedule(self) -> Schedule:
-        """Adam with the early stop on validation accuracy, or DRCT's."""
+        """Adam with early stop on validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

@@ -1,4 +1,4 @@
-"""Fusing: global and local features, the local ones from windows that the network chooses (ICIP 2022)."""
+"""Fusing: global features, and local features of windows that the network selects (ICIP 2022)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official`` or ``drct``; ``crop_size``: side of the network's input and of its larger windows.
+    """``recipe``: ``official`` or ``drct``. ``crop_size``: side of the network's input and of its larger windows.
 
-    How often training blurs and JPEG-codes; ``depths``, ``width`` and ``stride`` shape the ResNet, whose last grid must
-    be 7 × 7; ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``blur_prob`` and ``jpg_prob``: probabilities of blur and JPEG compression in training. ``depths``, ``width`` and
+    ``stride`` define the ResNet, whose last feature grid must be 7 × 7. ``weight_decay`` and ``cosine`` apply to
+    ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -39,7 +40,7 @@ class Params:
 
 
 class Fusing(recipes.OneLogit):
-    """Looks at the resized image and at six windows of the image in full resolution."""
+    """Combines features of the resized image with features of six windows at full resolution."""
 
     card = Card(
         title="Fusing",
@@ -47,16 +48,16 @@ class Fusing(recipes.OneLogit):
         paper="Ju et al.: Fusing Global and Local Features for Generalized AI-Synthesized Image Detection, ICIP 2022, "
         "arXiv 2203.13964",
         code="littlejuyan/FusingGlobalandLocal@0cb3d26",
-        licence="CC BY-NC-SA 4.0; written from the paper and the layer list",
+        licence="CC BY-NC-SA 4.0; reimplemented from the paper and the list of layers",
         pretraining="ImageNet-1k (ResNet-50)",
         label_convention="1 = fake",
-        geometry="torchvision: shorter side 224, centre crop 224; local windows from the image as it is",
+        geometry="torchvision: shorter side 224, centre crop 224; local windows from the image without resizing",
         version=2,
         weights={"resnet50": "backbone"},
         deviations=(
-            "the best epoch on unaugmented validation images is kept; the official validation is augmented",
-            "stops when the rate is at its minimum; the official loop never stops by itself",
-            "images of different sizes train together; the official loader needs one size",
+            "the best epoch on unaugmented validation images is kept; the official validation images are augmented",
+            "stops when the learning rate falls below its minimum; the official loop never stops by itself",
+            "one batch may contain images of different sizes; the official loader needs one size",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -65,7 +66,7 @@ class Fusing(recipes.OneLogit):
     ragged = True
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The network on an ImageNet trunk."""
+        """Return the network with an ImageNet trunk."""
         from bench.nets.fusing import Fusing as Network
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
 
@@ -76,7 +77,10 @@ class Fusing(recipes.OneLogit):
         return network
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``full``: float [3, H, W], ImageNet's mean and deviation; ``image``: its centre, resized; ``size``: H, W."""
+        """``full``: float [3, H, W]; ``image``: its resized centre, float [3, crop_size, crop_size]; ``size``: (H, W).
+
+        Both images have ImageNet's mean and standard deviation; ``size`` is int64 [2].
+        """
         import torch
 
         from methods._shared.augment import blur_or_jpeg
@@ -92,12 +96,12 @@ class Fusing(recipes.OneLogit):
         return {"image": imagenet(centre), "full": imagenet(rgb), "size": torch.tensor(rgb.shape[:2])}
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The network's logit; positive means fake."""
+        """Return the network's logit; positive means fake."""
         logits: Tensor = model(batch["image"], batch["full"], batch["size"])[:, 0]
         return logits
 
     def schedule(self) -> Schedule:
-        """Adam, halved after ten epochs without a gain in validation accuracy; or DRCT's."""
+        """Adam, its learning rate halved after ten epochs without a gain in validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

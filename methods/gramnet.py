@@ -1,4 +1,4 @@
-"""GramNet: global texture by Gram matrices at six depths of a ResNet-18 (CVPR 2020)."""
+"""GramNet: global texture from Gram matrices at six depths of a ResNet-18 (CVPR 2020)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official``, or ``drct`` (as DRCT's and SARE's tables retrain it, on crops of ``crop_size``).
+    """``recipe``: ``official``, or ``drct`` (used to retrain it for DRCT's and SARE's tables).
 
-    ``port``: what AIGCDetectBenchmark's network sees, on crops of ``crop_size`` too.
-    ``image_size``: side of the network's input; ``resize_from``: range of the random side that training passes.
-    ``width``, ``depths`` and ``strides`` shape the trunk; the defaults are ResNet-18. ``cosine`` belongs to ``drct``.
+    ``port``: whether inputs are prepared as in AIGCDetectBenchmark. ``image_size``: side of the network's input;
+    ``crop_size``: the same with ``drct`` or ``port``. ``resize_from``: range of the random side to which training first
+    resizes. ``width``, ``depths`` and ``strides`` define the trunk; the defaults are ResNet-18. ``pretrained``: whether
+    the trunk starts from ImageNet weights. ``cosine`` applies to ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -42,34 +43,34 @@ class Params:
 
 
 class GramNet(Detector):
-    """Learns from BGR pixels 0…255 without mean or deviation, squashed to a square, as the official code does."""
+    """A classifier of BGR pixels in 0…255, resized to a square and not normalised, as in the official code."""
 
     card = Card(
         title="GramNet",
         year=2020,
         paper="Liu et al.: Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         code="liuzhengzhe/Global_Texture_Enhancement_for_Fake_Face_Detection_in_the-Wild@a416145",
-        licence="none stated; written from the paper and the layer list",
+        licence="none stated; reimplemented from the paper and the list of layers",
         pretraining="ImageNet-1k (ResNet-18 trunk)",
         label_convention="official code: 0 = fake, 1 = real; here 1 = fake",
-        geometry="OpenCV: squashed to 512 x 512, bilinear, in 8 bits",
+        geometry="OpenCV: resized to 512 x 512 without keeping the aspect ratio, bilinear, in 8 bits",
         version=2,
         weights={"resnet18": "trunk"},
         deviations=(
             "keeps the last epoch; the official script keeps the step that scores best on images of the test domains",
-            "`aigc` is for scoring files of AIGCDetectBenchmark's port (one logit); trained, it keeps this adapter's "
-            "schedule and loss, without the port's blur, JPEG and flip",
+            "`aigc` is for scoring checkpoints of AIGCDetectBenchmark's port (one logit); if trained, it uses this "
+            "adapter's schedule and loss, without the port's blur, JPEG and flip",
         ),
     )
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT, "aigc": {"port": True}}
 
     def roles(self) -> Sequence[str]:
-        """The ImageNet trunk, unless training starts from scratch."""
+        """The ImageNet trunk, unless ``pretrained`` is False."""
         return ("resnet18",) if self.params.pretrained else ()
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The network with two logits (real, fake)."""
+        """Return the network with two logits (real, fake)."""
         from bench.nets.gram import GramNet as Network
         from bench.nets.resnet import Shape, load_imagenet
 
@@ -80,9 +81,9 @@ class GramNet(Detector):
         return network
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The official head says (fake, real): its rows change places. DRCT's says (real, fake) as ours.
+        """Swap the rows of the official head, (fake, real). DRCT's head is (real, fake) already.
 
-        The single logit of AIGCDetectBenchmark's port becomes (0, logit); elsewhere it is misshapen.
+        The single logit of AIGCDetectBenchmark's port becomes (0, logit); without ``port`` its shape does not fit.
         """
         import torch
 
@@ -95,10 +96,10 @@ class GramNet(Detector):
         return {**state, **{name: t.flip(0) for name, t in head.items()}}
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, image_size, image_size], BGR 0…255; in training by way of a random smaller side.
+        """``image``: float [3, image_size, image_size], BGR in 0…255; training first resizes to a random smaller side.
 
-        In DRCT's recipe a native crop in RGB with ImageNet's mean and deviation; in the port the same of the image with
-        its shorter side at 8/7 of the crop.
+        With recipe ``drct``, it is a crop at native resolution, RGB with ImageNet's mean and standard deviation. With
+        ``port``, it is the same after resizing the shorter side to 8/7 of ``crop_size``.
         """
         import cv2
         import torch
@@ -121,19 +122,19 @@ class GramNet(Detector):
         return {"image": torch.from_numpy(image).permute(2, 0, 1).float()}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Negative log-likelihood of the log-softmax."""
+        """Return the cross-entropy, the official negative log-likelihood of the log-softmax."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(model(batch["image"]), batch["label"])
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, fake minus real."""
         real, fake = model(batch["image"]).unbind(1)
         difference: Tensor = fake - real
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam at a fixed rate for a fixed number of epochs, or DRCT's."""
+        """Adam with a fixed learning rate for a fixed number of epochs; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

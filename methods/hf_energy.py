@@ -1,4 +1,4 @@
-"""High-frequency energy alone: the simplest pixel statistic."""
+"""Trivial baseline: the high-frequency energy, the simplest statistic of the pixels."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from bench.detector import Card, Sample, Statistic
 
 @dataclass(frozen=True)
 class Params:
-    """None."""
+    """No parameters."""
 
 
 class HighFrequencyEnergy(Statistic):
-    """A decoder that blurs or rings shows in this one number."""
+    """Blur or ringing from a generator's decoder changes the high-frequency energy of an image."""
 
     card = Card(
         title="HF energy",
-        paper="none: a control",
+        paper="none (trivial baseline)",
         code="this project",
         licence="Apache-2.0",
         pretraining="none",
@@ -29,7 +29,7 @@ class HighFrequencyEnergy(Statistic):
     Params = Params
 
     def value(self, sample: Sample) -> float:
-        """Logarithm of the mean squared Laplacian of the luma, 0…255."""
+        """Return the logarithm of the mean squared Laplacian of the luma in 0…255."""
         luma = sample.rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
         if min(luma.shape) < 3:
             luma = np.pad(luma, 1, "edge")

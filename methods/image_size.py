@@ -1,4 +1,4 @@
-"""Width and height alone."""
+"""Trivial baseline: the width and height."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bench.detector import Card, Sample, Statistic
 
 @dataclass(frozen=True)
 class Params:
-    """None."""
+    """No parameters."""
 
 
 class ImageSize(Statistic):
-    """Generators draw in a few fixed sizes; photographs come in many."""
+    """Generators produce images in a few fixed sizes; photographs have many sizes."""
 
     card = Card(
         title="image size",
-        paper="none: a control",
+        paper="none (trivial baseline)",
         code="this project",
         licence="Apache-2.0",
         pretraining="none",
@@ -27,7 +27,7 @@ class ImageSize(Statistic):
     Params = Params
 
     def value(self, sample: Sample) -> str:
-        """Width and height as a word."""
+        """Return the width and height as a word, such as ``512x512``."""
         return f"{sample.facts.width}x{sample.facts.height}"
 
 

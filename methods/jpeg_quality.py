@@ -1,4 +1,4 @@
-"""The JPEG quality alone."""
+"""Trivial baseline: the JPEG quality."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bench.detector import Card, Sample, Statistic
 
 @dataclass(frozen=True)
 class Params:
-    """None."""
+    """No parameters."""
 
 
 class JpegQuality(Statistic):
-    """Tells reals and fakes apart where they were compressed differently."""
+    """Separates real and fake images that were compressed with different JPEG qualities."""
 
     card = Card(
         title="JPEG quality",
-        paper="none: a control",
+        paper="none (trivial baseline)",
         code="this project",
         licence="Apache-2.0",
         pretraining="none",
@@ -27,7 +27,7 @@ class JpegQuality(Statistic):
     Params = Params
 
     def value(self, sample: Sample) -> str:
-        """The estimated quality as a word; 0 for files that are no JPEG."""
+        """Return the estimated JPEG quality as a word; 0 if the file is not a JPEG."""
         return str(sample.facts.quality)
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``size``, ``timestep`` and ``ensemble`` of the error map, and what its model is prompted with.
+    """``size``, ``timestep`` and ``ensemble``: image side, diffusion step and number of noise draws of the error map.
 
-    ``prompt`` is ``empty``, ``caption`` (BLIP's) or ``oracle``: ``template`` with the image's true class.
-    ``spatial`` and ``channel`` switch the halves of the refinement (EGRE).
+    ``prompt`` of the diffusion model: ``empty``, ``caption`` (BLIP's), or ``oracle`` (``template`` with the true class
+    of the image). ``spatial`` and ``channel`` enable the two halves of the refinement (EGRE).
     """
 
     size: int = 256
@@ -39,7 +39,7 @@ class Params:
 
 
 class LaRE2(Detector):
-    """The image in native resolution beside the error map of the whole image."""
+    """A classifier of a crop at native resolution, refined by the error map of the whole image."""
 
     card = Card(
         title="LaRE²",
@@ -50,16 +50,17 @@ class LaRE2(Detector):
         licence="Apache-2.0",
         pretraining="CLIP RN50 (OpenAI's 400 M image-text pairs); Stable Diffusion v1.5",
         label_convention="1 = fake",
-        geometry="the image: albumentations, mirrored up to 224, centre crop 224 (margins rounded down); the error "
-        "map: Pillow, squashed to 256 x 256, bicubic",
+        geometry="image (albumentations): reflection-padded to 224, centre crop 224 without resizing (margins rounded "
+        "down); error map (Pillow): resized to 256 x 256 without keeping the aspect ratio, bicubic",
         version=2,
-        weights={"clip_rn50": "trunk, fine-tuned whole"},
+        weights={"clip_rn50": "trunk, all weights fine-tuned"},
         deviations=(
-            "the empty prompt; the official script prompts with the true ImageNet class, which `oracle` does too",
-            "rate and best epoch by accuracy on the source's validation split; the official script halves the rate by "
-            "the mean AUC of its eight test sets and keeps the best on one of them",
-            "30 epochs; the official loop is stopped by hand",
-            "accuracy at 0.5 and at the source's threshold; the official script also prints one fitted on the test set",
+            "the prompt is empty; the official script uses the true ImageNet class, as the variant `oracle` does",
+            "accuracy on the source's validation split decides the learning rate and the best epoch; the official "
+            "script halves the rate by the mean AUC on its eight test sets and keeps the best epoch on one of them",
+            "trains for 30 epochs; the official loop is stopped by hand",
+            "accuracy is reported at 0.5 and at the source's threshold; the official script also prints it at a "
+            "threshold fitted on the test set",
         ),
     )
     Params = Params
@@ -78,7 +79,7 @@ class LaRE2(Detector):
         return {"error": latent_error.recipe(caption=text, **settings)}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The classifier on CLIP's trunk."""
+        """Return the classifier with CLIP's trunk."""
         from bench.nets.clip_resnet import Shape, load_clip_resnet
         from bench.nets.lare import LaRE
 
@@ -91,15 +92,16 @@ class LaRE2(Detector):
         return model
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """A trained file without CLIP's text half."""
+        """A trained checkpoint without the text half of CLIP."""
         from methods._shared.clip import without_copy
 
         return without_copy(state, "clip_model.", visual=False)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], ImageNet's mean and deviation, mirrored outwards where smaller.
+        """``image``: float [3, crop_size, crop_size], ImageNet's mean and std, reflection-padded if smaller.
 
-        ``error``: the map of the whole image, neither cropped nor moved, as the official code has it.
+        ``error``: float [4, H, W], the map of the whole image, neither cropped nor shifted, as in the official code.
+        Raises ValueError if the map has another shape.
         """
         import torch
 
@@ -107,25 +109,25 @@ class LaRE2(Detector):
 
         side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
         if maps.ndim != 3 or maps.shape[0] != 4:
-            raise ValueError(f"the error map is {maps.shape}, not four channels of one side")
-        drawn = rng if stage == "train" else None
-        image = crop(pad_to_square(sample.rgb, side, "reflect"), side, drawn, "albumentations")
+            raise ValueError(f"The error map has shape {maps.shape}, not (4, H, W)")
+        crop_rng = rng if stage == "train" else None
+        image = crop(pad_to_square(sample.rgb, side, "reflect"), side, crop_rng, "albumentations")
         return {"image": imagenet(image), "error": torch.from_numpy(maps)}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(model(batch["image"], batch["error"]), batch["label"])
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, fake minus real."""
         real, fake = model(batch["image"], batch["error"]).unbind(1)
         difference: Tensor = fake - real
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam with clipped gradients; the rate halves after five epochs without a gain."""
+        """Adam with clipped gradients; the learning rate is halved after five epochs without a gain in accuracy."""
         p = self.params
         rule = Plateau(patience=5, gains=(1e-6, 1e-6), factor=0.5, min_lr=1e-7)
         return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=rule, clip_norm=5.0)

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official``, or ``drct``, which augments the gradient at its own size.
+    """``recipe``: ``official``, or ``drct``, which crops and augments the gradient at its native size.
 
-    ``load_size``: side of the gradient in testing; ``crop_size``: that of the training crop.
-
-    The rate is multiplied by ``gamma`` every ``step_size`` epochs. ``depths``, ``width``, ``stride`` shape the ResNet.
-    ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``load_size``: side of the gradient in testing. ``crop_size``: side of the crop in training. The learning rate is
+    multiplied by ``gamma`` every ``step_size`` epochs. ``depths``, ``width`` and ``stride`` define the ResNet; the
+    defaults are ResNet-50. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -45,7 +44,7 @@ class Params:
 
 
 class LGrad(recipes.OneLogit):
-    """Sees only where a discriminator would change the image, never the image itself."""
+    """A ResNet-50 on the gradient of a discriminator's logit with respect to the image, not on the image itself."""
 
     card = Card(
         title="LGrad",
@@ -53,14 +52,14 @@ class LGrad(recipes.OneLogit):
         paper="Tan et al.: Learning on Gradients: Generalized Artifacts Representation for GAN-Generated Images "
         "Detection, CVPR 2023",
         code="chuangchuangtan/LGrad@7cb5973",
-        licence="none stated; the StyleGAN part: CC BY-NC 4.0; written from the paper and the layer list",
+        licence="none stated; StyleGAN part: CC BY-NC 4.0; reimplemented from the paper and the list of layers",
         pretraining="ImageNet-1k (ResNet-50); StyleGAN on LSUN bedrooms (discriminator)",
         label_convention="1 = fake",
-        geometry="Pillow: squashed to 256 x 256, bilinear, before the gradient; the gradient whole",
+        geometry="Pillow: resized to 256 x 256 without keeping the aspect ratio, bilinear; its gradient is not cropped",
         version=2,
         weights={"resnet50": "classifier"},
         deviations=(
-            "gradients are those of the PyTorch port; the TensorFlow one resizes by another filter",
+            "gradients are computed as in the PyTorch port; the TensorFlow code resizes with another filter",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -72,28 +71,31 @@ class LGrad(recipes.OneLogit):
         return {"gradient": discriminator_gradient.recipe()}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """A ResNet with one logit; the head drawn from N(0, 0.02)."""
+        """Return a ResNet with one logit, whose head weights are initialised from N(0, 0.02)."""
         from methods._shared.backbones import imagenet_resnet
 
         return imagenet_resnet(self.params, weights.get("resnet50"))
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, S, S], normalised gradient; S is ``crop_size`` in training, else ``load_size``."""
+        """``image``: float [3, S, S], the gradient with ImageNet's mean and standard deviation.
+
+        S is ``load_size``, but ``crop_size`` in training or with recipe ``drct``.
+        """
         from methods._shared.tensors import imagenet
 
         p, gradient = self.params, np.asarray(sample.artefacts["gradient"])
         if p.recipe == "drct":
             return {"image": imagenet(recipes.drct_view(gradient, stage, rng, p.crop_size))}
         if gradient.shape[:2] != (p.load_size, p.load_size):
-            whole = Image.fromarray(gradient).resize((p.load_size, p.load_size), Image.Resampling.BILINEAR)
-            gradient = np.asarray(whole)
+            resized = Image.fromarray(gradient).resize((p.load_size, p.load_size), Image.Resampling.BILINEAR)
+            gradient = np.asarray(resized)
         if stage == "train":
             gradient = crop(gradient, p.crop_size, rng)
             gradient = gradient[:, ::-1] if rng.random() < 0.5 else gradient
         return {"image": imagenet(gradient)}
 
     def schedule(self) -> Schedule:
-        """Adam, the rate falling every ten epochs; the last epoch is kept. Or DRCT's."""
+        """Adam with a step decay of the learning rate; the last epoch is kept. Or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

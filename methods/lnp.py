@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Params:
     """``recipe``: ``official``, ``drct`` (augments the noise) or ``aigc`` (AIGCDetectBenchmark's: no spectrum).
 
-    ``pattern``: the ``official`` map's bytes wrap around (0, 255, 254, …) and its red and blue are swapped; ``clean``
-    is the noise. ``test_resize`` False tests on a centre crop of the noise as it is, as CNNDetection's test script.
-    ``load_size`` and ``crop_size`` of the classifier's input; ``depths``, ``width`` and ``stride`` shape the ResNet.
-    ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``pattern``: in the ``official`` map, bytes wrap around (0, 255, 254, …) and red and blue are swapped; ``clean`` is
+    the noise itself. ``test_resize`` False tests on a centre crop of the noise without resizing, as CNNDetection's test
+    script does. ``load_size`` and ``crop_size`` are sides of the classifier's input. ``depths``, ``width`` and
+    ``stride`` define the ResNet; the defaults are ResNet-50. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     recipe: Literal["official", "drct", "aigc"] = "official"
@@ -44,27 +44,27 @@ class Params:
 
 
 class LNP(recipes.OneLogit):
-    """Sees only what a denoiser takes away, never the image itself."""
+    """A ResNet-50 on the noise that a denoiser removes, not on the image itself."""
 
     card = Card(
         title="LNP",
         year=2022,
         paper="Liu et al.: Detecting Generated Images by Real Images, ECCV 2022",
         code="Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2",
-        licence="none stated; the denoiser: Academic Public License; written from the paper and the layer list",
-        pretraining="ImageNet-1k (ResNet-50, but for its first convolution); CycleISP on SIDD (denoiser)",
+        licence="none stated; denoiser: Academic Public License; reimplemented from the paper and the list of layers",
+        pretraining="ImageNet-1k (ResNet-50, except its first convolution); CycleISP on SIDD (denoiser)",
         label_convention="1 = fake",
         geometry="torchvision: shorter side 256, centre crop 224 of the noise; no test script was published, and "
-        "CNNDetection's own crops without resizing (variant `native`)",
+        "CNNDetection's test script crops without resizing (variant `native`)",
         version=2,
         weights={"resnet50": "classifier"},
         deviations=(
-            "no test script was published: shorter side to 256 and centre crop, as in training and in the port; "
-            "`native` crops without resizing",
+            "no test script was published: the shorter side is resized to 256 before the centre crop, as in training "
+            "and in the port; `native` crops without resizing",
             "the trunk's weights are copied by name; the official script copies them by position",
-            "after a fall of the rate the best checkpoint is kept; the official early stop overwrites it",
-            "`aigc` is the three-channel network whose weights AIGCDetectBenchmark released (the paper's were not); "
-            "trained, it lacks the blur and JPEG that the port's script allows",
+            "the best checkpoint is kept after a reduction of the learning rate; the official early stop overwrites it",
+            "`aigc` is the three-channel network whose weights AIGCDetectBenchmark released (the paper's were not); if "
+            "trained, it does not use the optional blur and JPEG of the port's script",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -77,11 +77,11 @@ class LNP(recipes.OneLogit):
     }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The noise of every image."""
+        """The noise of every image, as a denoiser estimates it."""
         return {"noise": noise_residual.recipe()}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The five-channel ResNet, or the port's of three; the head drawn from N(0, 0.02)."""
+        """Return the five-channel ResNet, or the port's with three; head weights are initialised from N(0, 0.02)."""
         from torch import nn
 
         from bench.nets.resnet import Shape, load_imagenet, mini_strides
@@ -98,7 +98,10 @@ class LNP(recipes.OneLogit):
         return network
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], ImageNet-normalised noise; cropped and flipped in training."""
+        """``image``: float [3, crop_size, crop_size], the noise with ImageNet's mean and standard deviation.
+
+        Training crops and flips it at random.
+        """
         from methods._shared.tensors import imagenet
 
         p, noise = self.params, np.asarray(sample.artefacts["noise"])
@@ -115,7 +118,7 @@ class LNP(recipes.OneLogit):
         return {"image": imagenet(noise)}
 
     def schedule(self) -> Schedule:
-        """Adam with the CNNDetection early stop on validation accuracy, or DRCT's."""
+        """Adam with CNNDetection's early stop on validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

@@ -1,4 +1,4 @@
-"""SemGIR-A: which generator made an image, by what that generator makes of its caption (ACM MM 2024)."""
+"""SemGIR-A: attributes an image to a generator, by what that generator makes from its caption (ACM MM 2024)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params(Settings):
-    """SemGIR's parameters; ``regenerator`` is the generator in question.
+    """SemGIR's shared settings; ``regenerator`` is the target generator.
 
-    ``combiner``: ``genecis`` (GeneCIS's CLIP RN50x4 with its trained combiner) or ``fresh`` (OpenAI's, with a combiner
-    that starts from nothing).
+    ``combiner``: ``genecis`` (GeneCIS's CLIP RN50x4 with its trained combiner) or ``fresh`` (OpenAI's CLIP RN50x4 with
+    a randomly initialised combiner).
     """
 
     combiner: Literal["genecis", "fresh"] = "genecis"
 
 
 class SemGIRA(Regenerating):
-    """One classifier a generator: its own images are 1, those of the others 0."""
+    """One classifier per generator: images of the target generator are 1, images of other generators 0."""
 
     card = Card(
         title="SemGIR-A",
@@ -37,19 +37,19 @@ class SemGIRA(Regenerating):
         paper="Yu et al.: SemGIR: Semantic-Guided Image Regeneration Based Method for AI-generated Image Detection and "
         "Attribution, ACM MM 2024, doi 10.1145/3664647.3680776",
         code="none published; the combiner: facebookresearch/genecis@0c5c968",
-        licence="none; the combiner CC BY-NC 4.0, written from its description",
+        licence="none; the combiner: CC BY-NC 4.0, reimplemented from its description",
         pretraining="CLIP RN50x4 (OpenAI's 400 M image-text pairs) fine-tuned with its combiner on CC3M (GeneCIS); "
-        "BLIP base; the generator in question",
-        label_convention="1 = the generator in question",
-        geometry="torchvision, as OpenAI's CLIP: shorter side 288, bicubic, centre crop 288; the paper names none",
+        "BLIP base; the target generator",
+        label_convention="1 = the target generator",
+        geometry="torchvision, as in OpenAI's CLIP: shorter side 288, bicubic, centre crop 288; not given in the paper",
         version=1,
         weights={"genecis": "encoder and combiner", "clip_rn50x4": "encoder of the variants without GeneCIS"},
         deviations=(
-            "the paper starts the combiner from `the ResNet50×4 CLIP`, which has none; GeneCIS's published pair is "
-            "meant here, and `combiner = fresh` starts it from nothing",
-            "the caption's embedding is computed once: the text encoder is not fine-tuned",
-            "the regeneration's embedding is brought to unit length, as the combiner's is",
-            "what SemGIR's card says of sampler, geometry, epochs and the encoder's rate",
+            "the paper starts the combiner from `the ResNet50×4 CLIP`, which has no combiner; here it starts from the "
+            "encoder and combiner that GeneCIS published, or from random weights with `combiner = fresh`",
+            "the embedding of the caption is computed once, because the text encoder is not fine-tuned",
+            "the embedding of the regeneration is normalised to unit length, as that of the combiner is",
+            "sampler, geometry, epochs and the encoder's learning rate are as on SemGIR's card",
         ),
     )
     Params = Params
@@ -61,7 +61,7 @@ class SemGIRA(Regenerating):
 
     @property
     def targets(self) -> tuple[str, ...]:  # type: ignore[override]  # the parameters decide
-        """The generator that regenerates."""
+        """The generator that regenerates the images."""
         return (self.params.regenerator,)
 
     @property
@@ -69,7 +69,7 @@ class SemGIRA(Regenerating):
         return "genecis" if self.params.combiner == "genecis" else "clip_rn50x4"
 
     def roles(self) -> Sequence[str]:
-        """The CLIP of the chosen combiner."""
+        """The CLIP that belongs to the chosen combiner."""
         return (self._role,)
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
@@ -79,7 +79,7 @@ class SemGIRA(Regenerating):
         return {"regenerated": regenerated, "text": clip_text.recipe(caption, self._role)}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The classifier on CLIP's image tower and the combiner."""
+        """Return the classifier with CLIP's image tower and the combiner."""
         from bench.nets.combiner import Combiner, load_combiner
         from methods._shared.pairs import Conditioned
 
@@ -90,16 +90,16 @@ class SemGIRA(Regenerating):
         return Conditioned(tower, self.params.encoder == "frozen", combiner)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """SemGIR's two images, and ``text``: float [width], the caption's embedding."""
+        """SemGIR's two images, and ``text``: float [width], the embedding of the caption."""
         import torch
 
         text = torch.from_numpy(np.array(sample.artefacts["text"], np.float32))
         return {**super().view(sample, stage, rng), "text": text}
 
     def logits(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Logits [B, 2]."""
-        found: Tensor = model(batch["image"], batch["regenerated"], batch["text"])
-        return found
+        """Return the logits [B, 2] of the classes 0 and 1."""
+        logits: Tensor = model(batch["image"], batch["regenerated"], batch["text"])
+        return logits
 
 
 METHOD = SemGIRA

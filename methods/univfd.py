@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """``recipe``: ``official`` (CNNDetection's) or ``drct`` (as DRCT's and SARE's tables retrain it).
+    """``recipe``: ``official`` (CNNDetection's), or ``drct`` (used to retrain it for DRCT's and SARE's tables).
 
-    ``load_size``: shorter side in training; ``crop_size``: CLIP's input; how often training blurs and JPEG-codes.
-    ``weight_decay`` and ``cosine`` belong to ``drct``.
+    ``load_size``: shorter side in training. ``crop_size``: side of CLIP's input. ``blur_prob`` and ``jpg_prob``:
+    probabilities of blur and JPEG compression in training. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     recipe: recipes.Name = "official"
@@ -36,7 +36,7 @@ class Params:
 
 
 class UnivFD(recipes.OneLogit):
-    """CLIP's image embedding, not normalised, to one logit."""
+    """One linear layer with one logit on CLIP's image embedding, which is not normalised."""
 
     card = Card(
         title="UnivFD",
@@ -47,15 +47,15 @@ class UnivFD(recipes.OneLogit):
         licence="MIT",
         pretraining="CLIP ViT-L/14 (OpenAI's 400 M image-text pairs)",
         label_convention="1 = fake",
-        geometry="torchvision: centre crop 224 of the image as it is, zero-padded where smaller",
+        geometry="torchvision: centre crop 224 without resizing, zero-padded if smaller",
         version=2,
         weights={"clip_vit_l14": "encoder"},
         deviations=(
-            "the head starts as torch draws it; the official one from N(0, 0.02)",
+            "the head has torch's default initialisation; the official head is initialised from N(0, 0.02)",
             "the best epoch on unaugmented validation images is kept; the official script in effect keeps the last",
-            "validation images are cropped as they are, as in testing; the official script first resizes them to 256",
-            "stops by validation accuracy on the source's own validation split; "
-            "the official script looks at the ProGAN test set",
+            "validation images are not resized before the crop, as in testing; the official script resizes them to 256",
+            "the early stop uses accuracy on the source's own validation split; "
+            "the official script uses the ProGAN test set",
             recipes.DRCT_ONE_LOGIT,
         ),
     )
@@ -63,17 +63,17 @@ class UnivFD(recipes.OneLogit):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": {**recipes.DRCT, "batch_size": 512}}
 
     def build(self, weights: Mapping[str, Any]) -> nn.Module:
-        """The linear head on a frozen encoder."""
+        """Return the linear head with a frozen encoder."""
         from methods._shared.clip import ImageEncoder, LinearHead
 
         return LinearHead(ImageEncoder(weights["clip_vit_l14"]), 1)
 
     def companions(self) -> Sequence[str]:
-        """CLIP, which no checkpoint of the head holds."""
+        """CLIP, which checkpoints of the head do not contain."""
         return ("clip_vit_l14",)
 
     def official(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The published head alone, ``weight`` and ``bias``; or a training script's file, without its copy of CLIP."""
+        """The published head (``weight``, ``bias``), or the training script's checkpoint without its copy of CLIP."""
         if set(state) == {"weight", "bias"}:
             return {f"fc.{name}": t for name, t in state.items()}
         from methods._shared.clip import without_copy
@@ -81,32 +81,33 @@ class UnivFD(recipes.OneLogit):
         return without_copy(state, "model.")
 
     def copies(self, state: Mapping[str, Tensor]) -> Mapping[str, Mapping[str, Tensor]]:
-        """CLIP's image half in a training script's file."""
+        """The image half of CLIP in the training script's checkpoint."""
         from methods._shared.clip import copy_of_clip
 
         return {"clip_vit_l14": copy_of_clip(state, "model.")}
 
     def foreign(self, model: nn.Module, state: Mapping[str, Tensor]) -> str:
-        """Whether the file's CLIP is not the frozen one."""
+        """How the CLIP in the checkpoint differs from the frozen one; '' if it does not."""
         from methods._shared.clip import OnFrozen, other_clip
 
         return other_clip(model, state, "model.") if isinstance(model, OnFrozen) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image``: float [3, crop_size, crop_size], CLIP's mean and deviation.
+        """``image``: float [3, crop_size, crop_size], CLIP's mean and standard deviation.
 
-        In testing the centre crop of the image as it is, zero-padded where it is smaller. In DRCT's recipe ImageNet's.
+        Testing takes the centre crop without resizing, zero-padded if the image is smaller. With recipe ``drct``, the
+        mean and standard deviation are ImageNet's.
         """
         from methods._shared.clip import MEAN, STD
         from methods._shared.tensors import imagenet, normalised
 
         p = self.params
-        if p.recipe == "drct":  # ImageNet's mean and deviation, for CLIP too
+        if p.recipe == "drct":  # DRCT normalises with ImageNet's values, for CLIP too.
             return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size))}
         return {"image": normalised(recipes.cnndetection_view(sample.rgb, stage, rng, p), MEAN, STD)}
 
     def schedule(self) -> Schedule:
-        """AdamW without decay and the CNNDetection early stop on validation accuracy, or DRCT's."""
+        """AdamW without weight decay, with CNNDetection's early stop on validation accuracy; or DRCT's schedule."""
         p = self.params
         if p.recipe == "drct":
             return recipes.drct_schedule(p)

@@ -1,4 +1,4 @@
-"""Write docs/methods.md from the cards: ``python -m tools.methods_page``; a test fails where it is not current."""
+"""Write docs/methods.md from the cards: ``python -m tools.methods_page``. A test fails if the page is out of date."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from bench.detector import Method, Statistic
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 _HEAD = """# Methods
 
-Written by `python -m tools.methods_page` from the cards in `methods/`. Parameters are the papers'. A suite overrides
-them by name under `[methods.NAME]`, or `[methods."NAME[variant]"]` for a variant alone; a file of your own begins with
-`extends = "mini"` or `"paper"` and is named by `--suite FILE.toml`. An unknown name, or a value out of range, is
-refused. A variant is asked for as `name[variant]`.
+Written by `python -m tools.methods_page` from the cards in `methods/`.
+
+Default parameters are those of the papers. A suite file overrides them by name under `[methods.NAME]`, or under
+`[methods."NAME[variant]"]` for a single variant. To change them, write a suite file that starts with `extends = "mini"`
+or `extends = "paper"`, and pass it with `--suite FILE.toml`. An unknown parameter or a value out of range is an error.
+Select a variant as `name[variant]`, for example `--methods "dire[adm]"`.
 
 """
 
@@ -27,8 +29,8 @@ def _section(name: str, method: type[Method]) -> str:
         ("code", f"`{card.code}`" if "@" in card.code else card.code),
         ("licence", card.licence),
         ("pretrained on", card.pretraining),
-        ("labels", card.label_convention),
-        *([("test images", card.geometry)] if card.geometry else []),
+        ("label convention", card.label_convention),
+        *([("preprocessing of test images", card.geometry)] if card.geometry else []),
         ("version", str(card.version)),
     ]
     if card.weights:
@@ -46,20 +48,20 @@ def _section(name: str, method: type[Method]) -> str:
 
 
 def _parameters(method: type[Method]) -> str:
-    """Every parameter with its default, and the words that it may be instead."""
+    """List every parameter with its default and its other allowed values."""
     hints, listed = get_type_hints(method.Params), []
     for field in fields(method.Params):
-        words = get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ()
-        others = " or ".join(f"`{word}`" for word in words if word != field.default)
+        choices = get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ()
+        others = " or ".join(f"`{choice}`" for choice in choices if choice != field.default)
         listed.append(f"`{field.name} = {field.default}`{f' (or {others})' if others else ''}")
     return ", ".join(listed)
 
 
 def render() -> str:
-    """The page: detectors first, then the trivial baselines."""
-    found = [(name, discover.method(name)) for name in discover.methods()]
-    found.sort(key=lambda pair: (issubclass(pair[1], Statistic), pair[0]))
-    return _HEAD + "\n".join(_section(name, method) for name, method in found)
+    """Return the page: detectors first, then the trivial baselines."""
+    methods = [(name, discover.method(name)) for name in discover.methods()]
+    methods.sort(key=lambda pair: (issubclass(pair[1], Statistic), pair[0]))
+    return _HEAD + "\n".join(_section(name, method) for name, method in methods)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What two methods share."""
+"""Code shared by several methods."""

@@ -1,7 +1,8 @@
-"""Training augmentations on uint8 [H, W, 3]; every draw comes from the generator that is handed in.
+"""Training augmentations on uint8 [H, W, 3]; all randomness comes from the generator that is passed in.
 
-DRCT's are those of albumentations 1.3 with the arguments of beibuwandeluori/DRCT@01aa7d0:data/transform.py, on the same
-OpenCV functions. What is drawn and what is done are apart, so that the latter can be compared with albumentations.
+DRCT's augmentations are those of albumentations 1.3, with the arguments in
+beibuwandeluori/DRCT@01aa7d0:data/transform.py and the same OpenCV functions. Drawing the arguments is separate from
+applying them, so that the latter can be compared with albumentations.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ Rng = np.random.Generator
 
 
 def _bytes(x: NDArray[np.generic]) -> RGB:
-    """What albumentations does to the result of an augmentation: clipped, then truncated."""
+    """Convert the result of an augmentation to uint8 as albumentations does: clip, then truncate."""
     clipped: RGB = np.clip(x, 0, 255).astype(np.uint8)
     return clipped
 
 
 def pillow_jpeg(rgb: RGB, quality: int) -> RGB:
-    """Through JPEG and back by Pillow, 4:2:0."""
+    """Encode as JPEG (4:2:0) and decode with Pillow."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def opencv_jpeg(image: RGB, quality: int) -> RGB:
-    """Through JPEG and back by OpenCV, which takes the channels for blue, green, red."""
+    """Encode as JPEG and decode with OpenCV, which interprets the channels as blue, green, red."""
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(image), (cv2.IMWRITE_JPEG_QUALITY, quality))
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def blur_or_jpeg(rgb: RGB, blur_prob: float, jpg_prob: float, rng: Rng) -> RGB:
-    """The CNNDetection recipe: blur with σ in 0…3, then JPEG with quality 30…100, each with its own probability.
+    """CNNDetection's augmentation: blur with σ in 0…3, then JPEG with quality 30…100, each with its own probability.
 
-    One of two JPEG encoders is drawn, OpenCV's or Pillow's. PeterWang512/CNNDetection@ea0b562:data/datasets.py.
+    The JPEG encoder is OpenCV's or Pillow's, drawn at random. PeterWang512/CNNDetection@ea0b562:data/datasets.py.
     """
     if rng.random() < blur_prob:
         sigma = rng.uniform(0, 3)
@@ -52,41 +53,41 @@ def blur_or_jpeg(rgb: RGB, blur_prob: float, jpg_prob: float, rng: Rng) -> RGB:
 
 
 def image_compression(rgb: RGB, rng: Rng) -> RGB:
-    """``ImageCompression(30, 100)``: JPEG by OpenCV of RGB taken for BGR, as albumentations hands it over."""
+    """``ImageCompression(30, 100)``: JPEG by OpenCV. As in albumentations, RGB is passed where BGR is expected."""
     return opencv_jpeg(rgb, int(rng.integers(30, 101)))
 
 
 def gaussian_noise(rgb: RGB, rng: Rng) -> RGB:
-    """``GaussNoise()``: a variance of 10 to 50 grey levels squared."""
+    """``GaussNoise()``: normal noise with a variance of 10…50, in squared grey levels."""
     return _bytes(rgb.astype(np.float32) + rng.normal(0, np.sqrt(rng.uniform(10, 50)), rgb.shape))
 
 
 def gaussian_blur(rgb: RGB, rng: Rng) -> RGB:
-    """``GaussianBlur()``: a kernel of 3, 5 or 7 pixels with weights 1 : 2 : 2, OpenCV's σ for it."""
+    """``GaussianBlur()``: a kernel of 3, 5 or 7 pixels, drawn with odds 1 : 2 : 2; OpenCV derives σ from the kernel."""
     kernel = (3, 5, 5, 7, 7)[int(rng.integers(5))]
     return np.asarray(cv2.GaussianBlur(rgb, (kernel, kernel), 0), np.uint8)
 
 
 def scaled(rgb: RGB, scale: float) -> RGB:
-    """Both sides times ``scale``, truncated, by OpenCV's bilinear interpolation."""
+    """Multiply both sides by ``scale``, truncated to whole pixels, with OpenCV's bilinear interpolation."""
     height, width = (max(1, int(side * scale)) for side in rgb.shape[:2])
     return np.asarray(cv2.resize(rgb, (width, height)), np.uint8)
 
 
 def rescale(rgb: RGB, rng: Rng) -> RGB:
-    """``RandomScale((-0.5, 0.5))``: both sides times 0.5 to 1.5."""
+    """``RandomScale((-0.5, 0.5))``: multiply both sides by 0.5…1.5."""
     return scaled(rgb, rng.uniform(0.5, 1.5))
 
 
 def brightness_contrast(rgb: RGB, gain: float, offset: float) -> RGB:
-    """Grey levels times ``gain`` plus ``offset`` (a share of 255)."""
+    """Multiply grey levels by ``gain`` and add ``offset``, a fraction of 255."""
     return _bytes(np.arange(256, dtype=np.float32) * np.float32(gain) + np.float32(offset * 255))[rgb]
 
 
 def fancy_pca(rgb: RGB, alpha: float) -> RGB:
-    """A shift of all pixels along the colours' main axes, in the form that albumentations 1.3 has it.
+    """Shift all pixels along the principal axes of the colours, as albumentations 1.3 does.
 
-    It multiplies by the transpose of the matrix of eigenvectors, largest first.
+    That version multiplies by the transposed matrix of eigenvectors, sorted by eigenvalue, largest first.
     """
     flat = rgb.reshape(-1, 3).astype(np.float64) / 255
     values, vectors = np.linalg.eigh(np.cov(flat, rowvar=False))
@@ -95,7 +96,7 @@ def fancy_pca(rgb: RGB, alpha: float) -> RGB:
 
 
 def hue_saturation_value(rgb: RGB, hue: float, saturation: float, value: float) -> RGB:
-    """Shifts in OpenCV's HSV: hue in steps of two degrees, the others in grey levels."""
+    """Shift OpenCV's HSV values: hue in steps of two degrees, saturation and value in grey levels."""
     levels = np.arange(256, dtype=np.int16)
     tables = [np.mod(levels + hue, 180).astype(np.uint8), _bytes(levels + saturation), _bytes(levels + value)]
     hsv = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
@@ -116,7 +117,7 @@ def colour(rgb: RGB, rng: Rng) -> RGB:
 def dropout(rgb: RGB, rng: Rng) -> RGB:
     """``OneOf([CoarseDropout(), GridDropout()])``: eight black squares, or a grid with a black quarter in each cell.
 
-    Squares have 1/28 of the shorter side, 8 of the paper's 224 pixels; the grid has ten cells a side.
+    The side of a square is 1/28 of the shorter side: 8 pixels at the paper's 224. The grid has ten cells per side.
     """
     rgb, (height, width) = rgb.copy(), rgb.shape[:2]
     if rng.random() < 0.5:
@@ -133,12 +134,12 @@ def dropout(rgb: RGB, rng: Rng) -> RGB:
 
 
 def grey(rgb: RGB) -> RGB:
-    """``ToGray()``: luma in all three channels."""
+    """``ToGray()``: the luma in all three channels."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def warped(rgb: RGB, angle: float, scale: float, shift: tuple[float, float]) -> RGB:
-    """Turned by ``angle`` degrees about the centre, scaled, shifted by shares (x, y) of the sides; black outside."""
+    """Rotate by ``angle`` degrees about the centre, scale, shift by fractions (x, y) of the sides; black outside."""
     height, width = rgb.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), angle, scale)
     matrix[:, 2] += (shift[0] * width, shift[1] * height)
@@ -146,6 +147,6 @@ def warped(rgb: RGB, angle: float, scale: float, shift: tuple[float, float]) -> 
 
 
 def shift_scale_rotate(rgb: RGB, rng: Rng) -> RGB:
-    """``ShiftScaleRotate(0.1, 0.2, 10)``: up to a tenth of the sides, 0.8 to 1.2 times, up to ten degrees."""
+    """``ShiftScaleRotate(0.1, 0.2, 10)``: shift up to a tenth of the sides, scale by 0.8…1.2, rotate up to 10°."""
     angle, scale = rng.uniform(-10, 10), rng.uniform(0.8, 1.2)
     return warped(rgb, angle, scale, (rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)))

@@ -1,4 +1,4 @@
-"""Backbones that several methods fine-tune or freeze: ResNet-50, ConvNeXt, and DRCT's pairs on CLIP and ConvNeXt."""
+"""Backbones shared by several methods: ResNet-50, ConvNeXt, and DRCT's networks on CLIP and on ConvNeXt."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from methods._shared.clip import ImageEncoder, OnFrozen
 
 
 class ConvShape(Protocol):
-    """The parameters that shape a ConvNeXt."""
+    """The parameters that define the architecture of a ConvNeXt."""
 
     @property
     def depths(self) -> Sequence[int]:
-        """Blocks a stage."""
+        """Blocks per stage."""
 
     @property
     def dims(self) -> Sequence[int]:
-        """Channels a stage."""
+        """Channels per stage."""
 
     @property
     def patch(self) -> int:
-        """Side of the stem's patches."""
+        """Patch size of the stem, in pixels."""
 
     @property
     def stride(self) -> int:
-        """Total downsampling."""
+        """Total downsampling factor."""
 
     @property
     def embedding(self) -> int:
-        """Width of the embedding."""
+        """Size of the embedding."""
 
 
 class ResShape(Protocol):
-    """The parameters that shape a ResNet-50."""
+    """The parameters that define the architecture of a ResNet-50."""
 
     @property
     def depths(self) -> tuple[int, ...]:
-        """Blocks a stage."""
+        """Blocks per stage."""
 
     @property
     def width(self) -> int:
@@ -51,11 +51,14 @@ class ResShape(Protocol):
 
     @property
     def stride(self) -> int:
-        """Total downsampling."""
+        """Total downsampling factor."""
 
 
 def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
-    """A ResNet with one logit, its head drawn from N(0, 0.02); ``folder`` holds ImageNet's weights, None for none."""
+    """Build a ResNet with one logit, whose head weights are initialised from N(0, 0.02).
+
+    ``folder`` contains ImageNet weights; with None the network starts from random weights.
+    """
     network = ResNet(Shape(True, shape.depths, shape.width, tuple(mini_strides(shape.stride))), classes=1)
     if folder is not None:
         load_imagenet(network, folder)
@@ -64,7 +67,7 @@ def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
 
 
 def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
-    """A ConvNeXt with timm's keys; ``folder`` holds pretrained weights, whose head is left out."""
+    """Build a ConvNeXt with timm's keys; ``folder`` contains pretrained weights, whose head is not loaded."""
     network = ConvNeXt(
         num_classes=classes,
         depths=tuple(shape.depths),
@@ -80,7 +83,7 @@ def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
 
 
 class FrozenPair(OnFrozen):
-    """Images to (logits [B, 2], features [B, embedding]): two linear layers on CLIP's embedding, nothing between."""
+    """Images to (logits [B, 2], features [B, embedding]): two linear layers on CLIP's embedding, no activation."""
 
     def __init__(self, encoder: ImageEncoder, embedding: int) -> None:
         super().__init__(encoder)
@@ -88,20 +91,20 @@ class FrozenPair(OnFrozen):
         self.fc = nn.Linear(embedding, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and features."""
+        """Return the logits [B, 2] and the features [B, embedding]."""
         features = self.model["fc"](self.encoder(x))
         return self.fc(features), features
 
 
 class ConvPair(nn.Module):
-    """Images to (logits [B, 2], features [B, embedding]): a ConvNeXt whose head gives the embedding."""
+    """Images to (logits [B, 2], features [B, embedding]): a linear layer on a ConvNeXt whose head is the embedding."""
 
     def __init__(self, model: ConvNeXt, embedding: int) -> None:
         super().__init__()
         self.model, self.fc = model, nn.Linear(embedding, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and features."""
+        """Return the logits [B, 2] and the features [B, embedding]."""
         features = self.model(x)
         return self.fc(features), features
 

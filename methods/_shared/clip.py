@@ -1,4 +1,4 @@
-"""Frozen CLIP image encoders, and heads that are saved without them."""
+"""Frozen CLIP image encoders, and networks that are saved without them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bench.nets.loading import differences, some
 __all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen", "copy_of_clip", "other_clip", "without_copy"]
 
 
-#: Names of OpenAI's CLIP, in whose layout detectors keep a copy of it in their files.
+#: Names of the text half in OpenAI's layout of CLIP, in which checkpoints of detectors contain a copy of CLIP.
 _TEXT = ("transformer.", "token_embedding.", "ln_final.", "positional_embedding", "text_projection", "logit_scale")
 
 
 def without_copy(state: Mapping[str, Tensor], prefix: str, visual: bool = True) -> dict[str, Tensor]:
-    """A checkpoint without the tensors of CLIP below ``prefix``; with its image half if not ``visual``.
+    """Return a checkpoint without the copy of CLIP below ``prefix``; ``visual`` False keeps the image half of the copy.
 
-    Only CLIP's own names are left out: a stranger below the prefix stays, and is told as one.
+    Only names that belong to CLIP are removed. Any other tensor below the prefix stays, so that loading reports it.
     """
     names = (*_TEXT, "visual.", "input_resolution", "context_length", "vocab_size") if visual else _TEXT
     copied = tuple(f"{prefix}{name}" for name in names)
@@ -31,30 +31,31 @@ def without_copy(state: Mapping[str, Tensor], prefix: str, visual: bool = True) 
 
 
 def copy_of_clip(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The image half of the copy of CLIP in a checkpoint, by OpenAI's names; empty where there is none."""
+    """Return the image half of the copy of CLIP in a checkpoint, by OpenAI's names; empty if there is no copy."""
     names = [name for name in state if name.startswith(f"{prefix}visual.")]
     return {name.removeprefix(prefix): state[name] for name in names}
 
 
 def other_clip(model: OnFrozen, state: Mapping[str, Tensor], prefix: str) -> str:
-    """How the copy of CLIP in a checkpoint differs from the frozen one beside it; '' where it is the same or absent.
+    """Describe how the copy of CLIP in a checkpoint differs from the frozen CLIP; '' if it is the same or absent.
 
-    Every tensor of its image half is compared, at the half precision in which CLIP was published.
+    Every tensor of the image half is compared in half precision, in which CLIP was published.
     """
     copy = copy_of_clip(state, prefix)
-    own = to_openai({name: t.detach() for name, t in model.encoder.clip.state_dict().items()})
-    told = differences(own, copy, set(own))
-    if told:
-        return f"Its CLIP is another network. {told}"
-    changed = [name for name, t in copy.items() if not torch.equal(t.to(own[name].device).half(), own[name].half())]
+    frozen = to_openai({name: t.detach() for name, t in model.encoder.clip.state_dict().items()})
+    mismatch = differences(frozen, copy, set(frozen))
+    if mismatch:
+        return f"The CLIP in the checkpoint is a different network. {mismatch}"
+    changed = [n for n, t in copy.items() if not torch.equal(t.to(frozen[n].device).half(), frozen[n].half())]
     if not changed:
         return ""
-    apart = max(float((copy[name].float() - own[name].float().to(copy[name].device)).abs().max()) for name in changed)
-    return f"Its CLIP was trained on: {len(changed)} tensors are up to {apart:.2g} apart, {some(sorted(changed))}."
+    largest = max(float((copy[n].float() - frozen[n].float().to(copy[n].device)).abs().max()) for n in changed)
+    count, names = f"{len(changed)} of {len(copy)} tensors", some(sorted(changed))
+    return f"The CLIP in the checkpoint was fine-tuned. {count} differ by up to {largest:.2g}: {names}."
 
 
 class ImageEncoder(nn.Module):
-    """CLIP's ``encode_image``: images [B, 3, S, S] to embeddings [B, width], projected, not normalised; frozen."""
+    """Frozen ``encode_image`` of CLIP: images [B, 3, S, S] to projected embeddings [B, width], not normalised."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -64,20 +65,20 @@ class ImageEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """Embeddings [B, width]."""
+        """Return the embeddings [B, width]."""
         embedded: Tensor = self.clip(pixel_values=x).image_embeds
         return embedded
 
     @torch.no_grad()
     def tokens(self, x: Tensor) -> Tensor:
-        """All tokens after the last norm, class token first: [B, 1 + patches, hidden]."""
+        """Return all tokens after the last layer norm, class token first: [B, 1 + patches, hidden]."""
         hidden = self.clip.vision_model(pixel_values=x).last_hidden_state
         normed: Tensor = self.clip.vision_model.post_layernorm(hidden)
         return normed
 
 
 class OnFrozen(nn.Module):
-    """A module that uses a frozen encoder without owning it: it moves with it, but is neither trained nor saved."""
+    """A module that uses a frozen encoder: the encoder moves between devices with it, but is not trained or saved."""
 
     def __init__(self, encoder: ImageEncoder) -> None:
         super().__init__()
@@ -95,13 +96,13 @@ class OnFrozen(nn.Module):
 
 
 class LinearHead(OnFrozen):
-    """Images [B, 3, S, S] to logits [B, classes]: one layer ``fc`` on the embedding."""
+    """Images [B, 3, S, S] to logits [B, classes]: one linear layer ``fc`` on the embedding."""
 
     def __init__(self, encoder: ImageEncoder, classes: int) -> None:
         super().__init__(encoder)
         self.fc = nn.Linear(encoder.width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [B, classes]."""
+        """Return the logits [B, classes]."""
         logits: Tensor = self.fc(self.encoder(x))
         return logits

@@ -11,7 +11,10 @@ WIDTHS = (512, 256)
 
 
 class Hybrid(OnFrozen):
-    """Images and text embeddings to logits [B, 2]: image first, then text, through three layers; dropout after one."""
+    """Images and text embeddings to logits [B, 2].
+
+    Image and text embeddings are concatenated in this order and pass three linear layers; dropout follows the first.
+    """
 
     def __init__(self, encoder: ImageEncoder) -> None:
         super().__init__(encoder)
@@ -19,11 +22,11 @@ class Hybrid(OnFrozen):
         self.fc3, self.dropout = nn.Linear(WIDTHS[1], 2), nn.Dropout(0.5)
 
     def head(self, embeddings: Tensor) -> Tensor:
-        """Embeddings [B, 2 · width] to logits [B, 2]."""
+        """Map concatenated embeddings [B, 2 · width] to logits [B, 2]."""
         x = self.dropout(torch.relu(self.fc1(embeddings)))
         logits: Tensor = self.fc3(torch.relu(self.fc2(x)))
         return logits
 
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
-        """Images [B, 3, S, S] and text embeddings [B, width] to logits [B, 2]."""
+        """Map images [B, 3, S, S] and text embeddings [B, width] to logits [B, 2]."""
         return self.head(torch.cat([self.encoder(image), text], 1))

@@ -1,6 +1,6 @@
-"""SemGIR's classifiers: the embeddings of an image and of its regeneration side by side (Yu et al., ACM MM 2024).
+"""SemGIR's classifiers of the concatenated embeddings of an image and its regeneration (Yu et al., ACM MM 2024).
 
-No code is published; layers and widths are those of the paper's section 4.1.
+No code is published; layers and widths follow section 4.1 of the paper.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from bench.nets.combiner import Combiner
 class Pair(nn.Module):
     """Detection (Eq. 4): images and their regenerations [B, 3, S, S] to logits [B, 2].
 
-    One encoder reads both. Its batch norms keep their statistics, also in training; ``frozen`` keeps all of it.
-    ``single`` leaves the regeneration out (the ablation of the paper's Table 4).
+    One encoder embeds both. Its batch norms do not update their statistics in training; ``frozen`` fixes all its
+    weights. ``single`` leaves the regeneration out (the ablation in Table 4 of the paper).
     """
 
     def __init__(self, encoder: ClipResNet, frozen: bool, single: bool) -> None:
@@ -27,13 +27,13 @@ class Pair(nn.Module):
         self.classifier = nn.Sequential(nn.Linear(width * (1 if single else 2), width), nn.ReLU(), nn.Linear(width, 2))
 
     def train(self, mode: bool = True) -> Pair:
-        """Train the classifier; the encoder stays in its test mode."""
+        """Set the mode of the classifier; the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
         return self
 
     def forward(self, image: Tensor, regenerated: Tensor) -> Tensor:
-        """Logits [B, 2]."""
+        """Return the logits [B, 2]."""
         if self.single:
             features = self.encoder(image)
         else:
@@ -43,9 +43,9 @@ class Pair(nn.Module):
 
 
 class Conditioned(Pair):
-    """Attribution (Eq. 5, 6): the image is mixed with its caption's embedding before it is compared.
+    """Attribution (Eq. 5, 6): the embeddings of the image and its caption are combined before the comparison.
 
-    The mixture has unit length by construction, so the regeneration's embedding is brought to unit length too.
+    The combined embedding has unit length by construction, so the embedding of the regeneration is normalised too.
     """
 
     def __init__(self, encoder: ClipResNet, frozen: bool, combiner: Combiner) -> None:
@@ -53,9 +53,12 @@ class Conditioned(Pair):
         self.combiner = combiner
 
     def forward(self, image: Tensor, regenerated: Tensor, text: Tensor | None = None) -> Tensor:
-        """Logits [B, 2]; ``text`` [B, width] are the captions' embeddings, not normalised."""
+        """Return the logits [B, 2]; ``text`` [B, width] holds the captions' embeddings, not normalised.
+
+        Raises TypeError without ``text``.
+        """
         if text is None:
             raise TypeError("Attribution needs the captions' embeddings.")
-        own, other = self.encoder(torch.cat([image, regenerated])).chunk(2)
-        logits: Tensor = self.classifier(torch.cat([self.combiner(own, text), normalize(other, dim=1)], 1))
+        original, remade = self.encoder(torch.cat([image, regenerated])).chunk(2)
+        logits: Tensor = self.classifier(torch.cat([self.combiner(original, text), normalize(remade, dim=1)], 1))
         return logits

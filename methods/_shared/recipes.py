@@ -1,7 +1,7 @@
-"""The two recipes that most detectors are published or compared in: CNNDetection's and DRCT's.
+"""The training recipes of CNNDetection and DRCT, which most detectors use.
 
-SARE's and DRCT's tables retrain every baseline in DRCT's recipe; the baselines' own papers use CNNDetection's.
-Importing this loads no torch.
+The papers of the baselines use CNNDetection's recipe; the tables of SARE and DRCT retrain every baseline with DRCT's.
+Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RGB = NDArray[np.uint8]
 Name = Literal["official", "drct"]
-#: What ``recipe="drct"`` changes in a card's parameters: beibuwandeluori/DRCT@01aa7d0, README's commands, two GPUs.
+#: The parameters that ``recipe="drct"`` changes: the README's commands in beibuwandeluori/DRCT@01aa7d0, on two GPUs.
 DRCT: Mapping[str, object] = {
     "recipe": "drct",
     "lr": 1e-4,
@@ -31,50 +31,51 @@ DRCT: Mapping[str, object] = {
 }
 
 
-#: A deviation that every card with one logit shares.
-DRCT_ONE_LOGIT = "in the variant `drct` one logit and binary cross-entropy; DRCT's script gives every network two"
+#: A deviation on the card of every detector with one logit.
+DRCT_ONE_LOGIT = "`drct` uses one logit and binary cross-entropy; DRCT's script gives every network two logits"
 
 
 class OneLogit(Detector):
-    """A detector whose network gives one logit for one image tensor, and learns by binary cross-entropy."""
+    """A detector whose network maps one image tensor to one logit and is trained with binary cross-entropy."""
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross-entropy of the logit."""
+        """Return the binary cross-entropy of the logit."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         return binary_cross_entropy_with_logits(self.logit(model, batch), batch["label"].float())
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """The network's logit; positive means fake."""
+        """Return the network's logit; positive means fake."""
         logits: Tensor = model(batch["image"])[:, 0]
         return logits
 
 
 class Sizes(Protocol):
-    """The parameters of CNNDetection's augmentation."""
+    """The parameters of CNNDetection's preprocessing and augmentation."""
 
     @property
     def load_size(self) -> int:
-        """Shorter side in training."""
+        """Length of the shorter side in training, in pixels."""
 
     @property
     def crop_size(self) -> int:
-        """Side of the crop."""
+        """Side of the crop, in pixels."""
 
     @property
     def blur_prob(self) -> float:
-        """How often training blurs."""
+        """Probability of blur in training."""
 
     @property
     def jpg_prob(self) -> float:
-        """How often training JPEG-codes."""
+        """Probability of JPEG compression in training."""
 
 
 def cnndetection_view(rgb: RGB, stage: Stage, rng: np.random.Generator, sizes: Sizes) -> RGB:
-    """CNNDetection's geometry and augmentation: uint8 [crop_size, crop_size, 3].
+    """Apply CNNDetection's geometry and augmentation: uint8 [crop_size, crop_size, 3].
 
-    In training: shorter side to ``load_size``, blur, JPEG, random crop, flip. In testing the centre crop of the image
-    as it is (``--no_resize``), zero-padded where it is smaller. PeterWang512/CNNDetection@ea0b562:data/datasets.py.
+    Training resizes the shorter side to ``load_size``, then blurs, compresses as JPEG, crops at random and flips.
+    Testing takes the centre crop without resizing (``--no_resize``), zero-padded if the image is smaller.
+    PeterWang512/CNNDetection@ea0b562:data/datasets.py.
     """
     from methods._shared.augment import blur_or_jpeg
 
@@ -86,7 +87,10 @@ def cnndetection_view(rgb: RGB, stage: Stage, rng: np.random.Generator, sizes: S
 
 
 def drct_view(rgb: RGB, stage: Stage, rng: np.random.Generator, size: int, full: bool = True) -> RGB:
-    """DRCT's geometry and augmentation: uint8 [size, size, 3] at native resolution, zero-padded where smaller."""
+    """Apply DRCT's geometry and augmentation: uint8 [size, size, 3] at native resolution, zero-padded if smaller.
+
+    ``full`` False leaves out DRCT's rescaling, colour, dropout, greyscale and warping.
+    """
     from methods._shared import drct
 
     if stage == "test":
@@ -95,31 +99,31 @@ def drct_view(rgb: RGB, stage: Stage, rng: np.random.Generator, size: int, full:
 
 
 class Optimisation(Protocol):
-    """The parameters of DRCT's schedule."""
+    """The parameters of DRCT's training schedule."""
 
     @property
     def lr(self) -> float:
-        """Rate at the top of the swing."""
+        """Maximum learning rate."""
 
     @property
     def weight_decay(self) -> float:
-        """AdamW's decay."""
+        """AdamW's weight decay."""
 
     @property
     def cosine(self) -> int:
-        """Half period of the rate in epochs."""
+        """Half period of the learning rate, in epochs."""
 
     @property
     def epochs(self) -> int:
-        """Epochs."""
+        """Number of epochs."""
 
     @property
     def batch_size(self) -> int:
-        """Images a step."""
+        """Images per step."""
 
 
 def drct_schedule(p: Optimisation) -> Schedule:
-    """AdamW under a swinging cosine; the best epoch on validation is kept."""
+    """AdamW with a cosine learning rate; the epoch with the best validation accuracy is kept."""
     return Schedule(
         p.epochs,
         p.batch_size,

@@ -1,4 +1,4 @@
-"""SARE's network: cross-attention from an image embedding to the grid of a ResNet over |x − x̂|."""
+"""SARE's network: cross-attention from an image embedding to the feature grid of a ResNet on |x − x̂|."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from torch.nn import functional as F
 from bench.nets.resnet import ResNet
 from methods._shared.clip import ImageEncoder, OnFrozen
 
-#: With fewer keys the attention would be an average in disguise.
+#: With fewer keys, attention would be little more than an average.
 LEAST_KEYS = 16
 
 
 def difference(before: NDArray[np.generic], after: NDArray[np.generic], side: int) -> Tensor:
-    """|x − x̂| of two uint8 [H, W, 3] as float [3, side, side] in 0…2, resized whole by bilinear interpolation.
+    """Return |x − x̂| of two uint8 [H, W, 3] as float [3, side, side] in 0…2.
 
-    In the permuted control x̂ is another image's and may have another size: it is brought to that of x.
+    The whole difference is resized by bilinear interpolation. In the permuted control, x̂ belongs to another image and
+    may have another size; it is first resized to the size of x.
     """
     if after.shape != before.shape:
-        whole = Image.fromarray(np.ascontiguousarray(after, np.uint8))
-        after = np.asarray(whole.resize(before.shape[1::-1], Image.Resampling.BILINEAR))
+        image = Image.fromarray(np.ascontiguousarray(after, np.uint8))
+        after = np.asarray(image.resize(before.shape[1::-1], Image.Resampling.BILINEAR))
     gap = np.abs(before.astype(np.float32) - after.astype(np.float32)) / 127.5
     plane = torch.from_numpy(np.ascontiguousarray(gap)).permute(2, 0, 1)[None]
     return F.interpolate(plane, (side, side), mode="bilinear", align_corners=False)[0]
 
 
 class CrossAttention(nn.Module):
-    """Query [B, Q, D] over keys and values [B, K, C] to [B, Q, D], scaled dot products in ``heads`` heads."""
+    """Multi-head scaled dot-product attention of queries [B, Q, D] over keys and values [B, K, C]: [B, Q, D]."""
 
     def __init__(self, width: int, keys: int, heads: int) -> None:
         super().__init__()
@@ -39,12 +40,12 @@ class CrossAttention(nn.Module):
         self.k, self.v = nn.Linear(keys, width), nn.Linear(keys, width)
 
     def forward(self, query: Tensor, grid: Tensor) -> Tensor:
-        """Attend."""
+        """Return the attended features [B, Q, D]."""
         q, k, v = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.q(query), self.k(grid), self.v(grid))
+            x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (self.q(query), self.k(grid), self.v(grid))
         )
-        mixed: Tensor = self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return mixed
+        attended: Tensor = self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return attended
 
 
 class SARE(OnFrozen):
@@ -59,11 +60,11 @@ class SARE(OnFrozen):
         self.head = nn.Linear(width, 1)
 
     def forward(self, image: Tensor, sare: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and fused features. Raises ValueError where the grid has fewer than 16 cells."""
-        asked = self.encoder(image)[:, None] if self.query == "global" else self.encoder.tokens(image)
+        """Return the logits and fused features. Raises ValueError if the grid has fewer than 16 cells."""
+        query = self.encoder(image)[:, None] if self.query == "global" else self.encoder.tokens(image)
         grid = self.sem.taps(sare)["layer4"].flatten(2).transpose(1, 2)
         if grid.shape[1] < LEAST_KEYS:
-            raise ValueError(f"The attention has {grid.shape[1]} keys, fewer than {LEAST_KEYS}: use a smaller stride.")
-        fused = self.attn(asked, grid)
-        fused = fused if self.norm is None else self.norm(asked + fused)
+            raise ValueError(f"The attention has {grid.shape[1]} keys, fewer than {LEAST_KEYS}. Use a smaller stride.")
+        fused = self.attn(query, grid)
+        fused = fused if self.norm is None else self.norm(query + fused)
         return self.head(fused[:, 0])[:, 0], fused[:, 0]

@@ -1,6 +1,6 @@
-"""What SemGIR's detection and attribution share: settings, geometry, loss and schedule.
+"""Settings, geometry, loss and schedule shared by SemGIR's detection and attribution.
 
-Importing this loads no torch.
+Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """``regenerator``: role of the text-to-image model; ``sd_size``, ``sd_steps``, ``guidance_scale``: its settings.
+    """Parameters that both methods share.
 
-    ``image_size``: CLIP's input. ``encoder``: whether CLIP is fine-tuned, at ``encoder_lr`` (the classifier at ``lr``),
-    or frozen.
+    ``regenerator``: role of the text-to-image model. ``sd_size``, ``sd_steps`` and ``guidance_scale``: its image side
+    in pixels, its sampling steps and its guidance scale. ``image_size``: side of CLIP's input. ``encoder``: ``tuned``
+    trains CLIP with learning rate ``encoder_lr`` (the classifier has ``lr``), ``frozen`` does not train it.
     """
 
     regenerator: Literal["sdv15", "sdv21"] = "sdv15"
@@ -43,22 +44,22 @@ class Settings:
 
     @property
     def drawn(self) -> dict[str, Any]:
-        """The text-to-image engine's settings."""
+        """The arguments of the text-to-image engine."""
         sampler = {"steps": self.sd_steps, "guidance_scale": self.guidance_scale}
         return {"role": self.regenerator, "size": self.sd_size, **sampler}
 
 
 class Regenerating(Detector):
-    """A detector of pairs: an image, and what a text-to-image model makes of its caption."""
+    """A detector of pairs: an image, and the image that a text-to-image model generates from its caption."""
 
     def tower(self, folder: Path | None) -> ClipResNet:
-        """CLIP RN50x4's image tower; untrained without a folder."""
+        """Return the image tower of CLIP RN50x4, with random weights if ``folder`` is None."""
         from bench.nets.clip_resnet import RN50X4, ClipResNet, load_clip_resnet
 
         return ClipResNet(RN50X4) if folder is None else load_clip_resnet(folder, RN50X4)
 
     def prepared(self, rgb: RGB) -> Tensor:
-        """Float [3, image_size, image_size]: bicubic to the shorter side, centre crop, CLIP's normalisation."""
+        """Resize the shorter side (bicubic), crop the centre, normalise as CLIP: float [3, image_size, image_size]."""
         from methods._shared.clip import MEAN, STD
         from methods._shared.tensors import normalised
 
@@ -66,28 +67,28 @@ class Regenerating(Detector):
         return normalised(crop(resize_short_side(rgb, side, Image.Resampling.BICUBIC), side, None), MEAN, STD)
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``image`` and ``regenerated``: float [3, image_size, image_size], CLIP's mean and deviation."""
+        """``image`` and ``regenerated``: float [3, image_size, image_size], CLIP's mean and standard deviation."""
         return {"image": self.prepared(sample.rgb), "regenerated": self.prepared(sample.artefacts["regenerated"])}
 
     def logits(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Logits [B, 2]."""
-        found: Tensor = model(batch["image"], batch["regenerated"])
-        return found
+        """Return the logits [B, 2] of the classes 0 and 1."""
+        logits: Tensor = model(batch["image"], batch["regenerated"])
+        return logits
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross-entropy (Eq. 7)."""
+        """Return the cross-entropy (Eq. 7)."""
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(self.logits(model, batch), batch["label"])
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Difference of the two logits."""
+        """Return the difference of the two logits, class 1 minus class 0."""
         negative, positive = self.logits(model, batch).unbind(1)
         difference: Tensor = positive - negative
         return difference
 
     def schedule(self) -> Schedule:
-        """Adam; the encoder at a rate of its own; the best epoch on validation is kept."""
+        """Adam, with a separate learning rate for the encoder; the epoch with the best validation accuracy is kept."""
         p = self.params
-        own = {"encoder.": p.encoder_lr / p.lr}
-        return Schedule(p.epochs, p.batch_size, "adam", p.lr, rate_factors=own, keep_best=True)
+        factors = {"encoder.": p.encoder_lr / p.lr}
+        return Schedule(p.epochs, p.batch_size, "adam", p.lr, rate_factors=factors, keep_best=True)

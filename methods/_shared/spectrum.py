@@ -1,4 +1,4 @@
-"""FreDect's input and networks: the logarithm of the discrete cosine transform, standardised a coefficient."""
+"""FreDect's input and networks: the log of the discrete cosine transform (DCT), standardised per coefficient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPSILON = 1e-12
 
 
 def log_dct(rgb: NDArray[np.uint8]) -> Tensor:
-    """ln(|DCT-II| + 1e-12) of every channel on 0…255, orthonormal: uint8 [H, W, 3] to float [3, H, W].
+    """Return ln(|DCT-II| + 1e-12) of every channel in 0…255, orthonormal: uint8 [H, W, 3] to float [3, H, W].
 
     RUB-SysSec/GANDCTAnalysis@988c4c3:src/image_np.py.
     """
@@ -28,20 +28,21 @@ def log_dct(rgb: NDArray[np.uint8]) -> Tensor:
 
 
 def _array(file: Path) -> Tensor:
-    found: object = read_tensors(file)
-    if not isinstance(found, Tensor) or not torch.isfinite(found).all():
+    array: object = read_tensors(file)
+    if not isinstance(array, Tensor) or not torch.isfinite(array).all():
         raise UserError(
-            f"{file} holds no DCT statistics.",
-            "They are one array of finite numbers.",
-            "Name a folder with dct_mean and dct_var by --weights dct_statistics=FOLDER.",
+            f"{file} does not contain DCT statistics.",
+            "The file must contain a single array of finite numbers.",
+            "Name a folder with dct_mean and dct_var with --weights dct_statistics=FOLDER.",
         )
-    return found
+    return array
 
 
 class Standardised(nn.Module):
-    """A network behind (x − mean) / std a coefficient; both are buffers [3, S, S] that one pass over the datasets.
+    """A network whose input is standardised per coefficient, (x − mean) / std.
 
-    ``statistics`` is a folder with the published ``dct_mean`` and ``dct_var``.
+    Mean and std are buffers [3, S, S], computed in one pass over the training images. ``statistics`` is a folder with
+    the published ``dct_mean`` and ``dct_var``, used instead if given. Raises UserError if these have another shape.
     """
 
     def __init__(self, network: nn.Module, side: int, statistics: Path | None = None) -> None:
@@ -55,8 +56,8 @@ class Standardised(nn.Module):
             mean, variance = (_array(statistics / name) for name in ("dct_mean", "dct_var"))
             if mean.shape != self.mean.shape or variance.shape != self.std.shape:
                 raise UserError(
-                    f"The DCT statistics in {statistics} are of another crop.",
-                    f"They are {list(mean.shape)} and {list(variance.shape)}, not {list(self.mean.shape)}.",
+                    f"The DCT statistics in {statistics} belong to another crop size.",
+                    f"Their shapes are {list(mean.shape)} and {list(variance.shape)}, not {list(self.mean.shape)}.",
                     "Name a folder with dct_mean and dct_var of that shape.",
                 )
             self.mean.copy_(mean)
@@ -64,7 +65,7 @@ class Standardised(nn.Module):
 
     @torch.no_grad()
     def learn(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
-        """Set mean and population deviation; a coefficient that never varies is divided by 1."""
+        """Compute the mean and population standard deviation; a coefficient that does not vary is divided by 1."""
         count, total, squares = 0, torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double()
         for batch in batches:
             x = batch["image"].double()
@@ -75,13 +76,13 @@ class Standardised(nn.Module):
         self.std.copy_(torch.where(std > 1e-6, std, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Log-DCT [B, 3, S, S] to logits [B, 1]."""
+        """Map log-DCT inputs [B, 3, S, S] to logits [B, 1]."""
         logits: Tensor = self.network((x - self.mean) / self.std)
         return logits
 
 
 def shallow_cnn(side: int) -> nn.Sequential:
-    """The official CNN: four 3 × 3 convolutions, two average pools, one dense layer; ``side`` a multiple of 4."""
+    """The official CNN: four 3 × 3 convolutions, two average pools, one dense layer; ``side`` is a multiple of 4."""
     widths = (3, 3, 8, 16, 32)
     layers: list[nn.Module] = []
     for index, (a, b) in enumerate(pairwise(widths)):

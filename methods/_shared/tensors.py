@@ -1,4 +1,4 @@
-"""From pixels to tensors."""
+"""Conversion of pixels to tensors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def chw(rgb: NDArray[np.uint8]) -> Tensor:
-    """uint8 [H, W, 3] to float [3, H, W] in 0…1."""
+    """Convert uint8 [H, W, 3] to float [3, H, W] in 0…1."""
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).float() / 255
 
 
 def normalised(rgb: NDArray[np.uint8], mean: Triple, std: Triple) -> Tensor:
-    """uint8 [H, W, 3] to float [3, H, W] with a mean and deviation a channel."""
+    """Convert uint8 [H, W, 3] to float [3, H, W], normalised with a mean and standard deviation per channel."""
     centre, spread = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
     return (chw(rgb) - centre) / spread
 
 
 def imagenet(rgb: NDArray[np.uint8]) -> Tensor:
-    """uint8 [H, W, 3] to float [3, H, W], ImageNet mean and deviation."""
+    """Convert uint8 [H, W, 3] to float [3, H, W], normalised with ImageNet's mean and standard deviation."""
     return normalised(rgb, IMAGENET_MEAN, IMAGENET_STD)

@@ -106,7 +106,7 @@ def shown(name, rgb, number):
     if base == "lnp":
         given["noise"] = (rgb[:, :, ::-1].astype(np.uint16) * 255).astype(np.uint8)  # Wraps back to the image.
     if base == "dire":
-        rgb = np.zeros_like(method._shown(rgb))  # A black image: the map is the reconstruction.
+        rgb = np.zeros_like(method._preprocessed(rgb))  # A black image: the map is the reconstruction.
         given["reconstruction"] = image(number, *rgb.shape[1::-1])
     sample = Sample(rgb, given, Facts("png", 0, *rgb.shape[1::-1], 0))
     return method.view(sample, "test", np.random.default_rng(0)), given.get("reconstruction")

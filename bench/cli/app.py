@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,12 @@ from bench.cli import inspect, show
 from bench.cli import options as opt
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import check, load_plugins, plan_of
+from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning.sources import comma_list
 from bench.predict.options import ScoreOptions, check_score
+from bench.suites import suite as suites
 
 app = typer.Typer(
     help=(
@@ -32,9 +34,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+#: Packages that the extra `run` brings, by the names that they are imported by.
+RUN_PACKAGES = (
+    *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
+    *("scipy", "cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
+)
 #: The exit code that typer makes of Ctrl-C.
 INTERRUPTED = 130
-VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "list")
+VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "check-method", "list")
 
 
 @app.command()
@@ -191,6 +198,32 @@ def check_machine(
     show.machine(found, as_json)
 
 
+@app.command("check-method")
+def check_method(
+    method: Annotated[str, typer.Argument(help="A method's name, or a Python file that defines `METHOD`.")],
+    suite: opt.SuiteName = "mini",
+    models: opt.Models = None,
+    weights: opt.Weights = None,
+    plugin: opt.Plugins = None,
+    store: opt.StoreDir = Path("store"),
+    as_json: opt.Json = False,
+) -> None:
+    """Run the contract suite on one method, also one outside the project; exit 1 and a list of broken promises."""
+    progress = new_progress()
+    name = plugin_name(method, plugin or (), progress)
+    loaded = suites.load(suite)
+    zoo = new_zoo(weights or (), models or loaded.models, store)
+    from bench import device as devices
+    from bench.execution import contract
+
+    devices.pin()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = list(contract.check(contract.Subject(name, loaded, zoo, Path(folder)), progress))
+    show.promises(name, outcome, as_json)
+    if any(reason for _, reason in outcome):
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_names(
     kind: Annotated[str, typer.Argument(help="methods, datasets, models or protocols.")] = "methods",
@@ -214,6 +247,16 @@ def main() -> None:
         arguments = ["run", *arguments]
     try:
         app(args=arguments, prog_name="run_bench.py")
+    except ModuleNotFoundError as error:
+        if error.name not in RUN_PACKAGES:
+            raise
+        print(
+            f"error: this needs the package {error.name}, which is not installed.\n"
+            "  The base installation reads and reports results; training and scoring need the extra `run`.\n"
+            "  pip install 'reconbench[run]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except BenchError as error:
         if "--json" in arguments:
             print(json.dumps({"error": {name: getattr(error, name) for name in ("problem", "context", "fix")}}))

@@ -150,6 +150,15 @@ def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
         progress.warn(message)
 
 
+def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
+    """The name of a method that is given by name or as a file; loads plugins. Raises UserError for an unknown one."""
+    file = Path(method)
+    load_plugins([*paths, *([file] if file.suffix == ".py" else [])], progress)
+    name = file.stem if file.suffix == ".py" else method
+    discover.method(name)
+    return name
+
+
 def check_writable(option: str, folder: Path) -> None:
     """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into; makes nothing."""
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
@@ -190,9 +199,9 @@ def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> 
     return devices.processes(max((sum(sizes[role] for role in roles) for roles in together), default=0))
 
 
-def _zoo(options: RunOptions, suite: suites.Suite) -> Zoo:
-    models = options.models or suite.models
-    return Zoo(models, own_weights(options.weights or (), options.store, models), options.store)
+def new_zoo(weights: Sequence[str], models: str, store: Path) -> Zoo:
+    """The models of ``--models``, with those of ``--weights`` in place of theirs."""
+    return Zoo(models, own_weights(weights, store, models), store)
 
 
 def check(options: RunOptions, progress: Progress) -> Prepared:
@@ -208,7 +217,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    zoo = _zoo(options, suite)
+    zoo = new_zoo(options.weights or (), options.models or suite.models, options.store)
     located = _located(suite, options, progress)
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])

@@ -146,6 +146,20 @@ def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
     print(tabulate(body, ["", "state", "how to get it"], maxcolwidths=[None, 60, 50]))
 
 
+def promises(name: str, outcome: Sequence[tuple[str, str]], as_json: bool) -> None:
+    """The outcome of ``check-method``."""
+    if as_json:
+        document([{"promise": words, "broken": reason} for words, reason in outcome])
+        return
+    print(
+        tabulate(
+            [["broken" if reason else "kept", words, reason] for words, reason in outcome], maxcolwidths=[None, 70, 60]
+        )
+    )
+    broken = sum(bool(reason) for _, reason in outcome)
+    print(f"\n{name} keeps {len(outcome) - broken} of {len(outcome)} promises")
+
+
 def names(kind: str, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """The outcome of ``list``."""
     if as_json:

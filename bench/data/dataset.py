@@ -32,10 +32,17 @@ class Subset:
 
 
 class Dataset(ABC):
-    """A dataset: its subsets in the papers' column order, and how to find them below a folder."""
+    """A dataset: its subsets in the papers' column order, and how to find them below a folder.
+
+    ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID"; ``commercial`` says whether ``licence`` allows commercial
+    use: ``yes``, ``no``, ``with conditions`` or ``unclear``.
+    """
 
     name: str
     title: str
+    paper: str = ""
+    licence: str = "none stated"
+    commercial: str = "unclear"
     subsets: tuple[Subset, ...]
 
     @abstractmethod

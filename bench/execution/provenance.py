@@ -18,7 +18,7 @@ from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.planning.request import Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
-from bench.results import comparisons, rows, thresholds
+from bench.results import citations, comparisons, rows, thresholds
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
@@ -64,6 +64,15 @@ def write_cards(request: Request, results: Results) -> None:
         for c in request.methods
     }
     results.write_json(results.cards, cards)
+
+
+def write_citations(request: Request, session: Session) -> None:
+    """Write ``CITATIONS.bib``: the methods, datasets and models of the run, and this benchmark."""
+    datasets = dict.fromkeys([TRAIN_DATASET, *(name for name, _ in request.tests)])
+    papers = {chosen.name: chosen.method.card.paper for chosen in request.methods}
+    papers |= {name: discover.dataset(name).paper for name in datasets}
+    papers |= {role: session.zoo.model(role).paper for role in sorted(session.zoo.known())}
+    write_text(session.results.citations, citations.render(papers))
 
 
 def write_costs(session: Session) -> None:
@@ -156,6 +165,7 @@ def record(plan: Plan, request: Request, session: Session, started: datetime) ->
     """Write everything, ``run.json`` last."""
     write_matrix(plan, request, session)
     write_cards(request, session.results)
+    write_citations(request, session)
     write_costs(session)
     rows.write(session.results.rows, measure(session.results))
     comparisons.write(session.results)

@@ -31,18 +31,19 @@ _STABLE_DIFFUSION_REQUIRED = (
 class Model(BaseModel):
     """A pretrained model.
 
-    ``mini`` is its folder among the embedded weights (empty: the miniature has none). ``hub`` is its repository on the
-    Hugging Face Hub and ``revision`` the commit or branch; without a repository, ``url`` is the address of its one file
-    with (the beginning of) that file's ``sha256``, or ``source`` says where to find it. ``files`` are the patterns of
-    the files that are loaded, and hashed; ``required`` the files that must be there, one of each group. ``layout``
-    names a folder format that sets both. ``one_file``: the authors' single file is enough. ``commercial`` says whether
-    the licence allows commercial use.
+    ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID". ``mini`` is its folder among the embedded weights (empty:
+    the miniature has none). ``hub`` is its repository on the Hugging Face Hub and ``revision`` the commit or branch;
+    without a repository, ``url`` is the address of its one file with (the beginning of) that file's ``sha256``, or
+    ``source`` says where to find it. ``files`` are the patterns of the files that are loaded, and hashed; ``required``
+    the files that must be there, one of each group. ``layout`` names a folder format that sets both. ``one_file``: the
+    authors' single file is enough. ``commercial`` says whether the licence allows commercial use.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     role: str
     title: str
+    paper: str
     mini: str = ""
     hub: str = ""
     revision: str = ""

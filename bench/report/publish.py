@@ -13,7 +13,15 @@ from bench.report.write import write_report
 from bench.results.folder import Results, write_packed, write_text
 from bench.results.packed import pack
 
-_KEPT = ("comparisons.csv", "thresholds.csv", "images.parquet", "methods.json", "run.json", "costs.csv")
+_KEPT = (
+    "comparisons.csv",
+    "thresholds.csv",
+    "images.parquet",
+    "methods.json",
+    "CITATIONS.bib",
+    "run.json",
+    "costs.csv",
+)
 #: Kept as ``.gz``: they say the same words in every line.
 _PACKED = ("rows.csv", "cells.json")
 

@@ -120,7 +120,7 @@ class Results:
         self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
-        self.images = root / "images.parquet"
+        self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

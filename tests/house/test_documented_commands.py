@@ -34,6 +34,7 @@ RUN_BY = {
     "python run_bench.py": ("tests/e2e/test_main_job.py", "bench("),
     "python -m pytest tests/contract -k mean_colour": ("tests/e2e/test_docs.py", '"-k", "mean_colour"'),
     "python -m pytest tests/contract/test_datasets_and_engines.py": ("tests/e2e/test_docs.py", "gaussian_blur or"),
+    "python -m tools.licences_page": ("tests/house/test_pages.py", "licences_page"),
     "python -m tools.methods_page": ("tests/house/test_pages.py", "methods_page"),
     "python -m tools.board_means": ("tests/unit/tools/test_board_means.py", "board_means"),
     "python -m tools.regress": ("tests/unit/tools/test_regress.py", "regress"),

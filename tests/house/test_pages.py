@@ -1,7 +1,10 @@
 """Pages that a command writes are what it would write now."""
 
-from tools.methods_page import PAGE, render
+import pytest
+
+from tools import licences_page, methods_page
 
 
-def test_the_page_of_methods_is_current():
-    assert PAGE.read_text(encoding="utf-8") == render(), "run python -m tools.methods_page"
+@pytest.mark.parametrize("page", [methods_page, licences_page], ids=lambda page: page.__name__)
+def test_a_generated_page_is_current(page):
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(), f"run python -m {page.__name__}"

@@ -21,6 +21,9 @@ class ForenSynths(Dataset):
 
     name = "forensynths"
     title = "ForenSynths"
+    paper = "Wang et al.: CNN-generated images are surprisingly easy to spot... for now, CVPR 2020, arXiv 1912.11035"
+    licence = "CC BY-NC-SA 4.0"
+    commercial = "no"
     subsets = (
         Subset("progan", "ProGAN", "progan", ("progan",)),
         Subset("stylegan", "StyleGAN", "stylegan", ("stylegan",)),

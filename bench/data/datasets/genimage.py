@@ -24,6 +24,12 @@ class GenImage(Dataset):
 
     name = "genimage"
     title = "GenImage"
+    paper = (
+        "Zhu et al.: GenImage: A Million-Scale Benchmark for Detecting AI-Generated Image, NeurIPS 2023, "
+        "arXiv 2306.08571"
+    )
+    licence = "custom, non-commercial (after CC BY-NC-SA 4.0)"
+    commercial = "no"
     subsets = (
         Subset("midjourney", "MJ", "midjourney", ("midjourney", "imagenet_midjourney")),
         Subset(

@@ -1,0 +1,51 @@
+"""``CITATIONS.bib``: what a run's results rest on, as BibTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bench import __version__
+
+_VENUE = re.compile(r",\s+((?:ACM MM|CCS|CVPR|ECCV|ICCV|ICIP|ICLR|ICML|NeurIPS)\s+(\d{4}))")
+_ARXIV, _DOI = re.compile(r"arXiv (\d{2})(\d{2}\.\d{5})"), re.compile(r"doi (\S+?)[,;)]?$")
+_SOFTWARE = f"""@software{{reconbench,
+  title = {{reconbench: a leak-audited benchmark for detectors of AI-generated images}},
+  version = {{{__version__}}}
+}}
+"""
+
+
+def entry(key: str, paper: str) -> str:
+    """A paper as a BibTeX entry, from ``Wang et al.: Title, CVPR 2020, arXiv 1912.11035``.
+
+    What follows a semicolon is left out. Raises ValueError if there is no title, or neither a venue nor an arXiv id.
+    """
+    first = paper.split(";")[0]
+    author, found, rest = first.partition(" et al.: ")
+    venue, arxiv, doi = _VENUE.search(rest), _ARXIV.search(rest), _DOI.search(rest)
+    starts = [match.start() for match in (venue, arxiv) if match]
+    if not found or not starts:
+        raise ValueError(f"{paper!r} is not 'Author et al.: Title, VENUE YEAR' nor '…, arXiv ID'.")
+    year = venue[2] if venue else f"20{arxiv[1]}" if arxiv else ""
+    fields = {"author": f"{author} and others", "title": f"{{{rest[: min(starts)].rstrip(' ,(')}}}", "year": year}
+    if venue:
+        fields["booktitle"] = venue[1]
+    if arxiv:
+        fields |= {"eprint": f"{arxiv[1]}{arxiv[2]}", "archivePrefix": "arXiv"}
+    if doi:
+        fields["doi"] = doi[1]
+    body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    return f"@{'inproceedings' if venue else 'misc'}{{{key},\n{body}\n}}\n"
+
+
+def render(papers: Mapping[str, str]) -> str:
+    """The benchmark itself and some papers, by a name for each use; a paper that several use is one entry.
+
+    Those without an author, such as controls, have no entry.
+    """
+    entries: dict[str, str] = {}
+    for key, paper in papers.items():
+        if " et al.: " in paper:
+            entries.setdefault(paper.split(";")[0], entry(key, paper))
+    return "\n".join([_SOFTWARE, *entries.values()])

@@ -1,0 +1,57 @@
+"""Write docs/licences.md from catalogue, datasets and cards: ``python -m tools.licences_page``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tabulate import tabulate
+
+from bench import discover
+from bench.detector import STAGES, Method
+from bench.models.catalogue import MODELS
+
+PAGE = Path(__file__).parents[1] / "docs" / "licences.md"
+_HEAD = """# Licences
+
+Written by `python -m tools.licences_page`. The project's own code is Apache-2.0, and so are the miniature's
+images and weights, which that code made. Datasets and pretrained weights are not part of it: whoever
+downloads them accepts their licences. This page repeats what their authors state; it is not legal advice. A detector's
+result depends on every weight that it uses, so the strictest of their licences counts.
+"""
+
+
+def _roles(method: type[Method]) -> list[str]:
+    """The models that a method or its artefacts use, with the paper's parameters."""
+    needs = [need for stage in STAGES for need in method(method.Params()).needs(stage).values()]
+    return sorted(set(method.card.weights).union(*(need.roles() for need in needs)))
+
+
+def render() -> str:
+    """The page: datasets, models, official code of the methods."""
+    datasets = [discover.dataset(name) for name in discover.datasets()]
+    users: dict[str, list[str]] = {role: [] for role in MODELS}
+    for name in discover.methods():
+        for role in _roles(discover.method(name)):
+            users[role].append(f"`{name}`")
+    tables = {
+        "Datasets": (["dataset", "licence", "commercial use"], [[d.title, d.licence, d.commercial] for d in datasets]),
+        "Pretrained weights": (
+            ["role", "model", "licence", "commercial use", "methods that use it"],
+            [[f"`{m.role}`", m.title, m.licence, m.commercial, ", ".join(users[m.role])] for m in MODELS.values()],
+        ),
+        "Official code of the methods": (
+            ["method", "code", "licence"],
+            [
+                [f"`{name}`", card.code, card.licence]
+                for name in discover.methods()
+                if (card := discover.method(name).card).year
+            ],
+        ),
+    }
+    sections = (f"\n## {title}\n\n{tabulate(body, head, 'github')}\n" for title, (head, body) in tables.items())
+    note = "\nThe project contains no code of these repositories: methods are written from papers and facts.\n"
+    return _HEAD + "".join(sections) + note
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

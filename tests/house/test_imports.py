@@ -38,7 +38,7 @@ ALLOWED = {
 }
 ROOMS = {f"bench.{room}": room for room in ALLOWED if room not in ("base", "methods", "tools")}
 ROOMS |= {f"bench.{name}": "base" for name in ("types", "recipe", "errors", "detector", "progress", "device")}
-ROOMS |= {"bench": "base", "methods": "methods", "tools": "tools", "run_bench": "cli"}
+ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools": "tools", "run_bench": "cli"}
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from bench.nets.loading import load_strictly, read_tensors
 
-#: Where the convolutions stand in torchvision's AlexNet ``features``; slices end after the ReLU that follows each.
+#: Indices of the convolutions in torchvision's AlexNet ``features``; each slice ends after the ReLU that follows one.
 _CONVS = (0, 3, 6, 8, 10)
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
@@ -35,12 +35,12 @@ class Trunk(nn.Module):
         super().__init__()
         kernels = (shape.first, shape.second, *[(3, 1, 1)] * 3)
         inside = 3
-        for number, (at, outside, window) in enumerate(zip(_CONVS, shape.channels, kernels, strict=True), 1):
+        for number, (index, outside, kernel) in enumerate(zip(_CONVS, shape.channels, kernels, strict=True), 1):
             layers: dict[str, nn.Module] = {}
             if number in (2, 3):
-                layers[str(at - 1)] = nn.MaxPool2d(3, 2)
-            layers[str(at)] = nn.Conv2d(inside, outside, *window)
-            layers[str(at + 1)] = nn.ReLU()
+                layers[str(index - 1)] = nn.MaxPool2d(3, 2)
+            layers[str(index)] = nn.Conv2d(inside, outside, *kernel)
+            layers[str(index + 1)] = nn.ReLU()
             slice_ = nn.Sequential()
             for name, layer in layers.items():
                 slice_.add_module(name, layer)
@@ -48,7 +48,7 @@ class Trunk(nn.Module):
             inside = outside
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The maps after every slice."""
+        """The feature maps after each slice."""
         maps = []
         for number in range(1, 6):
             x = self.get_submodule(f"slice{number}")(x)
@@ -57,7 +57,7 @@ class Trunk(nn.Module):
 
 
 class _Head(nn.Module):
-    """One non-negative weight a channel; index 1 of a sequence, as the package has a dropout before it."""
+    """One non-negative weight per channel, at index 1 of a sequence because the package has a dropout before it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def _unit(x: Tensor) -> Tensor:
 
 
 class LPIPS(nn.Module):
-    """Distances [B] of image pairs [B, 3, H, W] in −1…1; 0 for equal images, larger is farther."""
+    """Distances [B] of pairs of images [B, 3, H, W] in −1…1; 0 for equal images, larger for less similar ones."""
 
     shift: Tensor
     scale: Tensor
@@ -91,14 +91,17 @@ class LPIPS(nn.Module):
         """Sum over the five maps of the weighted, spatially averaged squared difference of unit features."""
         maps = [self.net((x - self.shift) / self.scale) for x in (a, b)]
         total = torch.zeros(len(a), device=a.device)
-        for index, (one, other) in enumerate(zip(*maps, strict=True)):
-            difference = (_unit(one) - _unit(other)).square()
+        for index, (map_a, map_b) in enumerate(zip(*maps, strict=True)):
+            difference = (_unit(map_a) - _unit(map_b)).square()
             total = total + self.get_submodule(f"lin{index}")(difference).mean((1, 2, 3))
         return total
 
 
 def load_lpips(folder: Path) -> LPIPS:
-    """From ``config.json`` (absent: AlexNet) and ``model.safetensors`` with the package's keys; all must match."""
+    """Load the network from ``config.json`` (if absent: AlexNet) and ``model.safetensors`` with the package's keys.
+
+    Raises UserError unless every key and shape matches.
+    """
     config = folder / "config.json"
     values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
     net = LPIPS(Shape(**{name: tuple(value) for name, value in values.items()}))
@@ -108,5 +111,5 @@ def load_lpips(folder: Path) -> LPIPS:
         for name, tensor in read_tensors(file).items()
         if not name.startswith(("lins.", "scaling_layer."))  # Copies of the heads, and constants.
     }
-    load_strictly(net, state, file, "LPIPS network of that trunk")
+    load_strictly(net, state, file, "LPIPS network")
     return net.eval()

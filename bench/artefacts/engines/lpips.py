@@ -1,4 +1,4 @@
-"""The LPIPS distance between an image and an artefact made of it: the number behind the Δ plots (SARE, Figure 4)."""
+"""The LPIPS distance between an image and an artefact made from it, as in the Δ plots (SARE, Figure 4)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ROLE = "lpips"
 
 
 def recipe(reconstruction: Recipe, image: Recipe | str = IMAGE) -> Recipe:
-    """The need for the distance of ``image`` to ``reconstruction``, at the reconstruction's size."""
+    """The recipe for the distance between ``image`` and ``reconstruction``, at the reconstruction's size."""
     return Recipe(ROLE, Lpips.version, {}, {ROLE: ""}, inputs={"image": image, "reconstruction": reconstruction})
 
 
 class Lpips(Engine):
-    """Image, reconstruction → one number; the image is brought to the reconstruction's size by bilinear resizing."""
+    """Image, reconstruction → one number; the image is resized to the reconstruction's size (bilinear)."""
 
     name = "lpips"
     version = 1
@@ -34,11 +34,11 @@ class Lpips(Engine):
     seconds = 0.005
 
     def forwards(self, recipe: Recipe) -> int:
-        """The trunk on both images."""
+        """One for the trunk on each of the two images."""
         return 2
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load trunk and heads."""
+        """Load the trunk and the heads."""
         from bench.nets.lpips import load_lpips
 
         self._meter, self._device = meter, device
@@ -57,9 +57,9 @@ class Lpips(Engine):
             return torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
         with torch.no_grad():
-            found = self._net(tensor(views), tensor([r.inputs["reconstruction"] for r in requests]))
+            distances = self._net(tensor(views), tensor([r.inputs["reconstruction"] for r in requests]))
         self._meter.forwards += 2 * len(views)
-        return [float(value) for value in found.cpu()]
+        return [float(value) for value in distances.cpu()]
 
 
 ENGINE = Lpips

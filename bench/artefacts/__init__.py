@@ -1,1 +1,1 @@
-"""Artefacts: how they are made, and the store that keeps them."""
+"""Artefacts: the engines that make them, and the store that keeps them."""

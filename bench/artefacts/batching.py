@@ -1,7 +1,7 @@
-"""The batching core: fixed chunks, fixed batch shapes, per-image noise; no artefact depends on a run's history.
+"""Batching with fixed chunks, fixed batch shapes and per-image noise; no artefact depends on a run's history.
 
-Chunks are a function of the recipe and the slice's sorted images alone. A chunk is made whole and put whole, so a run
-that was interrupted anywhere ends with the same bytes as one that was not.
+Chunks depend only on the recipe and the slice's sorted images. A chunk is computed and stored as a whole, so an
+interrupted run ends with the same bytes as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -24,32 +24,33 @@ CHUNK = 64
 
 
 def noise(image_id: str, seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Standard normal noise of one image: a function of (image id, recipe seed, shape) alone, on every device."""
+    """Standard normal noise of one image, which depends only on (image id, recipe seed, shape), on every device."""
     words = np.frombuffer(hashlib.sha256(f"{image_id} {seed}".encode()).digest(), np.uint32)
     return np.random.default_rng(words).standard_normal(shape, dtype=np.float32)
 
 
 def chunks(job: Job) -> list[list[Item]]:
-    """The slice's distinct readable images in runs of :data:`CHUNK`, equal sizes together."""
+    """The slice's distinct readable images, sorted by size and id, in groups of at most :data:`CHUNK`."""
     distinct = {item.image_id: item for item in reversed(job.slice.usable)}
     ordered = sorted(distinct.values(), key=lambda item: (item.width, item.height, item.image_id))
     return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
 
 
 def missing_chunks(job: Job, store: Store, claimed: set[str]) -> list[tuple[int, frozenset[str]]]:
-    """Number of every chunk that holds an image without artefact, and which of its images have one.
+    """The number of every chunk with missing artefacts, and the ids of its images whose artefacts are not missing.
 
-    Images in ``claimed`` are made by other units of the same recipe and count as there; this job's are added. A chunk
-    is computed whole, so that its batches are what they would be otherwise, and only what was missing is kept.
+    Images in ``claimed`` are made by other units of the same recipe and do not count as missing; this job's missing
+    images are added to it. A chunk is always computed as a whole, so that its batches never change, and only the
+    missing artefacts are kept.
     """
-    found = []
+    incomplete = []
     for number, chunk in enumerate(chunks(job)):
         identities = {item.image_id for item in chunk}
         missing = set(store.missing(job.recipe, identities)) - claimed
         if missing:
-            found.append((number, frozenset(identities - missing)))
+            incomplete.append((number, frozenset(identities - missing)))
             claimed |= missing
-    return found
+    return incomplete
 
 
 def _batches(engine: Engine, requests: Sequence[Request]) -> Iterator[tuple[list[Request], list[RGB]]]:
@@ -58,22 +59,22 @@ def _batches(engine: Engine, requests: Sequence[Request]) -> Iterator[tuple[list
     for _, group in groupby(views, key=lambda pair: pair[1].shape):
         members = list(group)
         for start in range(0, len(members), engine.batch):
-            part = members[start : start + engine.batch]
-            yield [request for request, _ in part], [view for _, view in part]
+            batch = members[start : start + engine.batch]
+            yield [request for request, _ in batch], [view for _, view in batch]
 
 
 def make_chunk(engine: Engine, requests: Sequence[Request]) -> dict[str, bytes]:
-    """The artefacts of one chunk by image id, encoded; the last batch is filled up with repeats of its last image."""
+    """The encoded artefacts of one chunk by image id; incomplete batches are padded with copies of their last image."""
     made: dict[str, bytes] = {}
     for batch, views in _batches(engine, requests):
-        spare = engine.batch - len(batch)
-        outputs = engine.run([*batch, *[batch[-1]] * spare], [*views, *[views[-1]] * spare])
+        padding = engine.batch - len(batch)
+        outputs = engine.run([*batch, *[batch[-1]] * padding], [*views, *[views[-1]] * padding])
         made |= {r.image_id: encoding.to_bytes(engine.payload, out) for r, out in zip(batch, outputs, strict=False)}
     return {identity: made[identity] for identity in sorted(made)}
 
 
 def produce(job: Job, chunk: Sequence[Item], engine: Engine, reader: Reader) -> dict[str, bytes]:
-    """The artefacts of one chunk of a job. ``engine`` is loaded; what its recipe stands on is in the store."""
+    """The artefacts of one chunk of a job. ``engine`` is loaded, and the artefacts that it needs are in the store."""
     return make_chunk(engine, [_request(item, job, reader) for item in chunk])
 
 

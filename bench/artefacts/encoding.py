@@ -1,4 +1,4 @@
-"""Artefacts as bytes and back: one lossless container a kind, whatever the input's format was."""
+"""Encode artefacts as bytes and decode them: one lossless container per kind, regardless of the input's format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.data.decode import decode, encode_png
 
-#: Payloads: uint8 [H, W, 3]; text; one finite number; one array.
+#: The kinds of payload: an image uint8 [H, W, 3]; a text; one finite number; one array.
 KINDS = ("png", "txt", "json", "safetensors")
 
 
@@ -26,11 +26,11 @@ def to_bytes(kind: str, value: Any) -> bytes:  # noqa: ANN401 - an image, a text
 
         data: bytes = save({"value": np.ascontiguousarray(value)})
         return data
-    raise ValueError(f"{kind!r} is no payload; known: {', '.join(KINDS)}")
+    raise ValueError(f"{kind!r} is not a kind of payload; known: {', '.join(KINDS)}")
 
 
 def from_bytes(kind: str, data: bytes) -> Any:  # noqa: ANN401 - an image, a text, a number or an array
-    """Decode what :func:`to_bytes` encoded."""
+    """Decode the output of :func:`to_bytes`."""
     if kind == "png":
         return decode(data).rgb
     if kind == "txt":

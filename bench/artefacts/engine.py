@@ -1,4 +1,4 @@
-"""The contract of an engine: what turns images into artefacts."""
+"""The interface of an engine, which computes artefacts from images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RGB = NDArray[np.uint8]
 class Request:
     """One artefact to make: the image's id, its pixels uint8 [H, W, 3], and its other inputs by name.
 
-    ``class_name`` is what the image shows according to its dataset (:mod:`bench.data.classes`). It is unknown for
-    images of unknown origin; ``class_prompt`` alone reads it.
+    ``class_name`` is the image's semantic class according to its dataset (:mod:`bench.data.classes`), or empty for
+    images of unknown origin. Only ``class_prompt`` uses it.
     """
 
     image_id: str
@@ -34,10 +34,10 @@ class Request:
 class Engine(ABC):
     """Makes one kind of artefact.
 
-    ``payload`` is what it makes: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors`` (an array);
-    see :mod:`bench.artefacts.encoding`. ``batch`` is the fixed number of images per forward. ``seconds`` is a rough
-    cost per image in one process on a CPU at the miniature's size, used by plans only. ``native``: the artefact has the
-    image's size, and a ready-made artefact that a user supplies must have it too.
+    ``payload`` is the type of its output: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors``
+    (an array); see :mod:`bench.artefacts.encoding`. ``batch`` is the fixed number of images per forward pass.
+    ``seconds`` is a rough cost per image in one process on a CPU at the miniature's size, used by plans only. If
+    ``native``, the artefact has the image's size, and an artefact supplied by a user must have it too.
     """
 
     name: ClassVar[str]
@@ -57,8 +57,8 @@ class Engine(ABC):
 
     @abstractmethod
     def view(self, request: Request) -> RGB:
-        """The image at the size the engine works on; requests with equal shapes share a batch."""
+        """The image at the engine's working size: uint8 [H, W, 3]. Views of equal shape share a batch."""
 
     @abstractmethod
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> Sequence[Any]:
-        """One artefact per request. All views have one shape, and there are always ``batch`` of them."""
+        """One artefact per request. All views have the same shape, and there are always ``batch`` of them."""

@@ -12,8 +12,10 @@ RGB = NDArray[np.uint8]
 
 
 def center_crop_arr(rgb: RGB, size: int) -> RGB:
-    """guided-diffusion's square crop: halve by box while twice too large, bicubic to the shorter side, centre crop.
+    """guided-diffusion's square crop: [H, W, 3] to [size, size, 3].
 
+    Halve the image with a box filter while its shorter side is at least twice ``size``, resize the shorter side to
+    ``size`` by bicubic interpolation, and crop the centre:
     openai/guided-diffusion@22e0df8:guided_diffusion/image_datasets.py, which DIRE uses for every image.
     """
     image = Image.fromarray(rgb)
@@ -26,67 +28,69 @@ def center_crop_arr(rgb: RGB, size: int) -> RGB:
 
 
 def resize_short_side(rgb: RGB, size: int, resample: Image.Resampling = Image.Resampling.BILINEAR) -> RGB:
-    """A resize that brings the shorter side to ``size``, as torchvision's Resize(int) does to a PIL image."""
+    """Resize the shorter side to ``size``, as torchvision's Resize(int) does for a PIL image."""
     height, width = rgb.shape[:2]
     if min(height, width) == size:
         return rgb
-    tall, wide = (int(size * height / width), size) if width <= height else (size, int(size * width / height))
-    return np.asarray(Image.fromarray(rgb).resize((wide, tall), resample))
+    new_height = size if height < width else int(size * height / width)
+    new_width = size if width <= height else int(size * width / height)
+    return np.asarray(Image.fromarray(rgb).resize((new_width, new_height), resample))
 
 
 def fit_long_side(rgb: RGB, size: int, multiple: int) -> RGB:
-    """OpenCV's bilinear resize to a longer side of ``size``, then a centre crop of both sides to a multiple.
+    """Resize the longer side to ``size`` by OpenCV's bilinear interpolation, then centre-crop both sides to a multiple.
 
     Sides are truncated to whole pixels, as in beibuwandeluori/DRCT@01aa7d0:data/dataset.py (``resize_long_size``), on
-    whose code SARE builds; small images grow.
+    which SARE's code is based. Small images are enlarged.
     """
     import cv2
 
     height, width = rgb.shape[:2]
     scale = size / max(height, width)
-    tall, wide = max(multiple, int(height * scale)), max(multiple, int(width * scale))
-    if (tall, wide) != (height, width):
-        rgb = np.asarray(cv2.resize(rgb, (wide, tall)), np.uint8)
-    return crop(rgb, (tall // multiple * multiple, wide // multiple * multiple), None, "albumentations")
+    new_height, new_width = max(multiple, int(height * scale)), max(multiple, int(width * scale))
+    if (new_height, new_width) != (height, width):
+        rgb = np.asarray(cv2.resize(rgb, (new_width, new_height)), np.uint8)
+    return crop(rgb, (new_height // multiple * multiple, new_width // multiple * multiple), None, "albumentations")
 
 
 def limit_sides(rgb: RGB, size: int) -> RGB:
-    """The centre of an image, each side at most ``size``: beibuwandeluori/DRCT@01aa7d0:data/diffusion_rec.py."""
+    """Centre-crop each side to at most ``size``, as in beibuwandeluori/DRCT@01aa7d0:data/diffusion_rec.py."""
     height, width = rgb.shape[:2]
     return crop(rgb, (min(height, size), min(width, size)), None, "albumentations")
 
 
 def pad_to_multiple(rgb: RGB, multiple: int) -> RGB:
-    """Zeros at the bottom and the right until both sides are multiples."""
+    """Zero-pad at the bottom and right until both sides are multiples of ``multiple``."""
     height, width = rgb.shape[:2]
     return np.pad(rgb, ((0, -height % multiple), (0, -width % multiple), (0, 0)))
 
 
 def pad_to_square(rgb: RGB, size: int, mode: Literal["constant", "reflect"] = "constant") -> RGB:
-    """Zeros on all sides, centred, where a side is shorter than ``size``; the odd row goes to the bottom or right.
+    """Zero-pad both sides evenly to at least ``size``; an odd pixel is added at the bottom or right.
 
-    With ``reflect`` the image mirrored at its outermost pixels, again and again, instead of zeros.
+    With ``reflect``, the image is mirrored at its outermost pixels, repeatedly if necessary, instead of zero-padded.
     """
     missing = [max(0, size - side) for side in rgb.shape[:2]]
-    around = [(gap // 2, gap - gap // 2) for gap in missing]
-    return np.pad(rgb, (*around, (0, 0)), mode=mode)
+    padding = [(total // 2, total - total // 2) for total in missing]
+    return np.pad(rgb, (*padding, (0, 0)), mode=mode)
 
 
-#: Who decides where a centre crop starts when the margin is odd: torchvision rounds half to even, albumentations (and
-#: guided-diffusion, and DRCT's own code) rounds down.
+#: Where a centre crop starts if the margin is odd: torchvision rounds half to even; albumentations, guided-diffusion
+#: and DRCT's own code round down.
 CropRule = Literal["torchvision", "albumentations"]
 
 
 def crop(rgb: RGB, size: int | tuple[int, int], rng: np.random.Generator | None, rule: CropRule = "torchvision") -> RGB:
-    """A window of ``size`` (side, or height and width): a random one from ``rng``, or the centre for None.
+    """Crop to ``size`` (side, or height and width): at a random position from ``rng``, or at the centre for None.
 
-    ``rule`` places the centre where a margin is odd; see :data:`CropRule`. The image must be large enough.
+    ``rule`` decides where a centre crop starts if the margin is odd; see :data:`CropRule`. The image must be at least
+    ``size`` large.
     """
-    (height, width), (tall, wide) = rgb.shape[:2], (size, size) if isinstance(size, int) else size
+    (height, width), (crop_height, crop_width) = rgb.shape[:2], (size, size) if isinstance(size, int) else size
     if rng is not None:
-        top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+        top, left = int(rng.integers(height - crop_height + 1)), int(rng.integers(width - crop_width + 1))
     elif rule == "torchvision":
-        top, left = round((height - tall) / 2), round((width - wide) / 2)
+        top, left = round((height - crop_height) / 2), round((width - crop_width) / 2)
     else:
-        top, left = (height - tall) // 2, (width - wide) // 2
-    return rgb[top : top + tall, left : left + wide]
+        top, left = (height - crop_height) // 2, (width - crop_width) // 2
+    return rgb[top : top + crop_height, left : left + crop_width]

@@ -1,4 +1,4 @@
-"""Make the images of a protocol or a perturbation: the one kind of artefact that needs no network."""
+"""Apply protocols and perturbations: the only artefacts that need no engine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bench.data.protocols import perform, read_source
 from bench.recipe import Recipe
 from bench.types import Item, Job
 
-#: Recipes that are made here.
+#: The recipes that this module makes, by the name in their ``engine`` field.
 PRESENTED = ("aligned", "jpeg")
 
 
-def _shown(job: Job, item: Item, store: Store) -> RGB:
-    """One image as a job's recipe presents it."""
+def _present_image(job: Job, item: Item, store: Store) -> RGB:
+    """One image after the protocol or perturbation of a job's recipe."""
     if job.recipe.engine == "aligned":
         return perform(job.slice.operations[item.row_id], read_source(item))
-    before = job.recipe.inputs["image"]
-    rgb = decode(store.get(before, item.image_id)).rgb if isinstance(before, Recipe) else read_source(item)
+    source = job.recipe.inputs["image"]
+    rgb = decode(store.get(source, item.image_id)).rgb if isinstance(source, Recipe) else read_source(item)
     return perturb.perform(job.recipe, rgb)
 
 
 def present(job: Job, chunk: Sequence[Item], store: Store) -> dict[str, bytes]:
-    """What a job's protocol or perturbation makes of one chunk of its images, as PNG."""
-    return {item.image_id: encode_png(_shown(job, item, store)) for item in chunk}
+    """One chunk of a job's images after its protocol or perturbation, as PNG bytes by image id."""
+    return {item.image_id: encode_png(_present_image(job, item, store)) for item in chunk}

@@ -1,4 +1,4 @@
-"""Probes: recipes that give one number an image, by the names that suites and reports call them."""
+"""Probes: recipes that give one number per image, by the names used in suites and reports."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def lpips_shift(**settings: Any) -> dict[str, Recipe]:  # noqa: ANN401 - sd_img2
     }
 
 
-#: What a suite may ask for in ``[probes.<name>]``; its settings are the function's arguments.
+#: The probes that a suite may use as ``[probes.<name>]``; the table's settings are the function's arguments.
 PROBES: Mapping[str, Any] = {"lpips_shift": lpips_shift}

@@ -24,22 +24,22 @@ class Reader:
         return read_source(item)
 
     def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - images, texts or numbers
-        """The decoded artefact that a recipe made of an item."""
+        """The decoded artefact of an item. Raises MissingArtefact or DamagedArtefact."""
         return encoding.from_bytes(*self._store.read(recipe, item.image_id))
 
-    def image(self, part: Slice, item: Item) -> RGB:
-        """The pixels that a method is given for an item of a slice."""
-        return self.rgb(part.image, item)
+    def image(self, slice_: Slice, item: Item) -> RGB:
+        """The pixels that a method sees for an item of a slice: uint8 [H, W, 3]."""
+        return self.rgb(slice_.image, item)
 
     def rgb(self, source: Recipe | str, item: Item) -> RGB:
-        """What a recipe made of an item, or its file's pixels where the source is no recipe: uint8 [H, W, 3]."""
-        found: RGB = self.artefact(source, item) if isinstance(source, Recipe) else self.source(item)
-        return found
+        """The image artefact of an item, or its file's pixels if ``source`` is not a recipe: uint8 [H, W, 3]."""
+        rgb: RGB = self.artefact(source, item) if isinstance(source, Recipe) else self.source(item)
+        return rgb
 
-    def facts(self, part: Slice, item: Item) -> Facts:
-        """The file facts that a method is given; after a protocol those of the stored PNG."""
-        if not isinstance(part.image, Recipe):
+    def facts(self, slice_: Slice, item: Item) -> Facts:
+        """The file facts that a method sees for an item of a slice; after a protocol, those of the stored PNG."""
+        if not isinstance(slice_.image, Recipe):
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
-        cut = part.operations.get(item.row_id)
-        width, height = (cut.size, cut.size) if cut else (item.width, item.height)
-        return Facts("png", 0, width, height, len(self._store.get(part.image, item.image_id)))
+        operation = slice_.operations.get(item.row_id)
+        width, height = (operation.size, operation.size) if operation else (item.width, item.height)
+        return Facts("png", 0, width, height, len(self._store.get(slice_.image, item.image_id)))

@@ -1,1 +1,1 @@
-"""Datasets: where images lie, how they are read, drawn, and made comparable."""
+"""Datasets: finding and decoding images, drawing subsets of them, and making the two classes comparable."""

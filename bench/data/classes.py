@@ -1,9 +1,9 @@
-"""The class that an image was chosen for or made of, where a dataset tells it: by file names and tables beside them.
+"""The semantic class of an image, from its file name and from optional tables in the dataset's folder.
 
-GenImage names the class in most file names. ImageNet's validation photographs do not; ``filename_to_folder.json`` in
-the dataset's folder tells it (``{"ILSVRC2012_val_00042597.JPEG": "n02814533", ...}``, the file of that name in
-luo3300612/LaRE@f8b2966:anns); a key may be a path below that folder too. ``class_names.json`` beside it gives words,
-by number and by synset, where classes are not ImageNet's.
+Most of GenImage's file names contain the class. Those of ImageNet's validation photographs do not, so
+``filename_to_folder.json`` in the dataset's folder gives it (``{"ILSVRC2012_val_00042597.JPEG": "n02814533", ...}``,
+the file of that name in luo3300612/LaRE@f8b2966:anns). A key may also be a path relative to that folder.
+``class_names.json`` in the same folder maps class numbers and synsets to names, for classes that are not ImageNet's.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from pathlib import Path, PurePath
 from bench.errors import UserError
 
 FILES, NAMES = "filename_to_folder.json", "class_names.json"
-#: A class by its number or synset, not in words.
+#: Matches a class number or a synset, but not a class name.
 CODE = re.compile(r"\d+|n\d{8}")
 
 
 @dataclass(frozen=True)
 class Classes:
-    """Class by file name, and words by class number or synset."""
+    """The tables of a dataset: class by file name (``files``), and class name by number or synset (``names``)."""
 
     files: Mapping[str, str]
     names: Mapping[str, str]
 
     @classmethod
     def beside(cls, root: Path) -> Classes:
-        """The tables in a dataset's folder; empty where there are none. Raises UserError for a broken one."""
+        """Read the tables in a dataset's folder; a missing table is empty. Raises UserError for an invalid one."""
         return cls(_table(root / FILES), _table(root / NAMES))
 
-    def shown(self, told: str, place: PurePath) -> str:
-        """Words, or ImageNet's number or synset, for the file ``place`` below the dataset; ``told`` is by its name.
+    def shown(self, class_in_name: str, path: PurePath) -> str:
+        """The class that an image shows: its name, or ImageNet's number or synset. Empty if it is unknown.
 
-        Empty where nothing tells it. Where there are words for classes, a class without words is none: reals are named
-        by synset and fakes by number, and a table of one kind alone would tell them apart.
+        ``path`` is relative to the dataset's folder. ``class_in_name`` is the class in the file's name; the table of
+        files is used if it is empty. If there is a table of names, a number or synset that it lacks counts as unknown:
+        the files of reals contain synsets and those of fakes contain numbers, so a table with only one of the two
+        would separate the labels.
         """
-        found = told or self.files.get(place.as_posix()) or self.files.get(place.name, "")
-        key = str(int(found)) if found.isdecimal() else found
+        code = class_in_name or self.files.get(path.as_posix()) or self.files.get(path.name, "")
+        key = str(int(code)) if code.isdecimal() else code
         return self.names.get(key, "" if CODE.fullmatch(key) else key) if self.names else key
 
 
@@ -48,14 +50,14 @@ def _table(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
-            return found
-        why = "it is not an object of texts"
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(table, dict) and all(isinstance(value, str) for value in table.values()):
+            return table
+        reason = "it is not a JSON object with string values"
     except ValueError as error:
-        why = str(error)
+        reason = str(error)
     raise UserError(
-        f"{path} cannot be read: {why}.",
-        f"{FILES} gives a class by file name, {NAMES} words by class, both as one JSON object of texts.",
-        "Mend it or take it away; without it only the methods that are told the class have holes.",
+        f"{path} cannot be read: {reason}.",
+        f"{FILES} maps file names to classes, {NAMES} maps classes to names; each is a JSON object of strings.",
+        "Fix or delete it; without it, only the methods that use the class have holes.",
     )

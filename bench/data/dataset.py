@@ -1,4 +1,4 @@
-"""What a dataset is to the harness: names, families, and where its classes lie on disk."""
+"""The interface of a dataset: its subsets, their families, and the folders of their classes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Folders = Mapping[Split, Mapping[int, tuple[Path, ...]]]
 
 @dataclass(frozen=True)
 class Subset:
-    """One generator's part of a dataset.
+    """The images of one generator in a dataset.
 
-    ``title`` heads its column; subsets of one ``family`` come from near relatives of one generator; ``aliases`` are the
-    lower-case folder names it goes by.
+    ``title`` is the heading of its column. Subsets of the same ``family`` come from closely related generators.
+    ``aliases`` are the lower-case names that its folder may have.
     """
 
     name: str
@@ -47,45 +47,45 @@ class Dataset(ABC):
 
     @abstractmethod
     def find(self, root: Path) -> Mapping[str, Folders]:
-        """The folders of every subset present below ``root``; reads directory names only.
+        """The folders of every subset present in ``root``; reads directory names only.
 
-        A generator that the dataset does not know, in its layout, is a subset of its own: see :meth:`own_name`.
+        An unknown generator in the dataset's layout becomes a new subset, named by :meth:`own_name`.
         """
 
     @abstractmethod
     def layout(self) -> str:
-        """One line that shows a person the folder layout looked for."""
+        """The expected folder layout in one line, for error messages."""
 
     def class_name(self, path: Path) -> str:
-        """The semantic class a file name tells, or an empty string."""
+        """The semantic class according to a file's path, or an empty string if it is unknown."""
         return ""
 
     def subset(self, name: str) -> Subset:
-        """The subset of a name; of a generator that the dataset does not know, one in a family of its own."""
+        """The subset called ``name``; for an unknown generator, a new subset that is alone in its family."""
         known = {subset.name: subset for subset in self.subsets}
         return known.get(name) or Subset(name, name, f"unknown {name}", (name,))
 
     def ordered(self, names: Iterable[str]) -> list[Subset]:
-        """Subsets in column order: the dataset's own, then generators that it does not know, by name."""
+        """Subsets in column order: the dataset's own first, then unknown generators by name."""
         known = [subset.name for subset in self.subsets]
         return [self.subset(n) for n in sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))]
 
     @staticmethod
     def own_name(folder: Path, taken: Collection[str] = ()) -> str:
-        """What a folder's generator is called where the dataset does not know it: ``sdxl-base-1.0``.
+        """The subset name of an unknown generator, from the name of its folder: ``sdxl-base-1.0``.
 
-        A number is added where the name is ``taken``.
+        A number is appended if the name is in ``taken``.
         """
         plain = re.sub(r"[^\w.-]+", "_", folder.name.lower()).strip("_") or "unnamed"
         numbered = (f"{plain}_{number}" for number in count(2))
         return plain if plain not in taken else next(name for name in numbered if name not in taken)
 
     def by_alias(self) -> dict[str, str]:
-        """Subset names by the lower-case folder names they go by."""
+        """Subset names by lower-case folder name."""
         return {alias: subset.name for subset in self.subsets for alias in subset.aliases}
 
 
-def unused_folders(root: Path, found: Iterable[Folders]) -> list[Path]:
-    """The folders in ``root`` below which no subset's images lie."""
-    homes = {home for folders in found for classes in folders.values() for some in classes.values() for home in some}
-    return [f for f in subfolders(root) if not any(f == home or f in home.parents for home in homes)]
+def unused_folders(root: Path, subsets: Iterable[Folders]) -> list[Path]:
+    """The folders in ``root`` that contain no images of ``subsets``."""
+    used = {path for folders in subsets for classes in folders.values() for paths in classes.values() for path in paths}
+    return [f for f in subfolders(root) if not any(f == path or f in path.parents for path in used)]

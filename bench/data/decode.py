@@ -1,8 +1,8 @@
-"""The one image reader. Its rules are fixed and versioned, because every content key stands on the pixels it gives.
+"""The only image decoder. Its rules are fixed and versioned, because every content key depends on the decoded pixels.
 
-EXIF orientation is applied (as OpenCV does, and as a viewer shows the image) and nothing else of EXIF is looked at; an
-alpha channel is dropped (as every official loader does; ADM's RGBA files are opaque); 16-bit channels keep their upper
-byte; ICC profiles are ignored; of an animation the first frame is taken. Whatever the bytes, only ImageError leaves it.
+EXIF orientation is applied, as OpenCV and image viewers do; all other EXIF data is ignored. An alpha channel is
+dropped, as every official loader does (ADM's RGBA files are opaque). 16-bit channels keep their upper byte. ICC
+profiles are ignored. Only the first frame of an animation is read. Invalid bytes of any kind raise ImageError.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bench.errors import ImageError
 
 DECODE_VERSION = 1
 RGB = NDArray[np.uint8]
-#: Pillow's readers that are used. Others start programs (EPS), play films, or open what is no picture.
+#: The Pillow formats that are enabled. Others start programs (EPS), read video, or open files that are not images.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-#: Bytes of a file that are enough for :func:`kind_of`.
+#: Number of leading bytes of a file that :func:`kind_of` needs.
 HEAD = 64
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -55,21 +55,21 @@ _HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis")
 
 @dataclass(frozen=True)
 class Decoded:
-    """Pixels uint8 [H, W, 3] and what the file said of itself."""
+    """Decoded pixels, uint8 [H, W, 3], the container, and the estimated JPEG quality (1…100; 0 if not a JPEG)."""
 
     rgb: RGB
     container: str
     quality: int
 
 
-#: Containers whose 16-bit images Pillow may open as 32-bit ones; they have none of 32 bits.
+#: Containers whose 16-bit images Pillow may open as 32-bit ones; neither supports 32 bits.
 _SIXTEEN = ("png", "ppm")
 
 
 def kind_of(head: bytes) -> str:
-    """The container that a file's first :data:`HEAD` bytes announce (``png``, ``heic`` …); empty for anything else."""
+    """The container of a file by its first :data:`HEAD` bytes (``png``, ``heic`` …), or an empty string if unknown."""
     if head[4:8] == b"ftyp":
-        brands = (head[8:12], *(head[at : at + 4] for at in range(16, len(head) - 3, 4)))
+        brands = (head[8:12], *(head[offset : offset + 4] for offset in range(16, len(head) - 3, 4)))
         if head[8:12] in (b"avif", b"avis") or b"avif" in brands:
             return "avif"
         return "heic" if any(brand in _HEIC for brand in brands) or head[8:12] in (b"mif1", b"msf1") else ""
@@ -82,32 +82,32 @@ def kind_of(head: bytes) -> str:
 
 def _to_rgb(image: Image.Image, container: str) -> RGB:
     if image.mode == "F" or (image.mode == "I" and container not in _SIXTEEN):
-        raise ValueError("its numbers are wider than 16 bits, and nothing tells what white is")
+        raise ValueError("its samples have more than 16 bits, and the value of white is unknown")
     if image.mode.startswith("I"):
         return np.repeat((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(image.convert("RGB"))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image as its orientation tag says; as stored where the tag, or EXIF as a whole, cannot be read."""
+    """Apply the orientation tag; the image is unchanged if the tag, or EXIF as a whole, cannot be read."""
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - EXIF is a stranger's; Pillow raises whatever it trips over
+    except Exception:  # noqa: BLE001 - EXIF is untrusted input, for which Pillow raises many types of exceptions
         return image
     return image if turn is None else image.transpose(turn)
 
 
 def _reason(error: Exception, data: bytes) -> str:
     if kind_of(data[:HEAD]) == "heic":
-        return "it is HEIC, which is not read; convert it to PNG or JPEG"
+        return "HEIC is not supported; convert it to PNG or JPEG"
     if not data:
-        return "it is empty"
-    # Pillow names the buffer's address in some messages, which would differ at every run.
+        return "the file is empty"
+    # Some of Pillow's messages contain the buffer's address, which differs in every run.
     return str(error).split(" <")[0].rstrip(":") or type(error).__name__
 
 
 def decode(data: bytes) -> Decoded:
-    """Decode the bytes of an image file. Raises ImageError with the decoder's reason, and nothing else."""
+    """Decode the bytes of an image file. Raises ImageError with the decoder's reason, and no other exception."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             container, quality = (image.format or "unknown").lower(), jpeg.quality(image)
@@ -115,21 +115,23 @@ def decode(data: bytes) -> Decoded:
             rgb = _to_rgb(_upright(image), container)
     except Exception as error:
         raise ImageError(
-            f"The image cannot be decoded: {_reason(error, data)}.", f"It has {len(data)} bytes.", "Replace the file."
+            f"The image cannot be decoded: {_reason(error, data)}.",
+            f"The file has {len(data)} bytes.",
+            "Replace the file.",
         ) from error
-    # An MPO is a JPEG with further pictures behind it.
+    # An MPO is a JPEG followed by further images.
     return Decoded(np.ascontiguousarray(rgb), "jpeg" if container == "mpo" else container, quality)
 
 
 def read(path: Path) -> bytes:
-    """The bytes of an image file. Raises ImageError if they cannot be had."""
+    """The bytes of an image file. Raises ImageError if the file cannot be read."""
     try:
         if path.exists() and not path.is_file():
-            raise ImageError("It is no regular file.", f"Looked at {path}.", "Name an image file.")
+            raise ImageError("The image is not a regular file.", f"Looked at {path}.", "Give an image file.")
         return path.read_bytes()
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise ImageError(f"The image cannot be read: {why}.", f"Looked at {path}.", "Restore the file.") from error
+        reason = error.strerror or type(error).__name__
+        raise ImageError(f"The image cannot be read: {reason}.", f"Looked at {path}.", "Restore the file.") from error
 
 
 _notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
@@ -137,26 +139,26 @@ _notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 
 @contextmanager
 def noting() -> Iterator[list[str]]:
-    """Collect what Pillow warns of in this thread during a block, once :func:`route_warnings` has been called."""
-    found: list[str] = []
-    token = _notes.set(found)
+    """Collect Pillow's warnings in this thread during a block. :func:`route_warnings` must have been called before."""
+    messages: list[str] = []
+    token = _notes.set(messages)
     try:
-        yield found
+        yield messages
     finally:
         _notes.reset(token)
 
 
 def route_warnings() -> None:
-    """From now on, hand Pillow's warnings to :func:`noting` and print none: they name no file.
+    """Pass Pillow's warnings to :func:`noting` instead of printing them, because they do not name the file.
 
-    The scan reports them with the file's name; later reads of the same file have nothing new to say.
+    The scan reports them with the file's name; later reads of the same file would only repeat them.
     """
     warnings.filterwarnings("always", module=r"PIL\.")
-    home, shown = str(Path(Image.__file__).parent), warnings.showwarning
+    pillow, default = str(Path(Image.__file__).parent), warnings.showwarning
 
-    def show(message: Any, category: Any, filename: str, lineno: int, *rest: Any) -> None:  # noqa: ANN401 - as Python has it
-        if not filename.startswith(home):
-            shown(message, category, filename, lineno, *rest)
+    def show(message: Any, category: Any, filename: str, lineno: int, *rest: Any) -> None:  # noqa: ANN401 - as in warnings
+        if not filename.startswith(pillow):
+            default(message, category, filename, lineno, *rest)
             return
         notes = _notes.get()
         if notes is not None and str(message) not in notes:
@@ -167,7 +169,7 @@ def route_warnings() -> None:
 
 
 def encode_png(rgb: RGB) -> bytes:
-    """Lossless PNG bytes of uint8 [H, W, 3]; the one container of image artefacts."""
+    """Encode uint8 [H, W, 3] as lossless PNG, the container of all image artefacts."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -179,7 +181,7 @@ def file_id(data: bytes) -> str:
 
 
 def image_id(rgb: RGB) -> str:
-    """Content hash of width, height and pixels: the same for a PNG and its BMP copy."""
+    """Content hash of width, height and pixels uint8 [H, W, 3]; equal for a PNG and its BMP copy."""
     height, width = rgb.shape[:2]
     digest = hashlib.sha256(f"{DECODE_VERSION} {width} {height} ".encode())
     digest.update(rgb.tobytes())

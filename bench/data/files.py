@@ -1,4 +1,4 @@
-"""What lies below a folder: the image files, and everything else counted by kind. Links are followed, loops are not."""
+"""List the image files below a folder, and count all other entries by kind. Symbolic links are followed, not loops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.data.decode import HEAD, kind_of
 
-#: Suffixes that are taken for an image's without a look inside; files with others are looked into.
+#: Suffixes by which a file counts as an image without being opened. Files with other suffixes are opened.
 SUFFIXES = frozenset(
     f".{name}"
     for name in (
@@ -24,38 +24,41 @@ _RESOURCES = "__MACOSX"
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files in order, unreadable ones included; what was passed over, by kind; folders not entered, with why."""
+    """The image files in order, unreadable ones included, and the number of skipped entries by kind (``passed``).
+
+    The kind of a folder that was not entered contains its path and, if it is unreadable, the reason.
+    """
 
     files: tuple[Path, ...]
     passed: Mapping[str, int] = field(default_factory=dict)
 
     def joined(self, other: Listing) -> Listing:
-        """Both."""
+        """Both listings, this one first, with their counts added."""
         return Listing((*self.files, *other.files), dict(Counter(self.passed) + Counter(other.passed)))
 
 
 def printable(path: Path) -> str:
-    """A path as one line of text; bytes that are not UTF-8, and control characters, as backslash escapes."""
+    """A path as one line of text; bytes that are not UTF-8 and control characters become backslash escapes."""
     text = os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def describe(passed: Mapping[str, int]) -> str:
-    """``3 .txt files, 1 hidden file``; what stands in brackets after a kind is not counted with it."""
-    told = []
+    """``3 .txt files, 1 hidden file``; the plural's ``s`` comes before a detail in brackets."""
+    counts = []
     for kind, count in sorted(passed.items()):
-        noun, bracket, rest = kind.partition(" (")
-        told.append(f"{count} {noun}{'' if count == 1 else 's'}{bracket}{rest}")
-    return ", ".join(told)
+        noun, bracket, detail = kind.partition(" (")
+        counts.append(f"{count} {noun}{'' if count == 1 else 's'}{bracket}{detail}")
+    return ", ".join(counts)
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, links to folders included, sorted; hidden and resource-fork ones left out."""
+    """The folders in a folder, sorted. Links to folders are included, hidden and resource-fork folders are not."""
     try:
-        found = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except OSError:
         return []
-    return [p for p in found if not p.name.startswith(".") and p.name != _RESOURCES and _is_folder(p)]
+    return [p for p in paths if not p.name.startswith(".") and p.name != _RESOURCES and _is_folder(p)]
 
 
 def _is_folder(path: Path) -> bool:
@@ -66,12 +69,12 @@ def _is_folder(path: Path) -> bool:
 
 
 def named(folder: Path, name: str) -> list[Path]:
-    """The folders in a folder that have a name in any case of letters."""
+    """The folders in a folder that are called ``name``, ignoring case."""
     return [path for path in subfolders(folder) if path.name.casefold() == name.casefold()]
 
 
 def below(folder: Path, name: str) -> list[Path]:
-    """All folders of a name, in any case of letters, at any depth below a folder; links are followed, loops are not."""
+    """All folders called ``name``, ignoring case, at any depth below a folder; links are followed, loops are not."""
     return sorted(path for path in _folders(folder, _above(folder)) if path.name.casefold() == name.casefold())
 
 
@@ -81,7 +84,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _above(folder: Path) -> frozenset[tuple[int, int]]:
-    """The folders that hold a folder, by the way to it and by where it really lies: a link to one of them is a loop."""
+    """All folders that contain ``folder``, by its own and by its resolved path: a link to one of them is a loop."""
     return frozenset(_identity(path) for path in (*folder.absolute().parents, *folder.resolve().parents))
 
 
@@ -94,14 +97,14 @@ def _folders(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
 
 
 def _entries(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[Path | None, str]]:
-    """(image file, '') or (None, kind of what is passed over) of everything below a folder."""
+    """(image file, '') or (None, kind of skipped entry) for everything below a folder."""
     try:
         here = above | {_identity(folder)}
-        found = list(os.scandir(folder))
+        entries = list(os.scandir(folder))
     except OSError as error:
-        yield None, f"closed folder ({printable(folder)}: {error.strerror})"
+        yield None, f"unreadable folder ({printable(folder)}: {error.strerror})"
         return
-    for entry in found:
+    for entry in entries:
         path = folder / entry.name
         if _is_folder(path):
             if entry.name.startswith(".") or entry.name == _RESOURCES:
@@ -120,7 +123,7 @@ def _file(path: Path) -> tuple[Path | None, str]:
     suffix = path.suffix.lower()
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return None, "special file"  # A pipe would be waited for.
+            return None, "special file"  # Opening a pipe would block.
     except OSError:
         return (path, "") if suffix in SUFFIXES else (None, "broken link")
     if suffix in SUFFIXES:
@@ -134,9 +137,9 @@ def _file(path: Path) -> tuple[Path | None, str]:
 
 
 def list_images(folder: Path) -> Listing:
-    """Every image file below a folder, sorted by path: by suffix in any case, or by what its first bytes say.
+    """All image files below a folder, sorted by path. Images are recognised by suffix, else by their first bytes.
 
-    A link that leads nowhere is listed where it has an image's suffix: it is an image that cannot be read.
+    A broken link with an image suffix is listed: it counts as an image that cannot be read.
     """
     files, passed = [], Counter[str]()
     for path, kind in _entries(folder, _above(folder)):

@@ -1,7 +1,7 @@
-"""The remembered facts of every image file ever scanned, so that a second scan opens nothing.
+"""An index of the facts about every image file scanned so far, so that a second scan opens no file again.
 
-One JSON line a file, appended as the scan goes: an interrupted scan loses at most its last line. A file is taken to be
-unchanged while its size and modification time are.
+It has one JSON line per file, appended during the scan: an interrupted scan loses at most its last line. A file counts
+as unchanged while its size and modification time are the same.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from bench.errors import ImageError
 from bench.progress import Progress
 
 Facts = dict[str, Any]
-#: Raised when other facts, or other files, come of a scan; pixels and their ids have DECODE_VERSION.
+#: Increased when a scan gives other facts or lists other files; DECODE_VERSION covers pixels and their ids.
 _FACTS_VERSION = 2
 
 
 def examine(path: Path) -> Facts:
-    """Read one file whole: ids, container, quality, size in pixels and bytes, status and reason."""
+    """Read and decode one file: ids, container, quality, size in pixels and bytes, status and reason."""
     facts: Facts = {
         "image_id": "",
         "container": "",
@@ -49,7 +49,7 @@ def examine(path: Path) -> Facts:
 
 
 class Index:
-    """Facts by path, kept in ``folder/files.jsonl``."""
+    """Facts by path, kept in ``folder/files-<versions>.jsonl``."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
@@ -66,7 +66,7 @@ class Index:
             self._known[path] = (stamp, facts)
 
     def scan(self, paths: Sequence[Path], progress: Progress) -> list[Facts]:
-        """Facts of every path, in order; opens only files that are new or have changed."""
+        """The facts of every path, in order; opens only new and changed files."""
         stamps = {path: _stamp(path) for path in paths}
         stale = [p for p in paths if not stamps[p] or self._known.get(str(p), ([], {}))[0] != stamps[p]]
         if stale:
@@ -84,7 +84,7 @@ class Index:
 def _stamp(path: Path) -> list[int]:
     try:
         status = path.stat()
-    except OSError:  # A link that leads nowhere, or a folder that may not be entered.
+    except OSError:  # A broken link, or a folder without the permission to enter it.
         return []
     return [status.st_size, status.st_mtime_ns]
 
@@ -95,7 +95,7 @@ def _noted(path: Path) -> tuple[Facts, list[str]]:
 
 
 def _examine_all(paths: Sequence[Path]) -> Iterable[tuple[Facts, list[str]]]:
-    # Threads: decoding and hashing release the interpreter lock. Batches bound what waits in memory.
+    # Threads, because decoding and hashing release the GIL. Batches limit the pending results in memory.
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         for start in range(0, len(paths), 4096):
             yield from pool.map(_noted, paths[start : start + 4096])

@@ -15,7 +15,7 @@ RGB = NDArray[np.uint8]
 
 @cache
 def _luma_sums() -> NDArray[np.int64]:
-    """Sum of the luma quantisation table that libjpeg writes at quality 1…100."""
+    """Sums of the luma quantisation tables that libjpeg writes at qualities 1…100: int64 [100]."""
     sums = []
     for quality in range(1, 101):
         buffer = io.BytesIO()
@@ -25,12 +25,12 @@ def _luma_sums() -> NDArray[np.int64]:
 
 
 def _tables(image: Image.Image) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = getattr(image, "quantization", {})
-    return found
+    tables: dict[int, list[int]] = getattr(image, "quantization", {})
+    return tables
 
 
 def quality(image: Image.Image) -> int:
-    """The libjpeg quality (1…100) whose luma table is nearest to the image's; 0 if it is no JPEG."""
+    """The libjpeg quality (1…100) whose luma table is nearest to the image's; 0 if it is not a JPEG."""
     tables = _tables(image)
     if not tables:
         return 0
@@ -38,7 +38,7 @@ def quality(image: Image.Image) -> int:
 
 
 def settings(data: bytes) -> dict[str, Any] | None:
-    """Quantisation tables and subsampling of JPEG bytes as save options of Pillow; None for another container.
+    """Quantisation tables and subsampling of JPEG bytes as Pillow save options; None for another container.
 
     A subsampling that Pillow cannot write (4:1:1 and rarer) is replaced by 4:2:0.
     """
@@ -51,12 +51,12 @@ def settings(data: bytes) -> dict[str, Any] | None:
 
 
 def plain(quality: int) -> dict[str, Any]:
-    """Libjpeg's tables of a quality 1…100 with 4:2:0 chroma, as :func:`settings` gives another file's."""
+    """Pillow save options for libjpeg's tables at a quality of 1…100 with 4:2:0 chroma."""
     return {"quality": quality, "subsampling": 2}
 
 
 def recompress(rgb: RGB, options: dict[str, Any]) -> RGB:
-    """``rgb`` uint8 [H, W, 3] after one JPEG encoding with :func:`settings` of another file or :func:`plain` ones."""
+    """``rgb`` uint8 [H, W, 3] after one JPEG encoding with options from :func:`settings` or :func:`plain`."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", **options)
     return np.asarray(Image.open(buffer).convert("RGB"))

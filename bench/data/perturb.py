@@ -1,4 +1,4 @@
-"""Perturbations: what is done to both classes of a test slice on top of its protocol, to see what a score survives."""
+"""Perturbations: applied to both classes of a test slice after its protocol, to measure a detector's robustness."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _JPEG = re.compile(r"jpeg([1-9][0-9]?|100)")
 
 
 def check_perturbation(name: str) -> None:
-    """Raise UserError for a word that names no perturbation."""
+    """Raise UserError for an unknown perturbation."""
     if not _JPEG.fullmatch(name):
         raise UserError(
             f"There is no perturbation {name!r}.",
             "Known: jpeg1 … jpeg100, one JPEG encoding at that quality with 4:2:0 chroma.",
-            "Write jpeg75, say.",
+            "Use jpeg75, for example.",
         )
 
 
-def perturbed(name: str, part: Slice) -> Slice:
-    """A slice whose images are those of ``part`` after a perturbation. Raises UserError for an unknown one."""
+def perturbed(name: str, slice_: Slice) -> Slice:
+    """The slice with a perturbation applied to its images. Raises UserError for an unknown perturbation."""
     check_perturbation(name)
-    recipe = Recipe("jpeg", JPEG_VERSION, {"quality": int(name.removeprefix("jpeg"))}, inputs={"image": part.image})
-    return replace(part, image=recipe)
+    recipe = Recipe("jpeg", JPEG_VERSION, {"quality": int(name.removeprefix("jpeg"))}, inputs={"image": slice_.image})
+    return replace(slice_, image=recipe)
 
 
 def perform(recipe: Recipe, rgb: RGB) -> RGB:
-    """What a perturbation's recipe does to one image: uint8 [H, W, 3] to the same size."""
+    """Apply the recipe of a perturbation to one image: uint8 [H, W, 3], same shape out."""
     return jpeg.recompress(rgb, jpeg.plain(recipe.params["quality"]))

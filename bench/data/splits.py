@@ -1,4 +1,4 @@
-"""From folders to slices: the train and validation split, nested draws, and the guard against shared images."""
+"""From folders to slices: the train and validation split, nested draws, and the exclusion of shared images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.progress import Progress
 from bench.recipe import content_key
 from bench.types import FAKE, OK, REAL, Item, Slice
 
-#: Seed of the 90/10 split; fixed, so that no run can see another run's validation images in training.
+#: Seed of the 90/10 split; fixed, so that no run trains on another run's validation images.
 SPLIT_SEED = 0
 VALIDATION_SHARE = 0.1
 _CLASS_NAMES = {REAL: "real", FAKE: "fake"}
@@ -25,7 +25,7 @@ _CLASS_NAMES = {REAL: "real", FAKE: "fake"}
 
 @dataclass(frozen=True)
 class Limits:
-    """How many images a class and subset; None takes all. ``seed`` orders the draw, so smaller draws nest."""
+    """Number of images per class and subset; None takes all. ``seed`` orders the draw, so smaller draws nest."""
 
     train: int | None
     test: int | None
@@ -33,26 +33,26 @@ class Limits:
 
 
 def rank(seed: int, identity: str) -> str:
-    """The place of an image in a seeded order: H(seed, id)."""
+    """The sort key of an image in a seeded order: H(seed, id)."""
     return hashlib.sha256(f"{seed} {identity}".encode()).hexdigest()
 
 
 def missing_class(dataset: Dataset, subset: str, folders: Folders, split: Split) -> UserError | None:
-    """The error for a split without image files of one class, or None; reads directory names only."""
+    """The error for a split without image files of one class, or None; decodes no image."""
     for label, name in _CLASS_NAMES.items():
-        homes = folders.get(split, {}).get(label, ())
-        if not any(has_image(home) for home in homes):
-            place = ", ".join(str(home) for home in homes) or "no folder"
+        paths = folders.get(split, {}).get(label, ())
+        if not any(has_image(path) for path in paths):
+            searched = ", ".join(str(path) for path in paths) or "no folder"
             return UserError(
                 f"The {split} split of {dataset.name}:{subset} has no {name} images.",
-                f"Looked in: {place}.",
+                f"Looked in: {searched}.",
                 f"Put {name} images there; the layout is {dataset.layout()}.",
             )
     return None
 
 
 def check_classes(dataset: Dataset, subset: str, folders: Folders, split: Split) -> None:
-    """Raise UserError unless the split has at least one image file of each class; reads directory names only."""
+    """Raise UserError unless the split has at least one image file of each class; decodes no image."""
     error = missing_class(dataset, subset, folders, split)
     if error is not None:
         raise error
@@ -60,7 +60,7 @@ def check_classes(dataset: Dataset, subset: str, folders: Folders, split: Split)
 
 @dataclass(frozen=True)
 class Pool:
-    """Every image of a split with its facts, unreadable ones included; and what lies beside them, by kind."""
+    """All images of a split with their facts, unreadable ones included, and the number of skipped entries by kind."""
 
     items: list[Item]
     passed: Mapping[str, int]
@@ -68,7 +68,7 @@ class Pool:
 
 def pool(dataset: Dataset, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> Pool:
     """List and scan the images of a split."""
-    listings = [(label, list_images(home)) for label, homes in folders.get(split, {}).items() for home in homes]
+    listings = [(label, list_images(folder)) for label, paths in folders.get(split, {}).items() for folder in paths]
     passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
     paths = [(path, label) for label, listing in listings for path in listing.files]
     facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
@@ -86,9 +86,9 @@ def pool(dataset: Dataset, root: Path, folders: Folders, split: Split, index: In
 
 
 def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("real", "fake")) -> dict[str, str]:
-    """Images that are listed with both labels, by image_id, with the two files that say so.
+    """Images listed with both labels: a reason that names the two files, by image_id.
 
-    ``names`` are what labels 0 and 1 mean.
+    ``names`` are the names of labels 0 and 1.
     """
     listed: dict[str, dict[int, str]] = {}
     for items in pools:
@@ -102,11 +102,11 @@ def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("r
     }
 
 
-def without_contradictions(items: Iterable[Item], told: Mapping[str, str]) -> list[Item]:
-    """The items with every image quarantined that ``told`` says has two labels."""
+def without_contradictions(items: Iterable[Item], reasons: Mapping[str, str]) -> list[Item]:
+    """The items, with every image in ``reasons`` (see :func:`contradictions`) quarantined."""
     return [
-        replace(item, status="contradiction", reason=told[item.image_id])
-        if item.status == OK and item.image_id in told
+        replace(item, status="contradiction", reason=reasons[item.image_id])
+        if item.status == OK and item.image_id in reasons
         else item
         for item in items
     ]
@@ -130,29 +130,33 @@ def test_slice(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) 
 def train_slices(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) -> tuple[Slice, Slice]:
     """The slices with roles ``train`` and ``val``: a seeded 90/10 split of each class, by image content.
 
-    Copies of an image fall on one side together. With a limit of N the validation slice keeps N / 9, rounded up.
+    Copies of an image are in the same slice. With a limit of N, the validation slice has at most N / 9 images per
+    class, rounded up.
     """
     train: list[Item] = []
     val: list[Item] = []
     for label in (REAL, FAKE):
         members = [item for item in pool if item.label == label]
         contents = sorted({i.content for i in members}, key=lambda content: rank(SPLIT_SEED, content))
-        held = set(contents[: max(1, round(VALIDATION_SHARE * len(contents)))])
-        val += [item for item in members if item.content in held]
-        train += [item for item in members if item.content not in held]
-    few = None if limits.train is None else -(-limits.train // 9)
+        val_contents = set(contents[: max(1, round(VALIDATION_SHARE * len(contents)))])
+        val += [item for item in members if item.content in val_contents]
+        train += [item for item in members if item.content not in val_contents]
+    val_limit = None if limits.train is None else -(-limits.train // 9)
     return (
         Slice(dataset, subset, "train", _by_class(train, limits.seed, limits.train)),
-        Slice(dataset, subset, "val", _by_class(val, limits.seed, few)),
+        Slice(dataset, subset, "val", _by_class(val, limits.seed, val_limit)),
     )
 
 
-def without_test_images(part: Slice, tests: Mapping[str, str]) -> Slice:
-    """``part`` with every image quarantined that also stands in a test slice; ``tests`` maps image_id to its slice."""
-    kept = tuple(
+def without_test_images(slice_: Slice, tests: Mapping[str, str]) -> Slice:
+    """The slice, with every image quarantined that is also in a test slice.
+
+    ``tests`` maps the image_id of a test image to the name of its slice.
+    """
+    items = tuple(
         replace(item, status="leak", reason=f"also in {tests[item.image_id]}")
         if item.status == OK and item.image_id in tests
         else item
-        for item in part.items
+        for item in slice_.items
     )
-    return replace(part, items=kept)
+    return replace(slice_, items=items)

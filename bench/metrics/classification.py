@@ -1,7 +1,7 @@
 """Metrics of a two-class detector from counts at each distinct score.
 
-All functions take ``real`` and ``fake``: counts at ascending distinct scores, float or int [..., K], so that one call
-measures a cell or a thousand resamples of it. Label 1 = fake is the positive class.
+``real`` and ``fake`` are the counts of each class at the ascending distinct scores, float or int [..., K], so that one
+call measures a cell or a thousand resamples of it. The positive class is label 1 = fake. All metrics are in 0…1.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Values = NDArray[np.float64]
 
 def tally(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], Counts, Counts]:
     """Distinct scores ascending [K], and the counts of reals and fakes at each: int64 [K] twice."""
-    scores, place = np.unique(logits, return_inverse=True)
-    real = np.bincount(place[labels == 0], minlength=len(scores))
-    fake = np.bincount(place[labels == 1], minlength=len(scores))
+    scores, index = np.unique(logits, return_inverse=True)
+    real = np.bincount(index[labels == 0], minlength=len(scores))
+    fake = np.bincount(index[labels == 1], minlength=len(scores))
     return scores, real, fake
 
 
@@ -33,7 +33,7 @@ def auc(real: Counts, fake: Counts) -> Values:
 
 
 def average_precision(real: Counts, fake: Counts) -> Values:
-    """Average precision of the fakes: the sum over thresholds of precision times the step in recall."""
+    """Average precision of the fakes: the sum over thresholds of precision times the increase in recall."""
     true = np.cumsum(fake[..., ::-1], -1)
     called = true + np.cumsum(real[..., ::-1], -1)
     precision = true / np.maximum(called, 1)
@@ -42,21 +42,21 @@ def average_precision(real: Counts, fake: Counts) -> Values:
 
 
 def real_accuracy(real: Counts, positive: NDArray[np.bool_]) -> Values:
-    """Share of reals called real; ``positive`` bool [K] says which scores are called fake."""
+    """Share of reals classified as real; ``positive`` bool [K] marks the scores that are classified as fake."""
     result: Values = (real * ~positive).sum(-1) / real.sum(-1, dtype=np.float64)
     return result
 
 
 def fake_accuracy(fake: Counts, positive: NDArray[np.bool_]) -> Values:
-    """Share of fakes called fake."""
+    """Share of fakes classified as fake; ``positive`` as in :func:`real_accuracy`."""
     result: Values = (fake * positive).sum(-1) / fake.sum(-1, dtype=np.float64)
     return result
 
 
 def accuracy(real: Counts, fake: Counts, positive: NDArray[np.bool_]) -> Values:
-    """Share of all images called right."""
-    right = (real * ~positive).sum(-1) + (fake * positive).sum(-1)
-    result: Values = right / (real.sum(-1, dtype=np.float64) + fake.sum(-1))
+    """Share of all images classified correctly; ``positive`` as in :func:`real_accuracy`."""
+    correct = (real * ~positive).sum(-1) + (fake * positive).sum(-1)
+    result: Values = correct / (real.sum(-1, dtype=np.float64) + fake.sum(-1))
     return result
 
 
@@ -70,11 +70,12 @@ OF_RANKING: Mapping[str, Callable[[Counts, Counts], Values]] = {"auc": auc, "ap"
 
 
 def best_threshold(scores: NDArray[np.float32], real: Counts, fake: Counts) -> float:
-    """The logit above which an image is called fake, with the best accuracy on these counts.
+    """The threshold with the best accuracy on these counts; an image is classified as fake if its logit is above it.
 
-    Half way between two scores; the one nearest to 0 among equals. For the training source's validation images only.
+    It is half way between two scores, or 1 beyond the outermost score. Of equally good thresholds, it is the one
+    nearest to 0. For the training source's validation images only.
     """
     cuts = np.concatenate([[scores[0] - 1.0], (scores[1:].astype(np.float64) + scores[:-1]) / 2, [scores[-1] + 1.0]])
-    right = np.concatenate([[0], np.cumsum(real)]) + fake.sum() - np.concatenate([[0], np.cumsum(fake)])
-    best = np.flatnonzero(right == right.max())
+    correct = np.concatenate([[0], np.cumsum(real)]) + fake.sum() - np.concatenate([[0], np.cumsum(fake)])
+    best = np.flatnonzero(correct == correct.max())
     return float(cuts[best[np.abs(cuts[best]).argmin()]])

@@ -1,4 +1,4 @@
-"""Two detectors on the same images: the difference of their AUC with a paired bootstrap interval."""
+"""Compare two detectors on the same images: the difference of their AUCs with a paired bootstrap interval."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ Logits = NDArray[np.float32]
 Draws = NDArray[np.float64]
 
 
-#: The least p that so many bootstrap samples can give.
+#: The smallest p-value that :data:`~bench.metrics.bootstrap.RESAMPLES` bootstrap samples can give.
 FLOOR = 2 / (RESAMPLES + 1)
 
 
 @dataclass(frozen=True)
 class Paired:
-    """AUC of ``one`` minus AUC of ``other``, each a mean over its seeds, in −1…1.
+    """The first detector's AUC minus the second's, each averaged over its seeds, in −1…1 (``effect``).
 
     ``draws`` are the differences on :data:`~bench.metrics.bootstrap.RESAMPLES` bootstrap samples of the images, the
-    same samples for both; ``by_seed`` are the differences per seed, if both have the same seeds.
+    same samples for both detectors. ``by_seed`` are the differences per seed, or empty if the detectors have different
+    numbers of seeds.
     """
 
     effect: float
@@ -36,7 +37,10 @@ class Paired:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A difference with its 95 % interval and two-sided bootstrap p; ``seed_sd`` is its deviation among seeds."""
+    """A difference of AUCs with its 95 % interval and two-sided bootstrap p-value.
+
+    ``seed_sd`` is the standard deviation of the differences per seed, or None for fewer than two.
+    """
 
     effect: float
     low: float
@@ -46,7 +50,7 @@ class Verdict:
 
 
 def _grouped(logits: Logits, counts: Counts) -> Counts:
-    """Counts [..., N] of images as counts at each distinct score, ascending."""
+    """Counts of images [..., N] summed at each distinct score, ascending: [..., K]."""
     order = np.argsort(logits, kind="stable")
     ordered = logits[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -58,46 +62,46 @@ def _aucs(logits: Logits, real: Counts, fake: Counts) -> Draws:
 
 
 def paired(
-    one: Sequence[Logits], other: Sequence[Logits], labels: NDArray[np.int64], rng: np.random.Generator
+    first: Sequence[Logits], second: Sequence[Logits], labels: NDArray[np.int64], rng: np.random.Generator
 ) -> Paired:
-    """Compare seeds of logits [N] over the same images with labels [N] (1 = fake).
+    """Compare two detectors on the same images with labels int [N] (1 = fake).
 
-    Raises ValueError where a class is missing or the lengths differ.
+    ``first`` and ``second`` are their logits float32 [N], one array per seed. Raises ValueError if a class is missing
+    or the lengths differ.
     """
-    if any(len(logits) != len(labels) for logits in (*one, *other)):
+    if any(len(logits) != len(labels) for logits in (*first, *second)):
         raise ValueError("paired logits must be of the same images, in the same order.")
     real, fake = (labels == 0).astype(np.int64), (labels == 1).astype(np.int64)
     if not real.any() or not fake.any():
         raise ValueError("an AUC needs both classes.")
     drawn = resample(real, rng), resample(fake, rng)
-    points = [np.asarray([_aucs(logits, real, fake) for logits in seeds]) for seeds in (one, other)]
-    draws = [np.mean([_aucs(logits, *drawn) for logits in seeds], axis=0) for seeds in (one, other)]
-    same = len(one) == len(other)
+    aucs = [np.asarray([_aucs(logits, real, fake) for logits in seeds]) for seeds in (first, second)]
+    draws = [np.mean([_aucs(logits, *drawn) for logits in seeds], axis=0) for seeds in (first, second)]
     return Paired(
-        effect=float(points[0].mean() - points[1].mean()),
+        effect=float(aucs[0].mean() - aucs[1].mean()),
         draws=draws[0] - draws[1],
-        by_seed=tuple((points[0] - points[1]).tolist()) if same else (),
+        by_seed=tuple((aucs[0] - aucs[1]).tolist()) if len(first) == len(second) else (),
         n_real=int(real.sum()),
         n_fake=int(fake.sum()),
     )
 
 
-def mean(parts: Sequence[Paired]) -> Paired:
+def mean(subsets: Sequence[Paired]) -> Paired:
     """The unweighted mean over subsets, whose images are independent of one another."""
-    seeds = zip(*(part.by_seed for part in parts), strict=True) if all(part.by_seed for part in parts) else ()
+    seeds = zip(*(subset.by_seed for subset in subsets), strict=True) if all(s.by_seed for s in subsets) else ()
     return Paired(
-        effect=float(np.mean([part.effect for part in parts])),
-        draws=np.mean([part.draws for part in parts], axis=0),
+        effect=float(np.mean([subset.effect for subset in subsets])),
+        draws=np.mean([subset.draws for subset in subsets], axis=0),
         by_seed=tuple(float(np.mean(values)) for values in seeds),
-        n_real=sum(part.n_real for part in parts),
-        n_fake=sum(part.n_fake for part in parts),
+        n_real=sum(subset.n_real for subset in subsets),
+        n_fake=sum(subset.n_fake for subset in subsets),
     )
 
 
-def verdict(found: Paired) -> Verdict:
-    """Interval and p of a difference; p is twice the smaller tail of the draws, never below :data:`FLOOR`."""
-    low, high = percentile(found.draws)
-    tail = min((found.draws <= 0).sum(), (found.draws >= 0).sum())
+def verdict(difference: Paired) -> Verdict:
+    """Interval and p-value of a difference; p is twice the smaller tail of the draws, never below :data:`FLOOR`."""
+    low, high = percentile(difference.draws)
+    tail = min((difference.draws <= 0).sum(), (difference.draws >= 0).sum())
     p = min(1.0, FLOOR * (int(tail) + 1))
-    spread = float(np.std(found.by_seed, ddof=1)) if len(found.by_seed) > 1 else None
-    return Verdict(found.effect, low, high, p, spread)
+    seed_sd = float(np.std(difference.by_seed, ddof=1)) if len(difference.by_seed) > 1 else None
+    return Verdict(difference.effect, low, high, p, seed_sd)

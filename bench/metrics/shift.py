@@ -14,7 +14,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the ends of its 95 % interval."""
+    """A value with the ends of its 95 % interval."""
 
     value: float
     low: float
@@ -23,10 +23,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Shift:
-    """What one probe says about one slice.
+    """The semantic shift of one slice, measured by one probe.
 
-    ``real`` and ``fake`` are mean distances, ``delta`` = real − fake, all in the distance's own unit; ``effect`` is
-    ``delta`` over the pooled standard deviation; ``auc`` that of "a smaller distance means fake", in 0…1.
+    ``real`` and ``fake`` are mean distances and ``delta`` is real − fake, all in the unit of the distance. ``effect``
+    is ``delta`` divided by the pooled standard deviation. ``auc`` is the AUC of the negative distance as a score for
+    fake, in 0…1.
     """
 
     real: Estimate
@@ -56,24 +57,28 @@ def _estimate(value: float, draws: Numbers) -> Estimate:
 
 
 def shift(values: Numbers, labels: NDArray[np.int64], rng: np.random.Generator) -> Shift:
-    """Δ of distances float [N] with labels int [N] (1 = fake). Raises ValueError where a class is missing."""
+    """Δ of distances float [N] with labels int [N] (1 = fake). Raises ValueError if a class is missing."""
     real, fake = _split(values, labels)
     draws = _means(real, rng), _means(fake, rng)
-    spread = np.sqrt(((len(real) - 1) * real.var(ddof=1) + (len(fake) - 1) * fake.var(ddof=1)) / (len(values) - 2))
-    gap = real.mean() - fake.mean()
-    above = (real[:, None] > fake[None]).mean() + (real[:, None] == fake[None]).mean() / 2
+    sd = np.sqrt(((len(real) - 1) * real.var(ddof=1) + (len(fake) - 1) * fake.var(ddof=1)) / (len(values) - 2))
+    delta = real.mean() - fake.mean()
+    auc = (real[:, None] > fake[None]).mean() + (real[:, None] == fake[None]).mean() / 2
     return Shift(
         _estimate(real.mean(), draws[0]),
         _estimate(fake.mean(), draws[1]),
-        _estimate(gap, draws[0] - draws[1]),
-        float(gap / spread) if spread > 0 else 0.0,
-        float(above),
+        _estimate(delta, draws[0] - draws[1]),
+        float(delta / sd) if sd > 0 else 0.0,
+        float(auc),
         len(real),
         len(fake),
     )
 
 
-def difference(one: Numbers, other: Numbers, labels: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
-    """Δ of ``one`` minus Δ of ``other``, two distances of the same images, by a bootstrap that keeps the pairs."""
-    real, fake = _split(one - other, labels)
+def difference(first: Numbers, second: Numbers, labels: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
+    """Δ of ``first`` minus Δ of ``second``, by a paired bootstrap.
+
+    Both are distances float [N] of the same images with labels int [N] (1 = fake). Raises ValueError if a class is
+    missing.
+    """
+    real, fake = _split(first - second, labels)
     return _estimate(real.mean() - fake.mean(), _means(real, rng) - _means(fake, rng))

@@ -1,1 +1,1 @@
-"""Networks with the key layouts of their official code. Importing a module of this room imports torch."""
+"""Networks with the key layouts of their official code. Importing any module of this package imports torch."""

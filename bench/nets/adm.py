@@ -1,7 +1,7 @@
 """ADM's pixel diffusion UNet with the layers and keys of openai/guided-diffusion@22e0df8:guided_diffusion/unet.py.
 
-Diffusion Models Beat GANs on Image Synthesis (arXiv 2105.05233). Residual blocks that scale, shift, halve and double;
-attention with heads of fixed width.
+Diffusion Models Beat GANs on Image Synthesis (arXiv 2105.05233). Residual blocks with scale-shift conditioning also
+change the resolution; attention has heads of fixed width.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from bench.nets.loading import load_strictly, read_tensors
 
 @dataclass(frozen=True)
 class Shape:
-    """A UNet's shape; the defaults are ``256x256_diffusion_uncond.pt``.
+    """A UNet's shape; the defaults are those of ``256x256_diffusion_uncond.pt``.
 
-    ``attention`` lists the downsampling factors at which attention works, ``classes`` 0 means unconditional, and
-    ``groups`` are those of all group norms. Twice the image channels come out: noise, and the interpolated variance.
+    ``attention`` lists the downsampling factors of the levels with attention, ``classes`` 0 means unconditional, and
+    ``groups`` is the number of groups of all group norms. The network has twice as many output channels (``outside``)
+    as image channels (``inside``): the noise, and the interpolated variance.
     """
 
     width: int = 256
@@ -47,7 +48,7 @@ def timestep_embedding(t: Tensor, width: int) -> Tensor:
 
 
 class ResBlock(nn.Module):
-    """A residual block under the embedding; ``resize`` 2 doubles the side, 0.5 halves it, 1 keeps it."""
+    """A residual block conditioned on the embedding; ``resize`` 2 doubles the resolution, 0.5 halves it, 1 keeps it."""
 
     def __init__(self, shape: Shape, inside: int, outside: int, resize: float = 1) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all positions; each head's query, key and value lie together in ``qkv``."""
+    """Self-attention over all positions; each head's query, key and value are adjacent in ``qkv``."""
 
     def __init__(self, shape: Shape, width: int) -> None:
         super().__init__()
@@ -89,8 +90,8 @@ class Attention(nn.Module):
         """[B, C, H, W], same shape out."""
         batch, width, *sides = x.shape
         flat = x.reshape(batch, width, -1)
-        parts = self.qkv(self.norm(flat)).reshape(batch, self.heads, 3 * width // self.heads, -1)
-        query, key, value = (part.transpose(2, 3) for part in parts.chunk(3, 2))
+        qkv = self.qkv(self.norm(flat)).reshape(batch, self.heads, 3 * width // self.heads, -1)
+        query, key, value = (tensor.transpose(2, 3) for tensor in qkv.chunk(3, 2))
         mixed = F.scaled_dot_product_attention(query, key, value).transpose(2, 3).reshape(batch, width, -1)
         return (flat + self.proj_out(mixed)).reshape(batch, width, *sides)
 
@@ -103,7 +104,7 @@ def _zero(module: nn.Conv1d | nn.Conv2d) -> nn.Module:
 
 
 class _Stage(nn.ModuleList):
-    """Layers of which some take the embedding too."""
+    """A sequence of layers, in which the residual blocks also take the embedding."""
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Pass x [B, C, H, W] through all layers."""
@@ -113,7 +114,7 @@ class _Stage(nn.ModuleList):
 
 
 class ADM(nn.Module):
-    """Images [B, 3, H, W] in −1…1 with noise, timesteps [B] and, if conditional, classes [B] to [B, 6, H, W]."""
+    """Noisy images [B, 3, H, W] in −1…1, timesteps [B] and, if conditional, classes [B] to [B, 6, H, W]."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -161,7 +162,7 @@ class ADM(nn.Module):
         return channels
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        """Noise in the first half of the channels, variance in the second."""
+        """The predicted noise in the first half of the channels, the variance in the second."""
         embedding = self.time_embed(timestep_embedding(t, self.shape.width))
         if y is not None:
             embedding = embedding + self.label_emb(y)
@@ -177,15 +178,16 @@ class ADM(nn.Module):
 
 
 def load_adm(folder: Path) -> ADM:
-    """The network of a folder: ``config.json`` (absent: the 256 px model), and its weights; every key must fit.
+    """Load the network from a folder with its weights and ``config.json`` (if absent: the 256 px model).
 
-    Weights are ``model.safetensors``, or the published ``256x256_diffusion_uncond.pt``, read as tensors alone.
+    The weights are ``model.safetensors``, or the published ``256x256_diffusion_uncond.pt`` read with ``weights_only``.
+    Raises UserError unless every key and shape matches.
     """
-    config, own = folder / "config.json", folder / "model.safetensors"
+    config, converted = folder / "config.json", folder / "model.safetensors"
     values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
     shape: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
     network = ADM(Shape(**shape))
     published = folder / "256x256_diffusion_uncond.pt"
-    file = own if own.exists() else published
-    load_strictly(network, read_tensors(file), file, "guided-diffusion network of that shape")
+    file = converted if converted.exists() else published
+    load_strictly(network, read_tensors(file), file, "guided-diffusion network")
     return network.eval()

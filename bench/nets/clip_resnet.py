@@ -1,6 +1,6 @@
-"""CLIP's ResNets with the keys of openai/CLIP:clip/model.py below ``visual.``.
+"""CLIP's ResNets, with the keys of openai/CLIP:clip/model.py that start with ``visual.``.
 
-Three stem convolutions, average pools in the place of strides, attention at the end.
+They have three stem convolutions, average pooling instead of strides, and attention pooling at the end.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from bench.nets.loading import load_strictly
 
 @dataclass(frozen=True)
 class Shape:
-    """A tower's shape; the defaults are RN50 .
+    """A tower's shape; the defaults are those of RN50.
 
-    ``strides`` are those of conv1, the stem's pool and layer1…layer4; smaller ones keep the real grids (14 × 14 at
-    layer3, 7 × 7 at layer4) on smaller images.
+    ``strides`` are those of conv1, the stem's pool and layer1…layer4; smaller ones keep the original grids (14 × 14 at
+    layer3, 7 × 7 at layer4) for smaller images.
     """
 
     depths: tuple[int, ...] = (3, 4, 6, 3)
@@ -40,7 +40,7 @@ RN50X4 = Shape((4, 6, 10, 6), 80, 40, 288, 640)
 
 
 class Block(nn.Module):
-    """A bottleneck whose stride is an average pool before its last convolution."""
+    """A bottleneck block whose stride is an average pool before the last convolution."""
 
     def __init__(self, inside: int, width: int, stride: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Block(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """The mean token asks all positions and itself: [B, C, H, W] to [B, output]."""
+    """Attention pooling in which the mean token is the query over itself and all positions."""
 
     def __init__(self, cells: int, width: int, heads: int, output: int) -> None:
         super().__init__()
@@ -73,12 +73,12 @@ class AttentionPool(nn.Module):
         self.c_proj, self.heads = nn.Linear(width, output), heads
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool."""
+        """[B, C, H, W] to [B, output]."""
         tokens = x.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positional_embedding
         q, k, v = (
-            part.unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in (self.q_proj(tokens[:, :1]), self.k_proj(tokens), self.v_proj(tokens))
+            projected.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for projected in (self.q_proj(tokens[:, :1]), self.k_proj(tokens), self.v_proj(tokens))
         )
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         pooled: Tensor = self.c_proj(mixed)[:, 0]
@@ -109,34 +109,34 @@ class ClipResNet(nn.Module):
         self.attnpool = AttentionPool((shape.side // total) ** 2, inside, shape.heads, shape.output)
 
     def taps(self, x: Tensor) -> dict[str, Tensor]:
-        """Feature maps after each layer, and the embedding as ``pooled``."""
+        """Feature maps after each layer (``layer1`` … ``layer4``), and the embedding (``pooled``)."""
         for number in (1, 2, 3):
             x = torch.relu(self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(x)))
-        found, x = {}, self.pool(x)
+        maps, x = {}, self.pool(x)
         for number in range(1, 5):
-            found[f"layer{number}"] = x = self.get_submodule(f"layer{number}")(x)
-        return found | {"pooled": self.attnpool(x)}
+            maps[f"layer{number}"] = x = self.get_submodule(f"layer{number}")(x)
+        return maps | {"pooled": self.attnpool(x)}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embeddings."""
+        """Embeddings [B, output]."""
         return self.taps(x)["pooled"]
 
 
 def load_clip_resnet(folder: Path, default: Shape | None = None) -> ClipResNet:
-    """The image tower of a CLIP in open_clip's layout: ``open_clip_model.safetensors`` with keys below ``visual.``.
+    """Load the image tower of a CLIP in open_clip's layout: the keys of its file that start with ``visual.``.
 
-    ``shape.json`` may hold the :class:`Shape`; else it is ``default``, RN50 for None. The text half is passed over;
-    every key of the tower must fit.
+    The :class:`Shape` is that in ``shape.json`` if it exists, else ``default``, else RN50. The text half is ignored.
+    Raises UserError unless every key and shape of the tower matches.
     """
     config = folder / "shape.json"
     shape = default or Shape()
     if config.exists():
         values = json.loads(config.read_text(encoding="utf-8"))
-        own = {name: v for name, v in values.items() if name in Shape.__dataclass_fields__}
-        lists: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in own.items()}
-        shape = Shape(**lists)
+        known = {name: v for name, v in values.items() if name in Shape.__dataclass_fields__}
+        fields: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
+        shape = Shape(**fields)
     tower, prefix = ClipResNet(shape), "visual."
-    found = openai_state(folder)
-    state = {name.removeprefix(prefix): t for name, t in found.items() if name.startswith(prefix)}
-    load_strictly(tower, state, openai_file(folder), "image half of a CLIP ResNet of that shape")
+    clip = openai_state(folder)
+    state = {name.removeprefix(prefix): t for name, t in clip.items() if name.startswith(prefix)}
+    load_strictly(tower, state, openai_file(folder), "image half of a CLIP ResNet")
     return tower

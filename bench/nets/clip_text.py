@@ -1,4 +1,4 @@
-"""The text half of a CLIP with the keys of openai/CLIP:clip/model.py, as open_clip's files hold it."""
+"""The text half of a CLIP with the keys of openai/CLIP:clip/model.py, as in open_clip's files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from bench.nets.loading import load_strictly
 
 
 class QuickGELU(nn.Module):
-    """x · σ(1.702 x), OpenAI's stand-in for GELU."""
+    """x · σ(1.702 x), OpenAI's approximation of GELU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape."""
+        """Any shape, same shape out."""
         return x * torch.sigmoid(1.702 * x)
 
 
 class Block(nn.Module):
-    """A transformer block in which a token sees itself and what stands before it."""
+    """A transformer block with causal attention."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)
         self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        parts = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
-        self.mlp = nn.Sequential(OrderedDict(parts))
+        layers = (("c_fc", nn.Linear(width, 4 * width)), ("gelu", QuickGELU()), ("c_proj", nn.Linear(4 * width, width)))
+        self.mlp = nn.Sequential(OrderedDict(layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, T, width] to the same."""
+        """[B, T, width], same shape out."""
         length = x.shape[1]
         mask = torch.full((length, length), float("-inf"), device=x.device).triu(1)
         normed = self.ln_1(x)
@@ -43,11 +43,11 @@ class Block(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Token numbers int64 [B, T] to embeddings [B, output], projected, not normalised, read at each end mark."""
+    """Token ids int64 [B, T] to embeddings [B, output], projected, not normalised, read at each text's end token."""
 
-    def __init__(self, words: int, context: int, width: int, layers: int, heads: int, output: int) -> None:
+    def __init__(self, vocabulary: int, context: int, width: int, layers: int, heads: int, output: int) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(words, width)
+        self.token_embedding = nn.Embedding(vocabulary, width)
         self.positional_embedding = nn.Parameter(torch.zeros(context, width))
         self.transformer = nn.ModuleDict({"resblocks": nn.Sequential(*(Block(width, heads) for _ in range(layers)))})
         self.ln_final = nn.LayerNorm(width)
@@ -55,11 +55,11 @@ class TextTower(nn.Module):
 
     @property
     def context(self) -> int:
-        """Tokens a text."""
+        """Tokens per text."""
         return len(self.positional_embedding)
 
     def forward(self, tokens: Tensor, end: int) -> Tensor:
-        """Embed texts whose first ``end`` token ends them."""
+        """Embed texts that end with their first ``end`` token."""
         x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
         x = self.ln_final(self.transformer["resblocks"](x))
         last = (tokens == end).int().argmax(1)
@@ -68,50 +68,51 @@ class TextTower(nn.Module):
 
 
 def load_text_tower(folder: Path) -> TextTower:
-    """The text half of a CLIP in open_clip's layout; its sizes are those of its tensors.
+    """Load the text half of a CLIP in open_clip's layout; its sizes are those of its tensors.
 
-    Heads are 64 wide, as OpenAI's are, unless ``shape.json`` gives ``text_heads``. Every key of the half must fit.
+    Heads are 64 wide, as in OpenAI's models, unless ``shape.json`` gives ``text_heads``. Raises UserError if the text
+    half is missing, or unless every key and shape of it matches.
     """
-    passed = ("visual.", "logit_scale", "input_resolution", "context_length", "vocab_size")
-    found = {name: t for name, t in openai_state(folder).items() if not name.startswith(passed)}
-    absent = {"token_embedding.weight", "positional_embedding", "text_projection"} - set(found)
-    if absent:
+    ignored = ("visual.", "logit_scale", "input_resolution", "context_length", "vocab_size")
+    state = {name: t for name, t in openai_state(folder).items() if not name.startswith(ignored)}
+    missing = {"token_embedding.weight", "positional_embedding", "text_projection"} - set(state)
+    if missing:
         raise UserError(
             f"The CLIP in {folder} has no text half.",
-            f"Missing: {', '.join(sorted(absent))}.",
-            "Name a folder with both halves by --weights ROLE=FOLDER.",
+            f"Missing: {', '.join(sorted(missing))}.",
+            "Give a folder with both halves by --weights ROLE=FOLDER.",
         )
-    words, width = found["token_embedding.weight"].shape
+    vocabulary, width = state["token_embedding.weight"].shape
     config = folder / "shape.json"
-    told = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
-    layers = len({name.split(".")[2] for name in found if name.startswith("transformer.resblocks.")})
-    sizes = (len(found["positional_embedding"]), width, layers, told.get("text_heads", max(1, width // 64)))
-    tower = TextTower(words, *sizes, found["text_projection"].shape[1])
-    load_strictly(tower, found, openai_file(folder), "text half of a CLIP")
+    values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    layers = len({name.split(".")[2] for name in state if name.startswith("transformer.resblocks.")})
+    sizes = (len(state["positional_embedding"]), width, layers, values.get("text_heads", max(1, width // 64)))
+    tower = TextTower(vocabulary, *sizes, state["text_projection"].shape[1])
+    load_strictly(tower, state, openai_file(folder), "text half of a CLIP")
     return tower.eval().requires_grad_(False)
 
 
 def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of transformers' CLIPTextModelWithProjection under OpenAI's names."""
     text = "text_model."
-    found = {
+    renamed = {
         "token_embedding.weight": state[f"{text}embeddings.token_embedding.weight"],
         "positional_embedding": state[f"{text}embeddings.position_embedding.weight"],
         "text_projection": state["text_projection.weight"].T.contiguous(),
     }
     layers = sorted({int(n.split(".")[3]) for n in state if n.startswith(f"{text}encoder.layers.")})
     for kind in ("weight", "bias"):
-        found[f"ln_final.{kind}"] = state[f"{text}final_layer_norm.{kind}"]
+        renamed[f"ln_final.{kind}"] = state[f"{text}final_layer_norm.{kind}"]
         for layer in layers:
             old, new = f"{text}encoder.layers.{layer}", f"transformer.resblocks.{layer}"
-            parts = [state[f"{old}.self_attn.{name}_proj.{kind}"] for name in ("q", "k", "v")]
-            found[f"{new}.attn.in_proj_{kind}"] = torch.cat(parts)
-            found[f"{new}.attn.out_proj.{kind}"] = state[f"{old}.self_attn.out_proj.{kind}"]
+            qkv = [state[f"{old}.self_attn.{name}_proj.{kind}"] for name in ("q", "k", "v")]
+            renamed[f"{new}.attn.in_proj_{kind}"] = torch.cat(qkv)
+            renamed[f"{new}.attn.out_proj.{kind}"] = state[f"{old}.self_attn.out_proj.{kind}"]
             for a, b in (
                 ("layer_norm1", "ln_1"),
                 ("layer_norm2", "ln_2"),
                 ("mlp.fc1", "mlp.c_fc"),
                 ("mlp.fc2", "mlp.c_proj"),
             ):
-                found[f"{new}.{b}.{kind}"] = state[f"{old}.{a}.{kind}"]
-    return found
+                renamed[f"{new}.{b}.{kind}"] = state[f"{old}.{a}.{kind}"]
+    return renamed

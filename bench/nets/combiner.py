@@ -1,6 +1,6 @@
-"""GeneCIS's combiner of an image's embedding and a text's: facebookresearch/genecis@0c5c968:models/combiner_model.py.
+"""GeneCIS's combiner of an image and a text embedding: facebookresearch/genecis@0c5c968:models/combiner_model.py.
 
-Written from its description (Vaze et al., CVPR 2023; Baldrati et al., CLIP4Cir); keys are the published ones.
+Implemented from its description (Vaze et al., CVPR 2023; Baldrati et al., CLIP4Cir), with the published keys.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ DROPOUT = 0.5
 
 
 class Combiner(nn.Module):
-    """Embeddings of an image and a text [B, width], not normalised, to their mixture [B, width] of unit length.
+    """Embeddings of an image and a text [B, width], not normalised, to a combined one [B, width] of unit length.
 
-    Both are widened and joined, text first; one branch proposes a vector, the other how much of the text is added to
-    it, the rest being the image. At RN50x4's widths (640, 2560, 5120) these are the published shapes.
+    Both are projected and concatenated, text first. One branch predicts a vector, the other a weight w in 0…1; the
+    output is the normalised sum of the vector, w · text and (1 − w) · image. RN50x4's widths (640, 2560, 5120) give the
+    published shapes.
     """
 
     def __init__(self, width: int, projection: int | None = None, hidden: int | None = None) -> None:
@@ -34,20 +35,20 @@ class Combiner(nn.Module):
         )
 
     def forward(self, image: Tensor, text: Tensor) -> Tensor:
-        """Mix."""
-        both = torch.cat(
+        """[B, width] and [B, width] to [B, width]."""
+        joint = torch.cat(
             [
                 self.dropout1(torch.relu(self.text_projection_layer(text))),
                 self.dropout2(torch.relu(self.image_projection_layer(image))),
             ],
             1,
         )
-        share = self.dynamic_scalar(both)
-        proposed = self.output_layer(self.dropout3(torch.relu(self.combiner_layer(both))))
-        return F.normalize(proposed + share * text + (1 - share) * image, dim=1)
+        weight = self.dynamic_scalar(joint)
+        combined = self.output_layer(self.dropout3(torch.relu(self.combiner_layer(joint))))
+        return F.normalize(combined + weight * text + (1 - weight) * image, dim=1)
 
 
 def load_combiner(network: Combiner, file: Path) -> None:
-    """Load the published head, with or without ``module.`` before its keys; a key that does not fit is an error."""
+    """Load the published head, with or without the prefix ``module.``. Raises UserError unless every key matches."""
     state = read_tensors(file)
     load_strictly(network, {name.removeprefix("module."): t for name, t in state.items()}, file, "GeneCIS combiner")

@@ -1,6 +1,6 @@
 """CycleISP's sRGB denoiser, the noise extractor of LNP: layers and keys of swz30/CycleISP:networks/denoising_rgb.py.
 
-LNP takes what the network removes: noise = image − denoised.
+LNP uses the noise that the network removes: noise = image − denoised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.nets.loading import load_strictly, read_tensors
 
 @dataclass(frozen=True)
 class Shape:
-    """The denoiser's shape; the defaults are the published one, 2.8 M parameters."""
+    """The denoiser's shape; the defaults are the published ones, with 2.8 M parameters."""
 
     width: int = 64
     groups: int = 4
@@ -30,7 +30,7 @@ def _conv(inside: int, outside: int, kernel: int = 3) -> nn.Conv2d:
 
 
 class _Spatial(nn.Module):
-    """Weighs positions by the maximum and the mean over channels."""
+    """Spatial attention from the maximum and the mean over channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,12 +39,12 @@ class _Spatial(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W], same shape out."""
         pooled = torch.cat([x.max(1, keepdim=True).values, x.mean(1, keepdim=True)], 1)
-        weighed: Tensor = x * torch.sigmoid(self.spatial["conv"](pooled))
-        return weighed
+        weighted: Tensor = x * torch.sigmoid(self.spatial["conv"](pooled))
+        return weighted
 
 
 class _Channel(nn.Module):
-    """Weighs channels by their means."""
+    """Channel attention from the channels' means."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class _Channel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W], same shape out."""
-        weighed: Tensor = x * torch.sigmoid(self.conv_du(x.mean((2, 3), keepdim=True)))
-        return weighed
+        weighted: Tensor = x * torch.sigmoid(self.conv_du(x.mean((2, 3), keepdim=True)))
+        return weighted
 
 
 class _DualAttention(nn.Module):
-    """Two convolutions, both attentions side by side, added to the input."""
+    """Two convolutions, then both attentions in parallel, with a residual connection."""
 
     def __init__(self, shape: Shape, act: nn.PReLU) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class _DualAttention(nn.Module):
 
 
 class _Group(nn.Module):
-    """Blocks and a convolution, added to the input."""
+    """Blocks and a convolution, with a residual connection."""
 
     def __init__(self, shape: Shape, act: nn.PReLU) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Group(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Images [B, 3, H, W] in 0…1 to their noise, same shape: the image minus the denoised one. One PReLU serves all."""
+    """Images [B, 3, H, W] in 0…1 to their noise (image − denoised), same shape out. All layers share one PReLU."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Denoiser(nn.Module):
 
 
 def load_denoiser(folder: Path) -> Denoiser:
-    """The denoiser of a folder with ``config.json`` (absent: the published shape) and ``model.safetensors``."""
+    """Load the denoiser from ``config.json`` (if absent: the published shape) and ``model.safetensors`` in a folder."""
     config = folder / "config.json"
     network = Denoiser(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
     file = folder / "model.safetensors"

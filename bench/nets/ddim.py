@@ -11,13 +11,13 @@ NoisePredictor = Callable[[Tensor, int], Tensor]
 
 
 def timesteps(steps: int, train_steps: int, offset: int) -> list[int]:
-    """``steps`` timesteps ascending, leading spacing: offset, offset + stride, …, as Stable Diffusion samples."""
+    """``steps`` ascending timesteps with leading spacing: offset, offset + stride, …, as in Stable Diffusion."""
     stride = train_steps // steps
     return [index * stride + offset for index in range(steps)]
 
 
 def move(x: Tensor, noise: Tensor, alpha_from: float, alpha_to: float) -> Tensor:
-    """One DDIM step: the x0 that ``noise`` implies at ``alpha_from``, carried with the same noise to ``alpha_to``."""
+    """One DDIM step: compute x0 from ``noise`` at ``alpha_from``, then add the same noise to it at ``alpha_to``."""
     x0 = (x - (1 - alpha_from) ** 0.5 * noise) / alpha_from**0.5
     return alpha_to**0.5 * x0 + (1 - alpha_to) ** 0.5 * noise
 
@@ -29,10 +29,10 @@ def _levels(times: Sequence[int], alphas: Sequence[float], final_alpha: float) -
 def invert(
     x: Tensor, predict: NoisePredictor, times: Sequence[int], alphas: Sequence[float], final_alpha: float
 ) -> Tensor:
-    """From a clean ``x`` to its latent at ``times[-1]``.
+    """From a clean ``x`` to its latent at ``times[-1]``, same shape.
 
-    The step that arrives at t asks for the noise at t, as the sampling step that leaves t will: the two differ only in
-    where they evaluate it, so the round trip is exact wherever the noise depends on t alone.
+    The step to t uses the noise at t, as does the sampling step from t. They differ only in the point at which they
+    evaluate the noise, so the round trip is exact if the noise depends on t alone.
     """
     levels = _levels(times, alphas, final_alpha)
     for index, t in enumerate(times):
@@ -43,7 +43,7 @@ def invert(
 def sample(
     x: Tensor, predict: NoisePredictor, times: Sequence[int], alphas: Sequence[float], final_alpha: float
 ) -> Tensor:
-    """From a latent at ``times[-1]`` to a clean ``x``."""
+    """From a latent at ``times[-1]`` to a clean ``x``, same shape."""
     levels = _levels(times, alphas, final_alpha)
     for index in range(len(times) - 1, -1, -1):
         x = move(x, predict(x, times[index]), levels[index + 1], levels[index])
@@ -62,32 +62,32 @@ def pixel_timesteps(steps: int, train_steps: int = 1000) -> list[int]:
 
 def linear_alphas(train_steps: int = 1000) -> list[float]:
     """Cumulative levels ᾱ of ADM's schedule: β from 1e-4 to 0.02, linear."""
-    level, found = 1.0, []
+    level, levels = 1.0, []
     for index in range(train_steps):
         level *= 1 - (1e-4 + (0.02 - 1e-4) * index / (train_steps - 1))
-        found.append(level)
-    return found
+        levels.append(level)
+    return levels
 
 
 def clipped_move(x: Tensor, noise: Tensor, alpha_from: float, alpha_to: float, clip: bool) -> Tensor:
-    """One DDIM step whose implied x0 is clipped to −1…1 and whose noise is derived again from it.
+    """One DDIM step in which x0 is clipped to −1…1 and the noise is computed again from the clipped x0.
 
     guided_diffusion/gaussian_diffusion.py:ddim_sample, ddim_reverse_sample (``clip_denoised``).
     """
     x0 = (x - (1 - alpha_from) ** 0.5 * noise) / alpha_from**0.5
     if clip:
         x0 = x0.clamp(-1, 1)
-    again = (x / alpha_from**0.5 - x0) / (1 / alpha_from - 1) ** 0.5
-    return alpha_to**0.5 * x0 + (1 - alpha_to) ** 0.5 * again
+    clipped_noise = (x / alpha_from**0.5 - x0) / (1 / alpha_from - 1) ** 0.5
+    return alpha_to**0.5 * x0 + (1 - alpha_to) ** 0.5 * clipped_noise
 
 
 def pixel_round_trip(
     x: Tensor, predict: NoisePredictor, times: Sequence[int], alphas: Sequence[float], clip: bool
 ) -> tuple[Tensor, Tensor]:
-    """DIRE's latent and reconstruction of images in −1…1, step by step as the official code has it.
+    """DIRE's latent and reconstruction of images in −1…1, with exactly the steps of the official code.
 
-    The clean image counts as being at the first level, the last step of the inversion goes to level 0, and sampling
-    takes that latent for one at the last level: the off-by-one is part of the method.
+    The clean image is treated as if it were at the first level. The last inversion step goes to level 0, and sampling
+    treats that latent as if it were at the last level. This off-by-one is part of the method.
     """
     levels = [alphas[t] for t in times]
     for t, level, following in zip(times, levels, [*levels[1:], 0.0], strict=True):

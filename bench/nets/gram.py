@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from bench.nets.resnet import ResNet, Shape
 
 TEXTURES = 32
-# Branch → the trunk's feature map it reads; the official name of branch 1's head is irregular.
+# Branch → the feature map of the trunk that it reads. The official names of branch 1's head are irregular.
 _TAPS = {"i": "image", "0": "conv1", "1": "maxpool", "2": "layer1", "3": "layer2", "4": "layer3"}
 _HEADS = {"i": ("gi_fc1", "gi_fc2"), "1": ("g_fc1r", "g_fc2r")}
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Inner products of channels over all positions: [B, C, H, W] to [B, C, C], divided by C · H · W."""
+    """Inner products of all pairs of channels, divided by C · H · W: [B, C, H, W] to [B, C, C]."""
     batch, channels, height, width = features.shape
     flat = features.reshape(batch, channels, height * width)
     return torch.bmm(flat, flat.transpose(1, 2)) / (channels * height * width)
@@ -42,7 +42,7 @@ class Scale(nn.Module):
 
 
 class GramNet(ResNet):
-    """Images [B, 3, H, W] to two logits [B, 2] (real, fake), at any size from 32."""
+    """Images [B, 3, H, W] to two logits [B, 2] (real, fake), for any size of at least 32 pixels."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape, classes=0)

@@ -17,7 +17,7 @@ HEADS, HEAD_WIDTH, DROPOUT, NARROW = 8, 64, 0.1, 128
 
 
 class _Attention(nn.Module):
-    """One query over all tokens; the error map is added to every head's scores."""
+    """Attention with one query over all tokens; the error map is added to the attention scores of every head."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -29,10 +29,10 @@ class _Attention(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, tokens: Tensor, bias: Tensor) -> Tensor:
-        """Tokens [B, T, C], the first of which asks, and biases [B, heads, 1, T], to [B, C]."""
+        """Tokens [B, T, C], of which the first is the query, and biases [B, heads, 1, T] to [B, C]."""
         q, k, v = (
-            part.unflatten(2, (HEADS, HEAD_WIDTH)).transpose(1, 2)
-            for part in (self.fc_q(tokens[:, :1]), self.fc_k(tokens), self.fc_v(tokens))
+            projected.unflatten(2, (HEADS, HEAD_WIDTH)).transpose(1, 2)
+            for projected in (self.fc_q(tokens[:, :1]), self.fc_k(tokens), self.fc_v(tokens))
         )
         weights = (q @ k.transpose(2, 3) / HEAD_WIDTH**0.5 + bias).softmax(3)
         mixed: Tensor = self.fc_o((self.dropout(weights) @ v).transpose(1, 2).flatten(2))[:, 0]
@@ -40,7 +40,7 @@ class _Attention(nn.Module):
 
 
 class SpatialRefinement(nn.Module):
-    """Where the features are read from depends on where the error is: [B, C, H, W], [B, heads, H, W] to [B, C]."""
+    """Attention pooling of the features with the error map as the attention bias."""
 
     def __init__(self, width: int, cells: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class SpatialRefinement(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, features: Tensor, error: Tensor) -> Tensor:
-        """Pool the features under the error."""
+        """Features [B, C, H, W] and errors [B, heads, H, W] to [B, C]."""
         tokens = features.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.positional_embedding
         flat = error.flatten(2)
@@ -59,7 +59,7 @@ class SpatialRefinement(nn.Module):
 
 
 class ChannelRefinement(nn.Module):
-    """How much each channel counts depends on the mean error: [B, C, H, W], [B, 4, h, w] to [B, C]."""
+    """Channel attention on the pooled features, with weights from the mean error."""
 
     def __init__(self, inside: int, width: int) -> None:
         super().__init__()
@@ -67,16 +67,16 @@ class ChannelRefinement(nn.Module):
         self.fc = nn.Sequential(narrow, nn.ReLU(), nn.Linear(NARROW, width, bias=False), nn.Sigmoid())
 
     def forward(self, features: Tensor, error: Tensor) -> Tensor:
-        """Weigh the pooled channels."""
-        weighed: Tensor = features.mean((2, 3)) * self.fc(error.mean((2, 3)))
-        return weighed
+        """Features [B, C, H, W] and errors [B, 4, h, w] to [B, C]."""
+        weighted: Tensor = features.mean((2, 3)) * self.fc(error.mean((2, 3)))
+        return weighted
 
 
 class LaRE(nn.Module):
     """Images [B, 3, S, S] and error maps [B, 4, h, w] to logits [B, 2].
 
-    ``spatial`` and ``channel`` switch EGRE's halves; without one its features are left out of the head. ``conv_align``
-    is part of the published state and never used.
+    ``spatial`` and ``channel`` enable the two halves of EGRE; the features of a disabled half are left out of the head.
+    ``conv_align`` is part of the published state, but is never used.
     """
 
     def __init__(self, shape: Shape, spatial: bool = True, channel: bool = True, latent: int = 4) -> None:
@@ -99,14 +99,14 @@ class LaRE(nn.Module):
         return side
 
     def forward(self, image: Tensor, error: Tensor) -> Tensor:
-        """Logits (real, fake)."""
+        """Logits [B, 2] (real, fake)."""
         tower: Any = self.clip_model["visual"]
         taps = tower.taps(image)
-        parts, features = [taps["pooled"]], taps["layer3"]
+        head_inputs, features = [taps["pooled"]], taps["layer3"]
         if self.spatial:
             aligned = F.adaptive_avg_pool2d(error, (self.grid, self.grid))
-            parts.append(self.attn_pool(features, self.conv(aligned)))
+            head_inputs.append(self.attn_pool(features, self.conv(aligned)))
         if self.channel:
-            parts.append(self.channel_align(features, error))
-        logits: Tensor = self.fc(torch.cat(parts, 1))
+            head_inputs.append(self.channel_align(features, error))
+        logits: Tensor = self.fc(torch.cat(head_inputs, 1))
         return logits

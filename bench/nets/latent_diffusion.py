@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.nets.ddim import NoisePredictor
 from bench.nets.pretrained import load_pretrained, load_tokenizer
 
-# Its bars would stand between the run's own lines; a folder of weights loads in a moment.
+# The progress bars of transformers would interrupt the run's own output, and loading a folder takes only a moment.
 logging.disable_progress_bar()
 
 RGB = NDArray[np.uint8]
@@ -27,21 +27,22 @@ def _scheduler(folder: Path) -> Any:  # noqa: ANN401 - diffusers ships no types
     try:
         return DDIMScheduler.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{folder} has no noise schedule.", f"{first}.", "Copy the model's scheduler/scheduler_config.json there."
+            f"{folder} has no noise schedule.", f"{reason}.", "Copy the model's scheduler/scheduler_config.json there."
         ) from error
 
 
 class LatentDiffusion:
     """Encode, decode and predict noise; the same code for the miniature's folder and CompVis/stable-diffusion-v1-4.
 
-    The scheduler's own configuration decides timestep offset, final alpha and prediction type; its class is ignored.
+    Timestep offset, final alpha and prediction type are those of the scheduler's configuration; its class is ignored.
+    Raises UserError if a component cannot be loaded.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
-        def load(kind: Any, part: str) -> Any:  # noqa: ANN401 - diffusers ships no types
-            return load_pretrained(kind, folder / part, low_cpu_mem_usage=False).float().to(device)
+        def load(kind: Any, subfolder: str) -> Any:  # noqa: ANN401 - diffusers ships no types
+            return load_pretrained(kind, folder / subfolder, low_cpu_mem_usage=False).float().to(device)
 
         self.device = device
         self.vae, self.unet = load(AutoencoderKL, "vae"), load(UNet2DConditionModel, "unet")
@@ -56,11 +57,11 @@ class LatentDiffusion:
 
     @property
     def multiple(self) -> int:
-        """Image sides must be a multiple of this: the VAE's downsampling factor."""
+        """The VAE's downsampling factor; image sides must be multiples of it."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     def condition(self, texts: list[str]) -> Tensor:
-        """Text embeddings [B, tokens, width]."""
+        """The text encoder's states for ``texts``: [B, tokens, width]."""
         length = self.tokenizer.model_max_length
         tokens = self.tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         states: Tensor = self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
@@ -72,11 +73,14 @@ class LatentDiffusion:
         return self.vae.config.latent_channels, height // self.multiple, width // self.multiple
 
     def tensor(self, arrays: list[NDArray[np.float32]]) -> Tensor:
-        """Arrays of one shape as one float batch on the device."""
+        """Arrays of equal shape, stacked to one batch on the device."""
         return torch.from_numpy(np.stack(arrays)).to(self.device)
 
     def encode(self, images: list[RGB], noise: Tensor | None = None) -> Tensor:
-        """Images of one size to scaled latents [B, C, H / f, W / f]: the posterior's mode, or a draw by ``noise``."""
+        """Images uint8 [H, W, 3] of equal size to scaled latents [B, C, H / f, W / f].
+
+        They are the posterior's mode, or with ``noise`` of that shape, a draw from the posterior.
+        """
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
         posterior = self.vae.encode(pixels).latent_dist
         latents: Tensor = posterior.mode() if noise is None else posterior.mean + posterior.std * noise
@@ -85,27 +89,27 @@ class LatentDiffusion:
     def decode(self, latents: Tensor) -> list[RGB]:
         """Scaled latents to images uint8 [H, W, 3], rounded."""
         pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample
-        whole = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-        return list(whole.cpu().numpy())
+        images = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return list(images.cpu().numpy())
 
     def noise(self, x: Tensor, t: int, condition: Tensor, given: Tensor | None = None) -> Tensor:
-        """The predicted noise, whatever the model predicts; ``given`` are further input channels (inpainting)."""
-        entering = x if given is None else torch.cat([x, given], 1)
-        out: Tensor = self.unet(entering, t, encoder_hidden_states=condition).sample
+        """The predicted noise, also for a model that predicts v; ``given`` are more input channels (inpainting)."""
+        inputs = x if given is None else torch.cat([x, given], 1)
+        out: Tensor = self.unet(inputs, t, encoder_hidden_states=condition).sample
         if self.prediction == "v_prediction":
             alpha = self.alphas[t]
             return alpha**0.5 * out + (1 - alpha) ** 0.5 * x
         return out
 
     def predictor(self, texts: list[str], guidance_scale: float) -> NoisePredictor:
-        """ε(x, t) under classifier-free guidance ε∅ + w (ε_text − ε∅), or under the texts alone for a scale of 1."""
+        """ε(x, t) with classifier-free guidance ε∅ + w (ε_text − ε∅), or ε_text alone for a scale w of 1."""
         if guidance_scale == 1.0:
-            plain = self.condition(texts)
-            return lambda x, t: self.noise(x, t, plain)
-        both = self.condition([*[""] * len(texts), *texts])
+            condition = self.condition(texts)
+            return lambda x, t: self.noise(x, t, condition)
+        conditions = self.condition([*[""] * len(texts), *texts])
 
         def guided(x: Tensor, t: int) -> Tensor:
-            without, given = self.noise(torch.cat([x, x]), t, both).chunk(2)
-            return without + guidance_scale * (given - without)
+            unconditional, conditional = self.noise(torch.cat([x, x]), t, conditions).chunk(2)
+            return unconditional + guidance_scale * (conditional - unconditional)
 
         return guided

@@ -1,6 +1,6 @@
-"""Models of diffusers and transformers from a folder, strictly: what is missing, left over or broken is told at once.
+"""Strict loading of diffusers and transformers models from a folder: missing, unexpected or broken tensors are errors.
 
-Their own loaders initialise what a file lacks at random and go on.
+The libraries' own loaders initialise missing tensors at random and continue.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from transformers.utils import logging
 from bench.errors import UserError, what_is
 from bench.nets.loading import not_finite, some
 
-#: Constants that old files hold and new classes compute.
+#: Constants that are saved in old files and computed by new classes.
 _CONSTANTS = ("position_ids",)
 _FAILURES = (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError)
 
 
-def load_pretrained(kind: Any, folder: Path, other: Sequence[str] = (), **options: Any) -> Any:  # noqa: ANN401 - they ship no types
-    """``kind.from_pretrained(folder)`` in evaluation mode, every tensor from the file.
+def load_pretrained(kind: Any, folder: Path, ignored: Sequence[str] = (), **options: Any) -> Any:  # noqa: ANN401 - the libraries ship no types
+    """``kind.from_pretrained(folder)`` in evaluation mode, with every tensor taken from the file.
 
-    ``other`` are the prefixes of tensors that belong to another part of the model and are left out on purpose. Raises
-    UserError naming the folder and the tensors that are missing, not wanted, misshapen or not finite.
+    ``ignored`` are the prefixes of tensors in the file that belong to another half of the model. Raises UserError
+    naming the folder and the tensors that are missing, unexpected, of the wrong shape or not finite.
     """
-    options["ignore_mismatched_sizes"] = True  # Told below, with the others.
+    options["ignore_mismatched_sizes"] = True  # They are reported below, with all other problems.
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # It would list what is left out on purpose.
+    logging.set_verbosity_error()  # It would list the ignored tensors.
     try:
         loaded = kind.from_pretrained(folder, output_loading_info=True, **options)
     except _FAILURES as error:
         raise _unreadable(kind, folder, error) from error
     finally:
         logging.set_verbosity(verbosity)
-    model, told = loaded
-    shapes = [str(entry[0]) if isinstance(entry, tuple | list) else str(entry) for entry in told["mismatched_keys"]]
-    unexpected = [n for n in told["unexpected_keys"] if not n.endswith(_CONSTANTS) and not n.startswith(tuple(other))]
+    model, info = loaded
+    shapes = [str(entry[0]) if isinstance(entry, tuple | list) else str(entry) for entry in info["mismatched_keys"]]
+    unexpected = [n for n in info["unexpected_keys"] if not n.endswith(_CONSTANTS) and not n.startswith(tuple(ignored))]
     kinds = {
-        "missing": [name for name in told["missing_keys"] if not name.endswith(_CONSTANTS)],
-        "not wanted": unexpected,
-        "misshapen": shapes,
+        "missing": [name for name in info["missing_keys"] if not name.endswith(_CONSTANTS)],
+        "unexpected": unexpected,
+        "wrong shape": shapes,
     }
-    found = "; ".join(f"{kind}: {some(sorted(names))}" for kind, names in kinds.items() if names)
-    if found or told.get("error_msgs"):
-        why = found or str(told["error_msgs"][0]).splitlines()[0]
-        raise _misfit(kind, folder, f"{why[0].upper()}{why[1:]}.")
+    problem = "; ".join(f"{kind}: {some(sorted(names))}" for kind, names in kinds.items() if names)
+    if problem or info.get("error_msgs"):
+        reason = problem or str(info["error_msgs"][0]).splitlines()[0]
+        raise _misfit(kind, folder, f"{reason[0].upper()}{reason[1:]}.")
     check_finite(model, folder, kind.__name__)
     return model.eval()
 
@@ -59,35 +59,36 @@ def check_finite(model: nn.Module, file: Path, what: str) -> None:
     broken = not_finite(state)
     if broken:
         raise UserError(
-            f"{file} holds a {what} with values that are not finite.",
+            f"The {what} in {file} has values that are not finite.",
             f"In: {some(broken)}.",
             "Copy or download it again.",
         )
 
 
-def _misfit(kind: Any, folder: Path, told: str) -> UserError:  # noqa: ANN401 - they ship no types
+def _misfit(kind: Any, folder: Path, problem: str) -> UserError:  # noqa: ANN401 - the libraries ship no types
     return UserError(
-        f"The weights in {folder} do not fit a {kind.__name__} of its config.json.",
-        told,
-        "Copy or download the folder again, or name another with --weights ROLE=FOLDER.",
+        f"The weights in {folder} do not match the {kind.__name__} in its config.json.",
+        problem,
+        "Copy or download the folder again, or give another with --weights ROLE=FOLDER.",
     )
 
 
-def _unreadable(kind: Any, folder: Path, error: Exception) -> UserError:  # noqa: ANN401 - they ship no types
+def _unreadable(kind: Any, folder: Path, error: Exception) -> UserError:  # noqa: ANN401 - the libraries ship no types
     files = [path for path in sorted(folder.glob("*")) if path.suffix in (".safetensors", ".bin", ".pt")]
     wrong = [f"{path.name} is {what}" for path in files if (what := what_is(path))]
     lines = str(error).strip().splitlines()
-    why = "; ".join(wrong) or (f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
-    there = ", ".join(path.name for path in sorted(folder.glob("*"))) if folder.is_dir() else "no such folder"
+    reason = "; ".join(wrong) or (f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)
+    names = ", ".join(path.name for path in sorted(folder.glob("*")))
+    contents = f"The folder contains: {names or 'nothing'}" if folder.is_dir() else "The folder does not exist"
     return UserError(
         f"A {kind.__name__} cannot be read from {folder}.",
-        f"{why.rstrip('.')}. It holds: {there or 'nothing'}.",
-        "Copy or download the folder again, or name another with --weights ROLE=FOLDER.",
+        f"{reason.rstrip('.')}. {contents}.",
+        "Copy or download the folder again, or give another with --weights ROLE=FOLDER.",
     )
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types
-    """The tokenizer of a folder. Raises UserError where it has none."""
+    """Load the tokenizer of a folder. Raises UserError if the folder has none."""
     from transformers import AutoTokenizer
 
     try:
@@ -101,7 +102,7 @@ def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 - transformers ships no
 
 
 def load_processor(kind: Any, folder: Path) -> Any:  # noqa: ANN401 - transformers ships no types
-    """``kind.from_pretrained(folder)`` of a processor. Raises UserError where the folder has none."""
+    """``kind.from_pretrained(folder)`` for a processor. Raises UserError if the folder has none."""
     try:
         return kind.from_pretrained(folder)
     except _FAILURES as error:

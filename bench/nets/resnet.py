@@ -1,4 +1,4 @@
-"""ResNets with torchvision's keys, and smaller ones of the same shape for the miniature world."""
+"""ResNets with torchvision's keys, and smaller ones of the same architecture for the miniature models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.nets.loading import load_strictly, read_tensors
 
 @dataclass(frozen=True)
 class Shape:
-    """A ResNet's shape; the defaults are ResNet-50.
+    """A ResNet's shape; the defaults are those of ResNet-50.
 
-    ``strides`` are those of conv1, maxpool and layer1…layer4; a maxpool stride of 1 leaves the pool out. Smaller
-    strides keep the real feature grids (14 × 14 at layer3, 7 × 7 at layer4) on smaller images. ``inside`` are the
-    channels of the input.
+    ``strides`` are those of conv1, maxpool and layer1…layer4; a maxpool stride of 1 omits the pool. Smaller strides
+    keep the original grids (14 × 14 at layer3, 7 × 7 at layer4) for smaller images. ``inside`` is the number of input
+    channels.
     """
 
     bottleneck: bool = True
@@ -37,7 +37,7 @@ def _conv(inside: int, outside: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """A basic or bottleneck block; torchvision's ``BasicBlock`` and ``Bottleneck`` (stride in the 3 × 3)."""
+    """A basic or bottleneck block: torchvision's ``BasicBlock`` or ``Bottleneck`` (stride in the 3 × 3 convolution)."""
 
     def __init__(self, inside: int, width: int, stride: int, bottleneck: bool) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Block(nn.Module):
             self.downsample = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inside, H, W] to [B, outside, H / stride, W / stride]."""
+        """[B, inside, H, W] to [B, width or 4 · width, H / stride, W / stride]."""
         out = x
         for number in range(1, self.depth + 1):
             out = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(out))
@@ -68,7 +68,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A ResNet with torchvision's module names; ``classes`` 0 leaves the head out and returns pooled features."""
+    """A ResNet with torchvision's module names; with ``classes`` 0 it has no head and returns pooled features."""
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -91,14 +91,14 @@ class ResNet(nn.Module):
 
     def taps(self, x: Tensor) -> dict[str, Tensor]:
         """Feature maps after ``conv1`` (with norm and ReLU), ``maxpool`` and each layer, for images [B, 3, H, W]."""
-        found = {"conv1": torch.relu(self.bn1(self.conv1(x)))}
-        found["maxpool"] = out = self.maxpool(found["conv1"])
+        maps = {"conv1": torch.relu(self.bn1(self.conv1(x)))}
+        maps["maxpool"] = out = self.maxpool(maps["conv1"])
         for number in range(1, 5):
-            found[f"layer{number}"] = out = self.get_submodule(f"layer{number}")(out)
-        return found
+            maps[f"layer{number}"] = out = self.get_submodule(f"layer{number}")(out)
+        return maps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [B, 3, H, W] to logits [B, classes], or features [B, C] without a head."""
+        """Images [B, 3, H, W] to logits [B, classes], or to features [B, C] without a head."""
         pooled = self.taps(x)["layer4"].mean((2, 3))
         logits: Tensor = self.fc(pooled) if hasattr(self, "fc") else pooled
         return logits
@@ -113,18 +113,18 @@ _TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
 
 def load_imagenet(model: ResNet, folder: Path) -> None:
-    """Load the trunk of a folder's ``model.safetensors`` with torchvision's keys; its ``fc`` is dropped.
+    """Load the trunk from a folder's ``model.safetensors`` with torchvision's keys; its ``fc`` is ignored.
 
-    A model with another number of input channels keeps its own first convolution. Raises UserError naming what is
-    missing, not wanted, misshapen or not finite.
+    A model whose input does not have 3 channels keeps its own first convolution. Raises UserError naming the tensors
+    that are missing, unexpected, of the wrong shape or not finite.
     """
-    left = ("fc.",) if model.conv1.in_channels == 3 else ("fc.", "conv1.")
+    ignored = ("fc.",) if model.conv1.in_channels == 3 else ("fc.", "conv1.")
     file = folder / "model.safetensors"
-    trunk = {name: tensor for name, tensor in read_tensors(file).items() if not name.startswith(left)}
-    own = [name for name in model.state_dict() if not name.startswith(_TRUNK) or name.startswith(left)]
-    load_strictly(model, trunk, file, "ImageNet ResNet of that shape", own)
+    trunk = {name: tensor for name, tensor in read_tensors(file).items() if not name.startswith(ignored)}
+    kept = [name for name in model.state_dict() if not name.startswith(_TRUNK) or name.startswith(ignored)]
+    load_strictly(model, trunk, file, "ImageNet ResNet", kept)
 
 
 def mini_strides(stride: int) -> Sequence[int]:
-    """Strides with a total of 32 (a real ResNet's) or 8 (7 × 7 at layer4 for a 56 px image)."""
+    """Strides with a product of 32 (a standard ResNet's), 16, or 8 (7 × 7 at layer4 for a 56 px image)."""
     return {32: (2, 2, 1, 2, 2, 2), 16: (2, 1, 1, 2, 2, 2), 8: (2, 1, 1, 1, 2, 2)}[stride]

@@ -1,4 +1,4 @@
-"""LNP's classifier: a ResNet on three noise channels, the amplitude and the phase of their spectrum.
+"""LNP's classifier: a ResNet on three noise channels and the amplitude and phase of their spectrum.
 
 Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2:resnet.py.
 """
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from bench.nets.resnet import ResNet, Shape
 
-#: Luma's weights, for channels in the order blue, green, red.
+#: The weights of luma, for channels in BGR order.
 _LUMA = (0.11, 0.59, 0.30)
 
 
 def spectrum(x: Tensor) -> Tensor:
-    """Amplitude to the power 0.8 and phase, zero frequency in the middle: [B, 3, H, W] to luma planes [B, 2, H, W]."""
+    """Luma of the amplitude to the power 0.8 and of the phase: [B, 3, H, W] to [B, 2, H, W], zero frequency centred."""
     transformed = torch.fft.fftshift(torch.fft.fft2(x, norm="ortho"), dim=(2, 3))
     weights = torch.tensor(_LUMA, device=x.device).view(1, 3, 1, 1)
     amplitude = (transformed.abs() + 1e-8).pow(0.8)
@@ -26,7 +26,7 @@ def spectrum(x: Tensor) -> Tensor:
 
 
 class SpectralResNet(ResNet):
-    """A ResNet whose first convolution has five channels: the image and its spectrum."""
+    """A ResNet with five input channels: the image and its spectrum."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(replace(shape, inside=5), classes=1)

@@ -1,7 +1,7 @@
 """StyleGAN's discriminator with the keys of genforce's port, as LGrad uses it.
 
-chuangchuangtan/LGrad@7cb5973:img2gad_pytorch/models/stylegan_discriminator.py. A blurred convolution and an average
-pool stand for the port's fused strided convolution: the same sum.
+chuangchuangtan/LGrad@7cb5973:img2gad_pytorch/models/stylegan_discriminator.py. A convolution of the blurred input and
+an average pool replace the port's fused strided convolution; the result is the same.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ _EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Shape:
-    """Side of the image, and channels: ``base`` / side, at most ``most``; the defaults are the 256 px model's."""
+    """The discriminator's shape; the defaults are those of the 256 px model.
+
+    ``resolution`` is the image's side in pixels. A feature map has ``base`` / side channels, but at most ``most``.
+    """
 
     resolution: int = 256
     base: int = 16 << 10
     most: int = 512
 
     def channels(self, side: int) -> int:
-        """Channels at a side."""
+        """The number of channels of a feature map with this side."""
         return min(self.base // side, self.most)
 
 
 class _Blur(nn.Module):
-    """The kernel 1 2 1 both ways, a buffer of the published state."""
+    """A blur with the kernel 1 2 1 in both directions, which is a buffer in the published state."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class _Blur(nn.Module):
 
 
 class _Conv(nn.Module):
-    """A convolution with equalised learning rate, perhaps blurred before and halved after, then a leaky ReLU."""
+    """A convolution with equalised learning rate and a leaky ReLU; ``halve`` adds a blur before and a pool after it."""
 
     def __init__(self, inside: int, outside: int, kernel: int = 3, halve: bool = False) -> None:
         super().__init__()
@@ -79,9 +82,10 @@ class _Dense(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, 3, S, S] in −1…1 to logits [B, 1]; each image alone, as LGrad runs it (a batch of one).
+    """Images [B, 3, S, S] in −1…1 to logits [B, 1].
 
-    With ``company`` True the deviation within the batch is an input, as in the game that trains it.
+    Each image is processed independently, because LGrad uses batches of one. If ``company`` is True, the standard
+    deviation within the batch is an input of the last layers, as in adversarial training.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -103,7 +107,7 @@ class Discriminator(nn.Module):
         self.add_module(f"layer{2 * self.levels + 2}", _Dense(shape.channels(2), 1, 1.0))
 
     def forward(self, x: Tensor, company: bool = False) -> Tensor:
-        """Logits; the inputs of coarser levels are part of the state alone."""
+        """Logits [B, 1]; the input layers of coarser levels are part of the published state, but are not used."""
         x = self.get_submodule("input0")(x)
         for number in range(2 * self.levels):
             x = self.get_submodule(f"layer{number}")(x)
@@ -119,12 +123,12 @@ def gradients(net: Discriminator, x: Tensor) -> Tensor:
     """The gradient of each image's logit with respect to its pixels: [B, 3, S, S], same shape out."""
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(net(x).sum(), x)
-    return slope
+        (gradient,) = torch.autograd.grad(net(x).sum(), x)
+    return gradient
 
 
 def load_discriminator(folder: Path) -> Discriminator:
-    """The network of a folder with ``config.json`` (absent: the published shape) and ``model.safetensors``."""
+    """Load the network from ``config.json`` (if absent: the published shape) and ``model.safetensors`` in a folder."""
     config = folder / "config.json"
     network = Discriminator(Shape(**json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}))
     file = folder / "model.safetensors"

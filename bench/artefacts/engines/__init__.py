@@ -1,1 +1,1 @@
-"""One engine a file; each defines ``ENGINE``."""
+"""One engine per file; each file defines ``ENGINE``."""

@@ -1,6 +1,7 @@
-"""DIRE's own reconstruction: inversion and sampling with ADM, the unconditional pixel model (arXiv 2303.09295).
+"""DIRE's original reconstruction: inversion and sampling with ADM, an unconditional pixel model (arXiv 2303.09295).
 
-ZhendongWang6/DIRE@1f89fff:guided-diffusion/compute_dire.py: ``ddim20``, the predicted image clipped both ways.
+ZhendongWang6/DIRE@1f89fff:guided-diffusion/compute_dire.py: ``ddim20``, with the predicted image clipped in both
+directions.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ ROLE = "adm"
 
 
 def recipe(steps: int, size: int, clip_denoised: bool = True, image: Recipe | str = IMAGE) -> Recipe:
-    """The need for reconstructions at ``size`` × ``size`` after ``steps`` steps each way."""
+    """The recipe for reconstructions at ``size`` × ``size`` after ``steps`` steps in each direction."""
     params = {"steps": steps, "size": size, "clip_denoised": clip_denoised}
     return Recipe("adm_inversion", ADMInversion.version, params, {ROLE: ""}, inputs={"image": image})
 
 
 class ADMInversion(Engine):
-    """Image → noise → image, all in pixels."""
+    """Image → noise → image, in pixel space."""
 
     name = "adm_inversion"
     version = 1
@@ -38,7 +39,7 @@ class ADMInversion(Engine):
     seconds = 0.1
 
     def forwards(self, recipe: Recipe) -> int:
-        """Steps each way."""
+        """One per step in each direction."""
         return 2 * int(recipe.params["steps"])
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
@@ -51,7 +52,7 @@ class ADMInversion(Engine):
         self._times, self._alphas = ddim.pixel_timesteps(recipe.params["steps"]), ddim.linear_alphas()
 
     def view(self, request: Request) -> RGB:
-        """guided-diffusion's geometry: shorter side to ``size``, centre crop."""
+        """guided-diffusion's geometry: the shorter side is resized to ``size``, then the centre is cropped."""
         return center_crop_arr(request.rgb, self._recipe.params["size"])
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
@@ -61,16 +62,16 @@ class ADMInversion(Engine):
         from bench.nets import ddim
 
         def predict(x: torch.Tensor, t: int) -> torch.Tensor:
-            made: torch.Tensor = self._net(x, torch.full((len(x),), t, device=x.device))
-            return made[:, :3]
+            output: torch.Tensor = self._net(x, torch.full((len(x),), t, device=x.device))
+            return output[:, :3]
 
         x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.no_grad():
             clip = bool(self._recipe.params["clip_denoised"])
             _, made = ddim.pixel_round_trip(x, predict, self._times, self._alphas, clip)
         self._meter.forwards += self.forwards(self._recipe) * len(views)
-        whole = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        return list(whole.permute(0, 2, 3, 1).cpu().numpy())
+        pixels = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return list(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 ENGINE = ADMInversion

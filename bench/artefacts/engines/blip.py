@@ -1,4 +1,4 @@
-"""Short captions by BLIP (arXiv 2201.12086): greedy, unconditional, as SARE, DE-FAKE and SemGIR use it."""
+"""Short captions by BLIP (arXiv 2201.12086): greedy decoding without a prompt, as in SARE, DE-FAKE and SemGIR."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROLE = "blip"
 
 
 def recipe(image: Recipe | str = IMAGE, max_new_tokens: int = 20) -> Recipe:
-    """The need for a caption of ``image``."""
+    """The recipe for a caption of ``image``."""
     return Recipe(ROLE, Blip.version, {"max_new_tokens": max_new_tokens}, {ROLE: ""}, inputs={"image": image})
 
 
 class Blip(Engine):
-    """Image → caption, lower case, without the marks of beginning and end."""
+    """Image → caption, in lower case and without the start and end tokens."""
 
     name = "blip"
     version = 1
@@ -31,11 +31,11 @@ class Blip(Engine):
     seconds = 0.02
 
     def forwards(self, recipe: Recipe) -> int:
-        """The image encoder once; the decoder's steps on words cost next to nothing beside it."""
+        """One for the image encoder; the decoder's steps are not counted, because they cost little in comparison."""
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load model and processor from the Hub's folder format."""
+        """Load the model and its processor from a folder in the Hub's format."""
         import torch
         from transformers import BlipForConditionalGeneration, BlipProcessor
         from transformers.utils import logging
@@ -51,7 +51,7 @@ class Blip(Engine):
         self._size = (int(size["width"]), int(size["height"]))
 
     def view(self, request: Request) -> RGB:
-        """Squashed to BLIP's square by bicubic interpolation, as its processor does."""
+        """The image resized to BLIP's square by bicubic interpolation, as BLIP's processor does."""
         return np.array(Image.fromarray(request.rgb).resize(self._size, Image.Resampling.BICUBIC))
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:

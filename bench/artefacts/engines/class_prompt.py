@@ -1,7 +1,7 @@
-"""A prompt that names the true class: what LaRE²'s official script gives its diffusion model.
+"""A prompt with the image's true class, as LaRE²'s official script gives it to the diffusion model.
 
-luo3300612/LaRE@f8b2966:extract_lare.py (GenImageProcessor): the first synonym of the ImageNet class. No detector has
-this for an image of unknown origin, so no method's default asks for it.
+luo3300612/LaRE@f8b2966:extract_lare.py (GenImageProcessor): the first synonym of the ImageNet class. The class of an
+image of unknown origin is not known, so no method uses this prompt by default.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from bench.recipe import CLASSES, SOURCE, Recipe
 
 
 def recipe(template: str = "a photo of a [CLS]") -> Recipe:
-    """The need for ``template`` with the image's class in the place of ``[CLS]``: one text under every protocol."""
+    """The recipe for ``template`` with ``[CLS]`` replaced by the image's class; the same text under every protocol."""
     params = {"template": template, CLASSES: ""}
     return Recipe(ClassPrompt.name, ClassPrompt.version, params, inputs={"image": SOURCE})
 
 
 class ClassPrompt(Engine):
-    """The image's class, as its dataset tells it → text."""
+    """The image's class according to its dataset → text."""
 
     name = "class_prompt"
     version = 1
@@ -35,11 +35,11 @@ class ClassPrompt(Engine):
     seconds = 0.001
 
     def forwards(self, recipe: Recipe) -> int:
-        """None: nothing is computed."""
+        """Zero: no network is evaluated."""
         return 0
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """ImageNet's classes by number and by synset."""
+        """Load the names of ImageNet's classes by number and by synset."""
         from timm.data.imagenet_info import ImageNetInfo
 
         known: Any = ImageNetInfo()
@@ -50,24 +50,24 @@ class ClassPrompt(Engine):
             self._names |= {str(index): first, synset: first}
 
     def view(self, request: Request) -> RGB:
-        """One pixel: the picture is not looked at."""
+        """A placeholder of one pixel, because the image is not used."""
         return np.zeros((1, 1, 3), np.uint8)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
-        """Prompts. Raises UserError for an image whose class nobody told, or that is none of ImageNet's."""
-        return [self._template.replace("[CLS]", self._words(request)) for request in requests]
+        """Prompts. Raises UserError for an image whose class is unknown or is not one of ImageNet's."""
+        return [self._template.replace("[CLS]", self._class_name(request)) for request in requests]
 
-    def _words(self, request: Request) -> str:
-        told = request.class_name
-        if told and not CODE.fullmatch(told):
-            return told
-        if told not in self._names:
+    def _class_name(self, request: Request) -> str:
+        code = request.class_name
+        if code and not CODE.fullmatch(code):
+            return code
+        if code not in self._names:
             raise UserError(
-                f"Image {request.image_id[:8]} has no class to prompt with.",
-                f"Its dataset tells {told!r}, which is none of ImageNet's." if told else "Nothing tells it.",
-                "See docs/paper-settings.md for the tables that may.",
+                f"Image {request.image_id[:8]} has no class for the prompt.",
+                f"Its dataset gives {code!r}, which is not an ImageNet class." if code else "Its class is unknown.",
+                "See docs/paper-settings.md for the tables that can give its class.",
             )
-        return self._names[told]
+        return self._names[code]
 
 
 ENGINE = ClassPrompt

@@ -1,4 +1,4 @@
-"""CLIP's embedding of an image, as its own preprocessing shows it: the other half of a CLIP score."""
+"""CLIP's embedding of an image after CLIP's own preprocessing: the image half of a CLIP score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def recipe(image: Recipe | str = IMAGE, role: str = "clip_vit_l14") -> Recipe:
-    """The need for the embedding of ``image`` by the CLIP of a role."""
+    """The recipe for the embedding of ``image`` by the CLIP model with the weights of ``role``."""
     return Recipe("clip_image", ClipImage.version, {}, {role: ""}, inputs={"image": image})
 
 
@@ -34,11 +34,11 @@ class ClipImage(Engine):
     seconds = 0.01
 
     def forwards(self, recipe: Recipe) -> int:
-        """The image encoder once."""
+        """One for the image encoder."""
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the image half from a folder in the format of the Hub, or of open_clip."""
+        """Load the image half from a folder in the format of the Hub or of open_clip."""
         from transformers import CLIPVisionModelWithProjection
 
         from bench.nets.clip import has_openai_state, load_half
@@ -57,12 +57,12 @@ class ClipImage(Engine):
         self._embed = lambda x: model(pixel_values=x).image_embeds
 
     def view(self, request: Request) -> RGB:
-        """The centre crop after a bicubic resize of the shorter side, CLIP's own preprocessing."""
-        whole = resize_short_side(request.rgb, self._side, Image.Resampling.BICUBIC)
-        return crop(whole, self._side, None)
+        """The centre crop after a bicubic resize of the shorter side: CLIP's own preprocessing."""
+        resized = resize_short_side(request.rgb, self._side, Image.Resampling.BICUBIC)
+        return crop(resized, self._side, None)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[NDArray[np.float32]]:
-        """Embeddings."""
+        """Embeddings float32 [width]."""
         import torch
 
         from bench.nets.clip import MEAN, STD

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def recipe(caption: Recipe, role: str = "clip_vit_b32", image: Recipe | str = IMAGE) -> Recipe:
-    """The need for the embedding of ``caption`` by the CLIP of a role."""
+    """The recipe for the embedding of ``caption`` by the CLIP model with the weights of ``role``."""
     return Recipe("clip_text", ClipText.version, {}, {role: ""}, inputs={"image": image, "caption": caption})
 
 
 class ClipText(Engine):
-    """Caption → projected text embedding, not normalised: float32 [width]. The image itself is not looked at."""
+    """Caption → projected text embedding, not normalised: float32 [width]. The image itself is not used."""
 
     name = "clip_text"
     version = 1
@@ -32,11 +32,11 @@ class ClipText(Engine):
     seconds = 0.003
 
     def forwards(self, recipe: Recipe) -> int:
-        """The text encoder once."""
+        """One for the text encoder."""
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the text half and its tokenizer from a folder in the format of the Hub, or of open_clip."""
+        """Load the text half and its tokenizer from a folder in the format of the Hub or of open_clip."""
         from transformers import CLIPTextModelWithProjection
 
         from bench.nets.clip import has_openai_state, load_half
@@ -57,11 +57,11 @@ class ClipText(Engine):
         self._embed = lambda ids: model(ids).text_embeds
 
     def view(self, request: Request) -> RGB:
-        """A stand-in of one size: all captions share a batch."""
+        """A placeholder of one pixel, because the image is not used; all captions share a batch."""
         return np.zeros((1, 1, 3), np.uint8)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[NDArray[np.float32]]:
-        """Embeddings."""
+        """Embeddings float32 [width]."""
         import torch
 
         texts = [str(request.inputs["caption"]) for request in requests]

@@ -1,7 +1,7 @@
 """DDIM inversion and reconstruction with a latent diffusion model, empty prompt, no guidance (DIRE, arXiv 2303.09295).
 
-The published DIRE inverts with a pixel model (ADM); DRCT and SARE report DIRE with Stable Diffusion. Timesteps and
-pairing: see :mod:`bench.nets.ddim`.
+The published DIRE uses a pixel model (ADM) for the inversion; DRCT and SARE report DIRE with Stable Diffusion. See
+:mod:`bench.nets.ddim` for the timesteps and how the steps of both directions are paired.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROLE = "sdv1"
 
 
 def recipe(steps: int, size: int) -> Recipe:
-    """The need for reconstructions at ``size`` × ``size`` after ``steps`` steps each way."""
+    """The recipe for reconstructions at ``size`` × ``size`` after ``steps`` steps in each direction."""
     return Recipe("ddim_inversion", DDIMInversion.version, {"steps": steps, "size": size}, {ROLE: ""})
 
 
@@ -36,11 +36,11 @@ class DDIMInversion(Engine):
     seconds = 0.06
 
     def forwards(self, recipe: Recipe) -> int:
-        """Steps each way, and the VAE's two halves."""
+        """One per step in each direction, and the VAE's encoder and decoder."""
         return 2 * int(recipe.params["steps"]) + 2
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the model; check that the size suits it."""
+        """Load the model."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
@@ -49,7 +49,7 @@ class DDIMInversion(Engine):
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def view(self, request: Request) -> RGB:
-        """DIRE's own geometry: shorter side to ``size``, centre crop."""
+        """DIRE's geometry: the shorter side is resized to ``size``, then the centre is cropped."""
         return center_crop_arr(request.rgb, self._recipe.params["size"])
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:

@@ -1,7 +1,7 @@
 """The gradient of a StyleGAN discriminator's logit with respect to the image: LGrad's feature (CVPR 2023).
 
-chuangchuangtan/LGrad@7cb5973:img2gad_pytorch/gen_imggrad.py: squashed to the discriminator's size, one image at a time,
-the whole gradient of an image stretched to 0…255 by its own minimum and maximum.
+chuangchuangtan/LGrad@7cb5973:img2gad_pytorch/gen_imggrad.py: the image is resized to the discriminator's size, images
+are processed one at a time, and each gradient is scaled to 0…255 by its own minimum and maximum.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROLE = "stylegan_discriminator"
 
 
 def recipe(image: Recipe | str = IMAGE) -> Recipe:
-    """The need for the gradient of ``image``."""
+    """The recipe for the gradient of ``image``."""
     return Recipe("discriminator_gradient", DiscriminatorGradient.version, {}, {ROLE: ""}, inputs={"image": image})
 
 
@@ -38,7 +38,7 @@ class DiscriminatorGradient(Engine):
     seconds = 0.02
 
     def forwards(self, recipe: Recipe) -> int:
-        """One forward and one backward."""
+        """One forward and one backward pass."""
         return 2
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
@@ -49,23 +49,23 @@ class DiscriminatorGradient(Engine):
         self._net: Discriminator = load_discriminator(zoo.folder(ROLE)).to(device)
 
     def view(self, request: Request) -> RGB:
-        """Squashed to a square by Pillow's bilinear interpolation."""
+        """The image resized to a square by Pillow's bilinear interpolation."""
         side = self._net.shape.resolution
         return np.asarray(Image.fromarray(request.rgb).resize((side, side), Image.Resampling.BILINEAR))
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
-        """Gradients; an image whose gradient is the same everywhere gives black."""
+        """Gradients uint8 [side, side, 3]; an image with a constant gradient gives black."""
         import torch
 
         from bench.nets.stylegan import gradients
 
         x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        slope = gradients(self._net, x)
-        slope = slope - slope.amin((1, 2, 3), keepdim=True)
-        most = slope.amax((1, 2, 3), keepdim=True)
-        stretched = slope / torch.where(most > 0, most, 1.0) * 255
+        gradient = gradients(self._net, x)
+        shifted = gradient - gradient.amin((1, 2, 3), keepdim=True)
+        maximum = shifted.amax((1, 2, 3), keepdim=True)
+        scaled = shifted / torch.where(maximum > 0, maximum, 1.0) * 255
         self._meter.forwards += 2 * len(views)
-        return list(stretched.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+        return list(scaled.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
 
 
 ENGINE = DiscriminatorGradient

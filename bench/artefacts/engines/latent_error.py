@@ -1,6 +1,7 @@
 """LaRE: how well a latent diffusion model predicts the noise on an image's latents at one step (CVPR 2024).
 
-luo3300612/LaRE@f8b2966:extract_lare.py: several noises an image, one evaluation each, squared errors averaged.
+luo3300612/LaRE@f8b2966:extract_lare.py: several noise draws per image, one network evaluation each, and the mean of the
+squared errors.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def recipe(
     ensemble: int = 4,
     seed: int = 0,
 ) -> Recipe:
-    """The need for the error map of ``image``; ``caption`` None gives the empty prompt."""
+    """The recipe for the error map of ``image``; without a ``caption`` the prompt is empty."""
     inputs: dict[str, Recipe | str] = {"image": image}
     if caption is not None:
         inputs["caption"] = caption
@@ -42,7 +43,7 @@ def recipe(
 
 
 class LatentError(Engine):
-    """Image → float32 [C, S / f, S / f], the mean of (ε̂ − ε)² over the ensemble; every noise is the image's own."""
+    """Image → float32 [C, S / f, S / f], the mean of (ε̂ − ε)² over the ensemble; noise is drawn per image."""
 
     name = "latent_error"
     version = 1
@@ -51,18 +52,18 @@ class LatentError(Engine):
     seconds = 0.02
 
     def forwards(self, recipe: Recipe) -> int:
-        """One a noise, and the VAE's encoder."""
+        """One per noise draw, and the VAE's encoder."""
         return int(recipe.params["ensemble"]) + 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the pipeline's parts."""
+        """Load the pipeline's components."""
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
         self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device)
 
     def view(self, request: Request) -> RGB:
-        """Squashed to a square by bicubic interpolation."""
+        """The image resized to a square by bicubic interpolation."""
         size = self._recipe.params["size"]
         return np.asarray(Image.fromarray(request.rgb).resize((size, size), Image.Resampling.BICUBIC))
 

@@ -1,6 +1,6 @@
-"""Long captions by LLaVA-NeXT: SARE's other captioner (arXiv 2508.09487, Table 5); greedy, one question an image.
+"""Long captions by LLaVA-NeXT: SARE's second captioner (arXiv 2508.09487, Table 5); greedy, one question per image.
 
-The paper names the model, LLaVA-NeXT-8B, and shows one sentence an image; its question is not given.
+The paper names the model, LLaVA-NeXT-8B, and shows captions of one sentence; it does not give the question.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ QUESTION = "Describe this image in one sentence."
 
 
 def recipe(image: Recipe | str = IMAGE, question: str = QUESTION, max_new_tokens: int = 60) -> Recipe:
-    """The need for a long caption of ``image``."""
+    """The recipe for a long caption of ``image``."""
     params = {"question": question, "max_new_tokens": max_new_tokens}
     return Recipe(ROLE, Llava.version, params, {ROLE: ""}, inputs={"image": image})
 
 
 class Llava(Engine):
-    """Image → answer to the question; the model's own processor cuts the image into tiles."""
+    """Image → answer to the question; the model's own processor splits the image into tiles."""
 
     name = "llava"
     version = 1
@@ -33,11 +33,11 @@ class Llava(Engine):
     seconds = 0.1
 
     def forwards(self, recipe: Recipe) -> int:
-        """One answer; the language model's steps on words are not counted apart."""
+        """One per answer; the language model's decoding steps are not counted separately."""
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load model and processor from the Hub's folder format, in half precision on a GPU as it is published."""
+        """Load the model and its processor from a folder in the Hub's format; half precision on a GPU, as published."""
         import torch
         from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
         from transformers.utils import logging
@@ -49,12 +49,12 @@ class Llava(Engine):
         self._recipe, self._meter, self._device, self._dtype = recipe, meter, device, dtype
         self._processor: Any = load_processor(LlavaNextProcessor, folder)
         self._model: Any = load_pretrained(LlavaNextForConditionalGeneration, folder, dtype=dtype).to(device)
-        asked = [{"type": "image"}, {"type": "text", "text": recipe.params["question"]}]
-        talk = [{"role": "user", "content": asked}]
-        self._prompt: str = self._processor.apply_chat_template(talk, add_generation_prompt=True)
+        content = [{"type": "image"}, {"type": "text", "text": recipe.params["question"]}]
+        conversation = [{"role": "user", "content": content}]
+        self._prompt: str = self._processor.apply_chat_template(conversation, add_generation_prompt=True)
 
     def view(self, request: Request) -> RGB:
-        """The image as it is."""
+        """The image, unchanged."""
         return request.rgb
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
@@ -62,13 +62,13 @@ class Llava(Engine):
         import torch
 
         prompts = [self._prompt] * len(views)
-        given = self._processor(images=list(views), text=prompts, return_tensors="pt").to(self._device, self._dtype)
+        inputs = self._processor(images=list(views), text=prompts, return_tensors="pt").to(self._device, self._dtype)
         with torch.no_grad():
             tokens = self._model.generate(
-                **given, max_new_tokens=self._recipe.params["max_new_tokens"], do_sample=False, num_beams=1
+                **inputs, max_new_tokens=self._recipe.params["max_new_tokens"], do_sample=False, num_beams=1
             )
         self._meter.forwards += len(views)
-        answers = tokens[:, given.input_ids.shape[1] :]
+        answers = tokens[:, inputs.input_ids.shape[1] :]
         texts = self._processor.tokenizer.batch_decode(answers, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 

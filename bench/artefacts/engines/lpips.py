@@ -31,7 +31,7 @@ _CONVOLUTIONS = (0, 3, 6, 8, 10)
 
 
 def recipe(reconstruction: Recipe, image: Recipe | str = IMAGE) -> Recipe:
-    """The need for the distance of ``image`` to ``reconstruction``, at the reconstruction's size."""
+    """The recipe for the distance between ``image`` and ``reconstruction``, at the reconstruction's size."""
     return Recipe(ROLE, Lpips.version, {}, {ROLE: ""}, inputs={"image": image, "reconstruction": reconstruction})
 
 
@@ -74,12 +74,12 @@ def load(folder: Path) -> nn.Module:
     state = read_tensors(file)
     if "features.0.weight" in state:
         network = build()
-        load_strictly(network, _trunk(state), file, "AlexNet of torchvision", spared=("lin", "scaling_layer."))
+        load_strictly(network, _trunk(state), file, "AlexNet of torchvision", kept=("lin", "scaling_layer."))
         return network
     network = build(json.loads(config.read_text(encoding="utf-8")) if config.exists() else None)
     copies = ("lins.", "scaling_layer.")  # The heads a second time, and constants.
     state = {name: tensor for name, tensor in state.items() if not name.startswith(copies)}
-    load_strictly(network, state, file, "LPIPS network of that trunk", spared=copies)
+    load_strictly(network, state, file, "LPIPS network", kept=copies)
     return network
 
 

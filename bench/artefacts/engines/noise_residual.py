@@ -1,4 +1,4 @@
-"""What a learned denoiser takes for noise: LNP's feature (ECCV 2022), by CycleISP's sRGB network.
+"""The noise that a learned denoiser removes: LNP's feature (ECCV 2022), computed by CycleISP's sRGB network.
 
 Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2:test_sidd_rgb.py: negative noise is discarded.
 """
@@ -22,7 +22,7 @@ ROLE = "cycleisp"
 
 
 def recipe(image: Recipe | str = IMAGE) -> Recipe:
-    """The need for the noise of ``image``."""
+    """The recipe for the noise of ``image``."""
     return Recipe("noise_residual", NoiseResidual.version, {}, {ROLE: ""}, inputs={"image": image})
 
 
@@ -37,7 +37,7 @@ class NoiseResidual(Engine):
     native = True
 
     def forwards(self, recipe: Recipe) -> int:
-        """The denoiser once."""
+        """One for the denoiser."""
         return 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
@@ -48,11 +48,11 @@ class NoiseResidual(Engine):
         self._net: Denoiser = load_denoiser(zoo.folder(ROLE)).to(device)
 
     def view(self, request: Request) -> RGB:
-        """The image as it is."""
+        """The image, unchanged."""
         return request.rgb
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
-        """Noise."""
+        """Noise uint8 [H, W, 3]."""
         import torch
 
         x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 255

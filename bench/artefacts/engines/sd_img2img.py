@@ -1,7 +1,7 @@
 """Caption-guided image-to-image reconstruction: SARE's x̂ (arXiv 2508.09487, section 3.1).
 
-Encode, add noise up to ``strength``, denoise by DDIM under guidance with the image's own caption, decode. Steps,
-timesteps and noise are those of diffusers' StableDiffusionImg2ImgPipeline with a DDIMScheduler.
+Encode, add noise up to ``strength``, denoise by DDIM with guidance by the image's own caption, decode. Steps, timesteps
+and noise are those of diffusers' StableDiffusionImg2ImgPipeline with a DDIMScheduler.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ def recipe(
     multiple: int = 8,
     seed: int = 0,
 ) -> Recipe:
-    """The need for a reconstruction; ``caption`` None gives the empty prompt, where guidance has nothing to say.
+    """The recipe for a reconstruction; without a ``caption`` the prompt is empty, and guidance has no effect.
 
-    The longer side becomes ``long_side`` pixels, both sides are then cut to a ``multiple``.
+    The longer side is resized to ``long_side`` pixels, then both sides are cropped to a multiple of ``multiple``.
+    Raises UserError for settings with which no reconstruction is possible.
     """
     if not 0 < strength <= 1 or min(steps, multiple, long_side // max(multiple, 1)) < 1:
         raise UserError(
-            f"sd_img2img cannot do {steps} steps at strength {strength:g}, {long_side} px in multiples of {multiple}.",
-            "It needs a strength above 0 and at most 1, a step or more, and a side of at least one multiple.",
-            "Change the method's or the probe's settings in the suite.",
+            f"sd_img2img cannot run {steps} steps at strength {strength:g}, {long_side} px in multiples of {multiple}.",
+            "It needs a strength above 0 and at most 1, at least one step, and a side of at least one multiple.",
+            "Change the settings of the method or probe in the suite.",
         )
     inputs: dict[str, Recipe | str] = {"image": image}
     params: dict[str, float] = {"steps": steps, "strength": strength, "long_side": long_side, "multiple": multiple}
@@ -67,11 +68,11 @@ class SDImg2Img(Engine):
     seconds = 0.08
 
     def forwards(self, recipe: Recipe) -> int:
-        """Two a step under guidance, one without, and the VAE's two halves."""
+        """Two per step with guidance or one without, and the VAE's encoder and decoder."""
         return steps_taken(recipe) * (2 if "caption" in recipe.inputs else 1) + 2
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the pipeline's parts; the scheduler's configuration alone decides the timesteps."""
+        """Load the pipeline's components; the timesteps depend only on the scheduler's configuration."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
@@ -81,12 +82,12 @@ class SDImg2Img(Engine):
         self._times = every[: steps_taken(recipe)]
 
     def view(self, request: Request) -> RGB:
-        """The resized image; SARE's difference is taken from this one."""
+        """The resized image, from which SARE takes the difference to the reconstruction."""
         params = self._recipe.params
         return fit_long_side(request.rgb, params["long_side"], params["multiple"])
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
-        """Reconstructions uint8, each of its view's size."""
+        """Reconstructions uint8, each of the shape of its view."""
         import torch
 
         from bench.nets import ddim

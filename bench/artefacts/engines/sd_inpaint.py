@@ -1,7 +1,7 @@
-"""DRCT's diffusion reconstruction: the inpainting model paints nothing (ICML 2024).
+"""DRCT's diffusion reconstruction: an inpainting model with an empty mask (ICML 2024).
 
-beibuwandeluori/DRCT@01aa7d0:data/diffusion_rec.py: mask all zero, empty prompt, 50 steps, strength 1, so the image
-enters through the masked image's latents alone. Guidance between two empty prompts is the identity and is left out.
+beibuwandeluori/DRCT@01aa7d0:data/diffusion_rec.py: mask all zero, empty prompt, 50 steps, strength 1, so the model sees
+the image only through the masked image's latents. Guidance between two empty prompts is the identity and is left out.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ROLE = "sdv1_inpaint"
 
 
 def recipe(image: Recipe | str = IMAGE, *, steps: int = 50, max_size: int = 1024, seed: int = 0) -> Recipe:
-    """The need for DRCT's reconstruction; sides above ``max_size`` are cropped to their centre first."""
+    """The recipe for DRCT's reconstruction; sides longer than ``max_size`` are centre-cropped first."""
     params = {"steps": steps, "max_size": max_size}
     return Recipe("sd_inpaint", SDInpaint.version, params, {ROLE: ""}, seed, {"image": image})
 
 
 class SDInpaint(Engine):
-    """Image → image of the same size; noise is drawn per image, where the official code has one seed for all."""
+    """Image → image of the same size; noise is drawn per image, while the official code uses one seed for all."""
 
     name = "sd_inpaint"
     version = 2
@@ -40,11 +40,11 @@ class SDInpaint(Engine):
     seconds = 0.08
 
     def forwards(self, recipe: Recipe) -> int:
-        """One a step, and the VAE's two halves."""
+        """One per step, and the VAE's encoder and decoder."""
         return int(recipe.params["steps"]) + 2
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the inpainting pipeline's parts."""
+        """Load the inpainting pipeline's components."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
@@ -56,7 +56,7 @@ class SDInpaint(Engine):
         return limit_sides(rgb, self._recipe.params["max_size"])
 
     def view(self, request: Request) -> RGB:
-        """Zero-padded at the bottom and the right to a multiple of the VAE's factor."""
+        """The image zero-padded at the bottom and right to multiples of the VAE's factor."""
         return pad_to_multiple(self._cropped(request.rgb), self._model.multiple)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
@@ -69,12 +69,12 @@ class SDInpaint(Engine):
         shape = model.latent_shape(views[0])
         drawn = [[noise(f"{r.image_id} {kind}", seed, shape) for r in requests] for kind in ("posterior", "start")]
         with torch.no_grad():
-            seen = model.encode(list(views), model.tensor(drawn[0]))
-            given = torch.cat([torch.zeros_like(seen[:, :1]), seen], 1)
+            masked = model.encode(list(views), model.tensor(drawn[0]))
+            mask_and_masked = torch.cat([torch.zeros_like(masked[:, :1]), masked], 1)
             empty = model.condition([""] * len(views))
 
             def predict(x: torch.Tensor, t: int) -> torch.Tensor:
-                return model.noise(x, t, empty, given)
+                return model.noise(x, t, empty, mask_and_masked)
 
             start = model.tensor(drawn[1])
             made = model.decode(ddim.sample(start, predict, self._times, model.alphas, model.final_alpha))

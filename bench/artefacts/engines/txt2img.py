@@ -1,6 +1,6 @@
-"""Regeneration from a caption alone: SemGIR's image (ACM MM 2024), text-to-image from pure noise under guidance.
+"""Regeneration from a caption alone: SemGIR's image (ACM MM 2024), text-to-image from pure noise with guidance.
 
-Timesteps and steps are those of diffusers' StableDiffusionPipeline with a DDIMScheduler; SemGIR names no sampler.
+Timesteps and steps are those of diffusers' StableDiffusionPipeline with a DDIMScheduler; SemGIR gives no sampler.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def recipe(
     size: int = 512,
     seed: int = 0,
 ) -> Recipe:
-    """The need for an image of ``caption`` by the pipeline of a role; the image itself only names the noise."""
+    """The recipe for an image of ``caption`` by the pipeline of ``role``; the id of ``image`` determines the noise."""
     params = {"steps": steps, "guidance_scale": guidance_scale, "size": size}
     return Recipe("txt2img", Txt2Img.version, params, {role: ""}, seed, {"image": image, "caption": caption})
 
@@ -45,11 +45,11 @@ class Txt2Img(Engine):
     seconds = 0.12
 
     def forwards(self, recipe: Recipe) -> int:
-        """Two a step under guidance, one without, and the VAE's decoder."""
+        """Two per step with guidance or one without, and the VAE's decoder."""
         return int(recipe.params["steps"]) * (1 if recipe.params["guidance_scale"] == 1 else 2) + 1
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the pipeline's parts."""
+        """Load the pipeline's components."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
@@ -59,12 +59,12 @@ class Txt2Img(Engine):
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def view(self, request: Request) -> RGB:
-        """A blank of the size to be made: all captions share a batch."""
+        """A blank image of the output's size, so that all captions share a batch."""
         side = self._recipe.params["size"]
         return np.zeros((side, side, 3), np.uint8)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[RGB]:
-        """Images."""
+        """Images uint8 [size, size, 3]."""
         import torch
 
         from bench.nets import ddim

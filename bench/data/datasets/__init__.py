@@ -1,1 +1,1 @@
-"""One dataset a file; each defines ``DATASET``."""
+"""One dataset per file; each file defines ``DATASET``."""

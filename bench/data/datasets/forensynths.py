@@ -1,7 +1,7 @@
 """ForenSynths, the CNNDetection test set: ``<folder>[/<class>]/{0_real,1_fake}`` (arXiv 1912.11035).
 
-Folders and nested classes: PeterWang512/CNNDetection@ea0b562:eval_config.py. Re-hosts flatten the class level or wrap
-everything in ``test/``, so the pair of class folders is looked for at any depth.
+Folders and nested classes: PeterWang512/CNNDetection@ea0b562:eval_config.py. Some copies of the dataset omit the class
+level or put everything in ``test/``, so the pairs of class folders are searched for at any depth.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _KINDS = {"0_real": REAL, "1_fake": FAKE}
 
 
 class ForenSynths(Dataset):
-    """The papers' cross-dataset test: eleven subsets, and two more that SARE leaves out. It has no training split."""
+    """The papers' cross-dataset test set: eleven subsets, and two that SARE leaves out. It has no training split."""
 
     name = "forensynths"
     title = "ForenSynths"
@@ -41,32 +41,33 @@ class ForenSynths(Dataset):
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:
-        """Subset folders below ``root`` or one level deeper, each with its pairs of class folders at any depth."""
-        by_alias, found = self.by_alias(), dict[str, Folders]()
+        """Subset folders in ``root`` or one level deeper, each with its pairs of class folders at any depth."""
+        by_alias, subsets = self.by_alias(), dict[str, Folders]()
         for folder in subfolders(root):
-            inside, own = subfolders(folder), folder.name.lower()
-            if own in ("train", "val"):
+            children, folder_name = subfolders(folder), folder.name.lower()
+            if folder_name in ("train", "val"):
                 continue  # CNNDetection's other splits.
-            wraps = own == "test" or (own not in by_alias and any(f.name.lower() in by_alias for f in inside))
-            for home in inside if wraps else [folder]:
-                name = by_alias.get(home.name.lower()) or self.own_name(home, found)
-                if name not in found and (folders := _pairs(home)):
-                    found[name] = folders
-        return found
+            has_subsets = any(child.name.lower() in by_alias for child in children)
+            is_wrapper = folder_name == "test" or (folder_name not in by_alias and has_subsets)
+            for subset_folder in children if is_wrapper else [folder]:
+                name = by_alias.get(subset_folder.name.lower()) or self.own_name(subset_folder, subsets)
+                if name not in subsets and (folders := _pairs(subset_folder)):
+                    subsets[name] = folders
+        return subsets
 
     def layout(self) -> str:
-        """The layout as a pattern."""
+        """The expected folder layout as a pattern."""
         return "DIR/progan/[airplane/]{0_real,1_fake}/*.png (seeingdark is SITD; the class level may be missing)"
 
     def class_name(self, path: Path) -> str:
-        """The nested class folder, or an empty string."""
-        above = path.parent.parent.name.lower()
-        return "" if above in self.by_alias() or path.parent.name.lower() not in _KINDS else above
+        """The name of the nested class folder, or an empty string if there is none."""
+        grandparent = path.parent.parent.name.lower()
+        return "" if grandparent in self.by_alias() or path.parent.name.lower() not in _KINDS else grandparent
 
 
-def _pairs(home: Path) -> Folders:
-    pairs = {label: tuple(below(home, kind)) for kind, label in _KINDS.items()}
-    return {"test": {label: homes for label, homes in pairs.items() if homes}} if any(pairs.values()) else {}
+def _pairs(folder: Path) -> Folders:
+    pairs = {label: tuple(below(folder, kind)) for kind, label in _KINDS.items()}
+    return {"test": {label: paths for label, paths in pairs.items() if paths}} if any(pairs.values()) else {}
 
 
 DATASET = ForenSynths()

@@ -15,12 +15,12 @@ from bench.types import FAKE, REAL
 
 _SPLITS: tuple[tuple[Split, str], ...] = (("train", "train"), ("test", "val"))
 _KINDS = ((REAL, "nature"), (FAKE, "ai"))
-# The class number is the first token of a fake's name, or the fifth for GLIDE and VQDM; a real names its synset.
+# A fake's file name has the class number as its first token, or as its fifth for GLIDE and VQDM; a real's has a synset.
 _CLASS = re.compile(r"^(?:(?:GLIDE|VQDM)_\d+_\d+_\d+_(\d+)_|(\d+)_[a-z]|(n\d{8})_)", re.IGNORECASE)
 
 
 class GenImage(Dataset):
-    """The papers' training and main test set."""
+    """The papers' training set and main test set."""
 
     name = "genimage"
     title = "GenImage"
@@ -52,32 +52,32 @@ class GenImage(Dataset):
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:
-        """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, in any case of letters."""
-        by_alias, found = self.by_alias(), dict[str, Folders]()
+        """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, ignoring case."""
+        by_alias, subsets = self.by_alias(), dict[str, Folders]()
         for folder in sorted(subfolders(root), key=lambda f: (f.name != self.own_name(f), f.name)):
-            name = by_alias.get(folder.name.lower()) or self.own_name(folder, found)
-            if name not in found and (folders := _split_folders([folder]) or _split_folders(subfolders(folder))):
-                found[name] = folders
-        return found
+            name = by_alias.get(folder.name.lower()) or self.own_name(folder, subsets)
+            if name not in subsets and (folders := _split_folders([folder]) or _split_folders(subfolders(folder))):
+                subsets[name] = folders
+        return subsets
 
     def layout(self) -> str:
-        """The layout as a pattern."""
+        """The expected folder layout as a pattern."""
         folders = "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4/{train,val}/{ai,nature}"
         return f"DIR/{folders}/*.png (the inner or outer folder may be missing)"
 
     def class_name(self, path: Path) -> str:
-        """ImageNet class number of a fake, synset of a real."""
+        """The ImageNet class number of a fake or the synset of a real; empty if the name has neither."""
         match = _CLASS.match(path.name)
         return next((g for g in match.groups() if g), "") if match else ""
 
 
-def _split_folders(homes: Sequence[Path]) -> Folders:
-    """The folders {train,val}/{ai,nature} in any of ``homes``."""
+def _split_folders(roots: Sequence[Path]) -> Folders:
+    """The folders {train,val}/{ai,nature} in any of ``roots``."""
     splits = {
         split: {
-            label: places
+            label: paths
             for label, kind in _KINDS
-            if (places := tuple(p for home in homes for folder in named(home, name) for p in named(folder, kind)))
+            if (paths := tuple(p for root in roots for folder in named(root, name) for p in named(folder, kind)))
         }
         for split, name in _SPLITS
     }

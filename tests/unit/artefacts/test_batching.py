@@ -51,7 +51,7 @@ def test_chunks_depend_on_the_images_and_not_on_their_order():
     assert [len(c) for c in there] == [CHUNK, CHUNK, 150 - 2 * CHUNK]
 
 
-def test_batches_have_one_shape_and_the_last_is_filled_up():
+def test_batches_have_one_shape_and_the_last_is_padded():
     requests = [Request(str(i), picture(i, 32 if i % 3 else 64, 32), {}) for i in range(10)]
     engine = Negative()
     made = make_chunk(engine, requests)

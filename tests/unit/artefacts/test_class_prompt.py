@@ -27,11 +27,11 @@ def test_imagenets_classes_are_named_by_number_and_by_synset_as_the_official_tab
     ]
 
 
-def test_words_are_taken_as_they_are():
+def test_a_class_name_is_used_unchanged():
     assert prompts("red disc on grass", template="a [CLS]") == ["a red disc on grass"]
 
 
-@pytest.mark.parametrize("told", ["", "1234", "n99999999"])
-def test_an_image_without_a_class_of_imagenets_is_an_error(told):
-    with pytest.raises(UserError, match="no class to prompt with"):
-        prompts("cat", told)
+@pytest.mark.parametrize("class_name", ["", "1234", "n99999999"])
+def test_an_image_without_an_imagenet_class_is_an_error(class_name):
+    with pytest.raises(UserError, match="no class for the prompt"):
+        prompts("cat", class_name)

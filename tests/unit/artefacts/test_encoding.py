@@ -21,8 +21,8 @@ def test_what_is_encoded_is_decoded_bit_by_bit(kind, value):
     assert encoding.to_bytes(kind, back) == data
 
 
-def test_a_number_that_is_none_and_an_unknown_kind_are_refused():
+def test_nan_and_an_unknown_kind_are_refused():
     with pytest.raises(ValueError, match="JSON"):
         encoding.to_bytes("json", float("nan"))
-    with pytest.raises(ValueError, match="no payload"):
+    with pytest.raises(ValueError, match="not a kind of payload"):
         encoding.to_bytes("gif", b"")

@@ -100,7 +100,7 @@ def test_an_index_of_the_first_format_is_passed_over(tmp_path):
     assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)
 
 
-def test_the_payload_is_told_with_the_bytes(tmp_path):
+def test_read_returns_the_payload_and_the_bytes(tmp_path):
     store = Store(tmp_path)
     with store.writer(RECIPE, "txt") as writer:
         writer.put({"0" * 32: b"a red disc"})

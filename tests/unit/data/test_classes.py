@@ -14,7 +14,7 @@ from tests.conftest import make_genimage
 from tools.miniature.scenes import class_words, sample_scene, scene_class
 
 
-def test_words_come_from_the_name_or_from_the_tables(tmp_path):
+def test_class_names_come_from_the_file_name_or_the_tables(tmp_path):
     (tmp_path / FILES).write_text(json.dumps({"ILSVRC2012_val_00000007.JPEG": "n00000003"}))
     (tmp_path / NAMES).write_text(json.dumps({"3": "red disc", "n00000003": "red disc"}))
     classes = Classes.beside(tmp_path)
@@ -24,22 +24,22 @@ def test_words_come_from_the_name_or_from_the_tables(tmp_path):
     assert classes.shown("cat", PurePath("x.png")) == "cat"
 
 
-def test_words_for_one_kind_of_code_leave_the_other_nameless(tmp_path):
-    """LaRE's own ``idx_to_clsname.json`` words numbers, as fakes have them, and no synset, as reals have."""
+def test_a_table_of_numbers_leaves_synsets_unknown(tmp_path):
+    """LaRE's own ``idx_to_clsname.json`` has the numbers that fakes have, and not the synsets that reals have."""
     (tmp_path / NAMES).write_text(json.dumps({"0": "tench, Tinca tinca"}))
     classes = Classes.beside(tmp_path)
     assert classes.shown("000", PurePath("000_sdv4_00001.png")) == "tench, Tinca tinca"
     assert classes.shown("n01440764", PurePath("n01440764_1.JPEG")) == ""
 
 
-def test_a_path_below_the_data_set_goes_before_a_bare_name(tmp_path):
+def test_a_path_relative_to_the_dataset_takes_precedence_over_a_file_name(tmp_path):
     (tmp_path / FILES).write_text(json.dumps({"crn/0_real/x.png": "a street", "x.png": "a cat"}))
     classes = Classes.beside(tmp_path)
     assert classes.shown("", PurePath("crn/0_real/x.png")) == "a street"
     assert classes.shown("", PurePath("san/0_real/x.png")) == "a cat"
 
 
-def test_without_tables_the_name_alone_tells(tmp_path):
+def test_without_tables_the_file_name_alone_decides(tmp_path):
     classes = Classes.beside(tmp_path)
     assert classes.shown("007", PurePath("007_sdv4_00001.png")) == "7"
     assert classes.shown("", PurePath("x.png")) == ""
@@ -78,5 +78,5 @@ def test_photographs_of_the_real_one_need_the_table(tmp_path):
     (root / FILES).write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": "n01440764"}))
     dataset = discover.dataset("genimage")
     found = splits.pool(dataset, root, dataset.find(root)["sdv14"], "test", Index(tmp_path), Progress()).items
-    told = {item.path.name: item.class_name for item in found if item.label == 0}
-    assert told == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}
+    class_names = {item.path.name: item.class_name for item in found if item.label == 0}
+    assert class_names == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}

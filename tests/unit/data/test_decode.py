@@ -50,8 +50,8 @@ def test_a_dark_image_of_sixteen_bits_is_dark():
 
 
 @pytest.mark.parametrize("wide", [np.full((8, 8), 0.7, np.float32), np.full((8, 8), 200, np.int32)])
-def test_numbers_of_which_nothing_tells_what_white_is_are_refused(wide):
-    with pytest.raises(ImageError, match="what white is"):
+def test_samples_of_more_than_16_bits_are_refused(wide):
+    with pytest.raises(ImageError, match="value of white is unknown"):
         decode(encoded(Image.fromarray(wide), "TIFF"))
 
 

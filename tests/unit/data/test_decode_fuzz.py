@@ -1,4 +1,4 @@
-"""The reader over strangers' bytes: whatever they are, pixels or an ImageError. Longer on demand: `make fuzz`."""
+"""The decoder on arbitrary bytes: it returns pixels or raises ImageError. `make fuzz` runs longer."""
 
 import io
 import os
@@ -163,12 +163,12 @@ def test_postscript_is_not_run():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_first_bytes_tell_the_container(kind):
+def test_the_first_bytes_identify_the_container(kind):
     assert kind_of(encoded(kind)[:HEAD]) == kind.lower()
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF", b"hello, world", b"BLAH" * 20, b"P6", b"<html>", b"\xff\xd8"])
-def test_other_bytes_tell_none(data):
+def test_other_bytes_have_no_container(data):
     assert kind_of(data[:HEAD]) == ""
 
 

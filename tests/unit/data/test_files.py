@@ -1,4 +1,4 @@
-"""What lies below a folder: links, loops, suffixes, and everything else by kind."""
+"""Listing of a folder: links, loops, suffixes, and the kinds of all other entries."""
 
 import os
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_a_loop_is_not_followed_and_is_named(folder):
     assert below(folder, "sub") == [folder / "sub"]
 
 
-def test_dangling_links_are_listed_where_they_are_called_images_and_counted_elsewhere(folder):
+def test_broken_links_are_listed_if_they_have_an_image_suffix_and_counted_otherwise(folder):
     (folder / "gone.png").symlink_to("nowhere.png")
     (folder / "gone").symlink_to("nowhere")
     listed = list_images(folder)
@@ -86,7 +86,7 @@ def test_hidden_and_resource_files_are_counted(folder):
 def test_a_folder_that_cannot_be_entered_is_named(folder):
     (folder / "locked").mkdir()
     (folder / "locked").chmod(0)
-    assert any("closed folder" in kind for kind in list_images(folder).passed)
+    assert any("unreadable folder" in kind for kind in list_images(folder).passed)
 
 
 def test_subfolders_are_sorted_and_leave_hidden_ones_out(folder):
@@ -108,11 +108,11 @@ def test_a_link_to_a_folder_above_is_a_loop_and_brings_no_other_class(tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["pipe.jpg", "pipe"])
-def test_a_pipe_is_not_waited_for(folder, name):
+def test_a_pipe_is_not_opened(folder, name):
     os.mkfifo(folder / name)
     assert list_images(folder).passed == {"special file": 1}
     assert not has_image(folder)
-    with pytest.raises(ImageError, match="no regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         read(folder / name)
 
 

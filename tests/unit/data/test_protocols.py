@@ -62,7 +62,7 @@ def test_every_fake_is_encoded_once_with_the_tables_of_its_own_partner(part):
 
 
 def test_where_the_reals_are_no_jpeg_files_both_of_a_pair_are_encoded_alike(part, tmp_path):
-    """ForenSynths' photographs are PNG with a JPEG history that no header tells."""
+    """ForenSynths' photographs are PNG files that were JPEG files before, which no header records."""
     items = []
     for i in part.items:
         path = tmp_path / f"{i.row_id.replace('/', '-')}.png"

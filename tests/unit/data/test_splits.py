@@ -126,8 +126,8 @@ def test_a_photograph_with_two_labels_is_quarantined_in_both(genimage):
     (home / "ai" / "twin.JPEG").write_bytes(twin.read_bytes())
     dataset = discover.dataset("genimage")
     found = splits.pool(dataset, genimage, dataset.find(genimage)["biggan"], "test", Index(genimage / "i"), Progress())
-    told = splits.contradictions([found.items])
-    kept = splits.without_contradictions(found.items, told)
+    reasons = splits.contradictions([found.items])
+    kept = splits.without_contradictions(found.items, reasons)
     bad = [i for i in kept if i.status != "ok"]
     assert sorted(i.label for i in bad) == [0, 1]
     assert {i.status for i in bad} == {"contradiction"}
@@ -146,7 +146,7 @@ def test_letter_case_of_folders_does_not_matter(tmp_path):
     assert {split: sorted(classes) for split, classes in found.items()} == {"train": [0, 1], "test": [0, 1]}
 
 
-def test_generators_that_no_data_set_knows_are_subsets_of_their_own(tmp_path):
+def test_unknown_generators_become_subsets(tmp_path):
     dataset = discover.dataset("genimage")
     make_genimage(tmp_path, count=2)
     make_genimage(tmp_path, "flux_dev", "", count=2)
@@ -160,7 +160,7 @@ def test_generators_that_no_data_set_knows_are_subsets_of_their_own(tmp_path):
     assert dataset.own_name(tmp_path / "SDXL [a]", {"sdxl_a", "sdxl_a_2"}) == "sdxl_a_3"
 
 
-def test_what_no_data_set_uses_is_named(tmp_path):
+def test_unused_folders_are_listed(tmp_path):
     make_genimage(tmp_path, count=2)
     (tmp_path / "flat").mkdir()
     (tmp_path / ".git").mkdir()

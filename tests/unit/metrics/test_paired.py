@@ -76,7 +76,7 @@ def test_the_mean_over_subsets_averages_effects_draws_and_seeds():
     assert paired.verdict(whole).seed_sd == pytest.approx(np.std(whole.by_seed, ddof=1))
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_different_images_or_a_missing_class_are_refused():
     labels = np.arange(10) % 2
     with pytest.raises(ValueError, match="same images"):
         paired.paired([np.zeros(9, np.float32)], [np.zeros(10, np.float32)], labels, np.random.default_rng(0))

@@ -10,15 +10,15 @@ def test_what_does_not_fit_is_named_by_kind():
     wanted = {"a": torch.zeros(2), "b": torch.zeros(3), "steps": torch.zeros(1)}
     assert differences(wanted, wanted) == ""
     assert differences(wanted, {"a": torch.zeros(2), "b": torch.zeros(3)}, {"steps"}) == ""
-    told = differences(wanted, {"b": torch.zeros(4), "c": torch.zeros(1)})
-    assert told == "Missing: a, steps; not wanted: c; misshapen: b [4], not [3]."
+    sentence = differences(wanted, {"b": torch.zeros(4), "c": torch.zeros(1)})
+    assert sentence == "Missing: a, steps; unexpected: c; wrong shape: b [4], not [3]."
     assert differences({f"n{i}": torch.zeros(1) for i in range(9)}, {}).endswith("n5 and 3 more.")
 
 
 def test_the_file_of_another_network_is_refused_and_changes_nothing(tmp_path):
     network = nn.Linear(2, 1)
     before = network.weight.detach().clone()
-    with pytest.raises(UserError, match=r"x\.safetensors holds no denoiser") as caught:
+    with pytest.raises(UserError, match=r"x\.safetensors do not match the expected denoiser") as caught:
         load_strictly(network, {"weight": torch.ones(1, 2)}, tmp_path / "x.safetensors", "denoiser")
     assert "bias" in caught.value.context
     assert torch.equal(network.weight, before)

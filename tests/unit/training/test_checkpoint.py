@@ -98,8 +98,8 @@ def test_missing_extra_and_misshapen_tensors_are_named():
     with pytest.raises(UserError, match="does not fit CNNSpot") as caught:
         checkpoint.fill(detector("cnnspot"), nn.Linear(3, 1), given, "c.pth")
     assert "Missing: bias" in caught.value.context
-    assert "not wanted: other" in caught.value.context
-    assert "misshapen: weight [2, 3], not [1, 3]" in caught.value.context
+    assert "unexpected: other" in caught.value.context
+    assert "wrong shape: weight [2, 3], not [1, 3]" in caught.value.context
 
 
 def test_the_univfd_head_is_taken_alone_and_out_of_a_training_file():
@@ -153,7 +153,7 @@ def test_a_clip_that_was_trained_on_is_told():
     told = method.foreign(model, {**copy, deep: copy[deep] + 0.5})
     assert f"1 of {len(copy)} tensors differ by up to 0.5: {deep.removeprefix('model.')}." in told
     name = "model.visual.class_embedding"
-    assert "Misshapen" in method.foreign(model, {name: copy[name][:-1]})
+    assert "Wrong shape" in method.foreign(model, {name: copy[name][:-1]})
 
 
 def test_openais_names_and_transformers_are_each_others_inverse():
@@ -191,7 +191,7 @@ def test_a_stranger_beside_a_prefix_is_all_that_is_told():
     given = {f"model.{name}": t for name, t in nn.Linear(3, 1).state_dict().items()} | {"loss.weight": torch.ones(1)}
     with pytest.raises(UserError) as caught:
         checkpoint.fill(detector("cnnspot"), nn.Linear(3, 1), given, "c.ckpt")
-    assert caught.value.context == "Not wanted: loss.weight."
+    assert caught.value.context == "Unexpected: loss.weight."
 
 
 def test_a_flipped_byte_in_a_checkpoint_is_noticed(tmp_path):

@@ -1,4 +1,4 @@
-"""Train a fit and score its cells. A failure becomes a status; a bad image is left out alone."""
+"""Train a fit and score its cells. A failure becomes a status; a bad image does not affect the others."""
 
 from __future__ import annotations
 

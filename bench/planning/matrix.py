@@ -43,7 +43,7 @@ class _Draft:
                 self.presented[key] = f"{error.problem} {error.context}"
         return self.presented[key]
 
-    def want(self, part: Slice, recipes: Iterable[Recipe]) -> None:
+    def register(self, part: Slice, recipes: Iterable[Recipe]) -> None:
         """Register a slice with the artefacts that it needs and everything that they depend on."""
         self.slices[part.key] = part
         presented = part.image.closure() if isinstance(part.image, Recipe) else ()
@@ -115,7 +115,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     for role, members in parts.items():
         for part in members:
             recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)))
-            draft.want(part, recipes)
+            draft.register(part, recipes)
             keys |= {recipe.key for recipe in recipes}
     fit = Fit(
         method=chosen.name,
@@ -134,20 +134,21 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     return draft.fits.setdefault(fit.key, fit)
 
 
-def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
+def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], blank: Hole) -> None:
+    """Add the cells of a fit on raw test slices; where one cannot be computed, a copy of ``blank`` as its hole."""
     controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
-        presented = draft.why_not(chosen, raw) or draft.present(raw, where.protocol)
-        source = next(s for s in request.sources if s.name == where.source)
+        presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
+        source = next(s for s in request.sources if s.name == blank.source)
         related = relation(source, raw.dataset, raw.subset)
         for control in controls:
             if isinstance(fit, str) or isinstance(presented, str):
                 test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
                 reason = fit if isinstance(fit, str) else presented
-                draft.holes.append(Hole(**{**vars(where), **test, "reason": reason}))
+                draft.holes.append(Hole(**{**vars(blank), **test, "reason": reason}))
                 continue
             part = perturbed(control, presented) if control in request.perturbations else presented
-            draft.want(part, draft.recipes(chosen, part, ("test",)))
+            draft.register(part, draft.recipes(chosen, part, ("test",)))
             cell = Cell(fit, part, control, related, part.classes if uses_class(chosen) else "")
             draft.cells[cell.key] = cell
 
@@ -167,7 +168,7 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
                 if isinstance(part, str):
                     continue  # A hole of the same slice in the tables gives the reason.
                 resolved = draft.resolved(recipe, part)
-                draft.want(part, [resolved])
+                draft.register(part, [resolved])
                 draft.probes.append(Probe(name, resolved, part))
 
 
@@ -181,7 +182,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
                     fit = _fit(draft, chosen, source, train_protocol, seed, data)
-                    where = Hole(
+                    blank = Hole(
                         chosen.name,
                         chosen.variant,
                         source.name,
@@ -195,7 +196,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
                         "",
                         source.task,
                     )
-                    _cells(draft, request, chosen, fit, tests, where)
+                    _cells(draft, request, chosen, fit, tests, blank)
     _val_cells(draft)
     _probes(draft, request, detect_tests)
     return Plan(

@@ -1,4 +1,4 @@
-"""Images that cannot be used for training or scoring: each is found and left out alone."""
+"""Images that cannot be used for training or scoring: found one by one, so that they do not affect the others."""
 
 from __future__ import annotations
 

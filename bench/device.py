@@ -1,4 +1,4 @@
-"""Devices, threads and seeds: what must be pinned so that two runs give the same bits."""
+"""Devices, threads and processes: what must be fixed so that two runs give the same bits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bench.errors import UserError
 
-#: Threads of one CPU forward, whatever the machine has: a sum split among more threads rounds differently. More cores
-#: are used by more processes.
+#: Threads per CPU forward pass, on every machine: a sum split among more threads rounds differently. More cores are
+#: used by running more processes.
 THREADS = 1
 _GIB = 2**30
-#: Where version 2 and version 1 of Linux's control groups tell a container's memory limit and what it uses.
+#: Files with a container's memory limit and usage in bytes, in versions 2 and 1 of Linux's control groups.
 _CGROUPS = tuple(
     (f"/sys/fs/cgroup/{limit}", f"/sys/fs/cgroup/{used}")
     for limit, used in (
@@ -22,12 +22,12 @@ _CGROUPS = tuple(
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     )
 )
-#: Seconds of work that pay for starting one more process.
-_WORTH = 10.0
+#: Seconds of work that justify starting one more process.
+_SECONDS_PER_PROCESS = 10.0
 
 
 def has_driver() -> bool:
-    """Whether this machine has a CUDA driver; asking torch would cost seconds."""
+    """Whether this machine has a CUDA driver; importing torch to find out would take seconds."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -40,12 +40,12 @@ def pick(name: str) -> str:
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda was asked for.", "torch sees no CUDA device.", "Use --device auto or cpu.")
+        raise UserError("--device cuda is not available.", "torch finds no CUDA device.", "Use --device auto or cpu.")
     return "cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu"
 
 
 def pin() -> None:
-    """Pin threads, BLAS's too, and choose deterministic kernels; call once before any network is built."""
+    """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network."""
     import cv2
     import threadpoolctl
     import torch
@@ -58,12 +58,12 @@ def pin() -> None:
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    # Some CUDA kernels have no deterministic twin (pooling gradients): there, warn and go on.
+    # Some CUDA kernels have no deterministic version (pooling gradients): they only warn.
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
 
 def spread() -> None:
-    """Let one computation use every core, where no number has to be the same on another machine."""
+    """Let one computation use every core; only for results that need not be the same bits on another machine."""
     import joblib
     import torch
 
@@ -71,7 +71,7 @@ def spread() -> None:
 
 
 def _number(path: str) -> int | None:
-    """The number in a file of the system; None where there is none (``max``, or no such file)."""
+    """The number in a system file; None if it holds no number (``max``) or does not exist."""
     try:
         return int(Path(path).read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -79,7 +79,7 @@ def _number(path: str) -> int | None:
 
 
 def memory() -> int | None:
-    """Bytes of memory that new processes can have, a container's limit included; None where no file tells."""
+    """Bytes of memory available to new processes, within a container's limit; None if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -94,20 +94,27 @@ def memory() -> int | None:
 
 @dataclass(frozen=True)
 class Processes:
-    """How many processes compute at once: as many as a person asked for, else what cores, memory and work call for."""
+    """How many processes compute at once.
+
+    ``most`` is the number that the user ``requested``; otherwise it is an upper limit, from cores and memory, and fewer
+    are started for little work.
+    """
 
     most: int
     requested: bool = False
 
     def count(self, device: str, units: int, seconds: float) -> int:
-        """Processes for so many units of work that take one process so many seconds; at least 1."""
+        """Number of processes for ``units`` of work that take one process ``seconds`` in total; at least 1."""
         if device == "cuda":
-            return 1  # What a GPU computes, one process hands it.
-        return max(1, min(self.most, units, self.most if self.requested else math.ceil(seconds / _WORTH)))
+            return 1  # One process feeds the GPU.
+        return max(1, min(self.most, units, self.most if self.requested else math.ceil(seconds / _SECONDS_PER_PROCESS)))
 
 
 def processes(weights: int) -> Processes:
-    """One process a core, as far as memory reaches; ``weights`` are the bytes of the largest models that one loads."""
+    """One process per core, or fewer if memory is short.
+
+    ``weights`` is the size in bytes of the largest models that one process loads at once.
+    """
     import joblib
 
     free, cores = memory(), int(joblib.cpu_count())
@@ -115,7 +122,7 @@ def processes(weights: int) -> Processes:
 
 
 def describe(device: str) -> dict[str, str]:
-    """What may move the last bits of a number, for provenance."""
+    """What may change the last bits of a result, for provenance."""
     import torch
 
     name = torch.cuda.get_device_name() if device == "cuda" else torch.backends.cpu.get_cpu_capability()

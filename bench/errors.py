@@ -1,4 +1,4 @@
-"""Errors that a person can act on: problem, context and fix in one message."""
+"""Errors that a user can act on: problem, context and fix in one message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BenchError(Exception):
 
 
 class UserError(BenchError):
-    """The user's mistake: the command line prints it alone, without a traceback, and exits with 2."""
+    """A mistake of the user: the command line prints the message without a traceback and exits with code 2."""
 
     exit_code = 2
 
@@ -34,7 +34,7 @@ class ImageError(BenchError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], fix: str = "") -> UserError:
-    """The error for a ``name`` that no ``kind`` has; proposes the nearest of ``known``."""
+    """The error for a ``name`` that is not among the ``known`` names of a ``kind``; suggests the closest one."""
     options = sorted(known)
     close = difflib.get_close_matches(name.lower(), options, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
@@ -45,9 +45,9 @@ def unknown(kind: str, name: str, known: Iterable[str], fix: str = "") -> UserEr
 
 
 def what_is(path: Path) -> str:
-    """What a file is that should hold weights and does not: ``a Git LFS pointer, …``, ``a web page, …``, ``empty``.
+    """What a file without weights is instead: ``a Git LFS pointer, …``, ``a web page, …``, ``empty``.
 
-    Nothing for a file that may hold weights.
+    Returns '' for a file that may hold weights.
     """
     try:
         with path.open("rb") as file:
@@ -57,7 +57,7 @@ def what_is(path: Path) -> str:
     if not head:
         return "empty"
     if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file it stands for (run `git lfs pull` where it came from)"
+        return "a Git LFS pointer instead of the file (run `git lfs pull` in the repository it came from)"
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not a file of weights (the download was answered with a page)"
+        return "a web page instead of weights (the server answered the download with a page)"
     return ""

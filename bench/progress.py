@@ -1,4 +1,4 @@
-"""What a long job tells about itself. The command line draws it; the rooms below only report."""
+"""Progress of long jobs. The command line displays it; all other packages only report it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from contextlib import contextmanager
 
 
 class Progress:
-    """Receives what a long job reports; this one ignores it all. Stages may overlap."""
+    """Receives the progress of a long job; this base class ignores it. Stages may overlap."""
 
     def note(self, message: str) -> None:
-        """One line a person should see."""
+        """Report one line of information."""
 
     def warn(self, message: str) -> None:
-        """One line a person must not miss."""
+        """Report one line that the user must not miss."""
 
     def begin(self, title: str, total: int) -> int:
         """Open a stage of ``total`` units; returns its number, for :meth:`advance` and :meth:`end`."""
         return 0
 
     def advance(self, stage: int, units: int = 1) -> None:
-        """``units`` more units of a stage are done."""
+        """Report that ``units`` more units of a stage are done."""
 
     def end(self, stage: int) -> None:
-        """Close a stage, whole or not."""
+        """Close a stage, complete or not."""
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[int]:
-        """A stage for the length of a block."""
+        """Context manager of a stage that is open during the block."""
         number = self.begin(title, total)
         try:
             yield number
@@ -42,13 +42,13 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Count from zero again."""
+        """Set all counts to zero."""
         self.forwards = 0
         self.fits_trained = 0
         self.artefacts_made = 0
 
     def add(self, other: Meter) -> None:
-        """Count what another process computed."""
+        """Add the counts of another process."""
         self.forwards += other.forwards
         self.fits_trained += other.fits_trained
         self.artefacts_made += other.artefacts_made

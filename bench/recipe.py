@@ -1,4 +1,4 @@
-"""How one artefact is made, and the content key that follows from it."""
+"""Recipes: how one artefact is made, and its content key."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-#: The image as it lies in the dataset.
+#: The image file as it is in the dataset.
 SOURCE = "source"
-#: In a need: the image as the method is given it, through whatever protocol. The planner binds it to a slice's pixels.
+#: In a need: the image that the method receives, after any protocol. The planner binds it to a slice's pixels.
 IMAGE = "image"
-#: The parameter of a recipe whose artefact depends on the images' classes: their digest, so that its key covers them.
+#: Parameter of recipes whose artefacts depend on the images' classes: the digest of the classes, so that the key covers
+#: them.
 CLASSES = "classes"
 
 
@@ -25,11 +26,11 @@ def content_key(value: object) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way of making an artefact from an image.
+    """How an artefact is made from an image.
 
     ``weights`` maps a model role (``sdv1``) to the content hash of its files, empty until the planner has resolved it.
     ``inputs`` maps a name to another recipe, :data:`SOURCE` or :data:`IMAGE`, so recipes chain. The ``key`` covers all
-    fields; paths, counts and batch sizes are no part of it.
+    fields; paths, counts and batch sizes are not part of it.
     """
 
     engine: str
@@ -53,12 +54,12 @@ class Recipe:
 
     @cached_property
     def key(self) -> str:
-        """Content key; names the recipe's folder in the store."""
+        """Content key; the name of the recipe's folder in the store."""
         return content_key(self.describe())
 
     @cached_property
     def engine_key(self) -> str:
-        """Content key of what an engine loads for this recipe: all but what its inputs are made of."""
+        """Content key of what an engine loads for this recipe: all fields, but of its inputs only the names."""
         return content_key(self.describe() | {"inputs": sorted(self.inputs)})
 
     def __hash__(self) -> int:
@@ -67,44 +68,44 @@ class Recipe:
     def bind(self, image: Recipe | str, classes: str = "") -> Recipe:
         """The recipe with :data:`IMAGE` replaced by ``image``, in its inputs' inputs too.
 
-        ``classes`` is the digest of what a slice's images show, for recipes that are told it (:attr:`uses_class`).
+        ``classes`` is the digest of a slice's class names, for recipes that use them (:attr:`uses_class`).
         """
         bound = {
-            name: image if source == IMAGE else source.bind(image, classes) if isinstance(source, Recipe) else source
-            for name, source in self.inputs.items()
+            name: image if value == IMAGE else value.bind(image, classes) if isinstance(value, Recipe) else value
+            for name, value in self.inputs.items()
         }
         params = {**self.params, CLASSES: classes} if CLASSES in self.params else self.params
         return replace(self, inputs=bound, params=params)
 
     @cached_property
     def uses_class(self) -> bool:
-        """Whether this recipe, or one it stands on, is told the class that its dataset says an image shows."""
-        below = [source for source in self.inputs.values() if isinstance(source, Recipe)]
-        return CLASSES in self.params or any(source.uses_class for source in below)
+        """Whether this recipe, or one that it depends on, uses the class that the dataset gives for an image."""
+        recipes = [value for value in self.inputs.values() if isinstance(value, Recipe)]
+        return CLASSES in self.params or any(recipe.uses_class for recipe in recipes)
 
     def given(self, ready: Mapping[str, Recipe]) -> Recipe:
-        """The recipe with every input of a name in ``ready`` replaced by that recipe, in its inputs' inputs too."""
+        """The recipe with every input whose name is in ``ready`` replaced by that recipe, in its inputs' inputs too."""
         inputs = {
-            name: ready.get(name) or (source.given(ready) if isinstance(source, Recipe) else source)
-            for name, source in self.inputs.items()
+            name: ready.get(name) or (value.given(ready) if isinstance(value, Recipe) else value)
+            for name, value in self.inputs.items()
         }
         return replace(self, inputs=inputs)
 
     def resolve(self, hashes: Mapping[str, str]) -> Recipe:
         """The recipe with the content hash of every weights role filled in, in its inputs too."""
-        inputs = {n: s.resolve(hashes) if isinstance(s, Recipe) else s for n, s in self.inputs.items()}
+        inputs = {n: v.resolve(hashes) if isinstance(v, Recipe) else v for n, v in self.inputs.items()}
         return replace(self, weights={role: hashes[role] for role in self.weights}, inputs=inputs)
 
     def roles(self) -> frozenset[str]:
-        """Every weights role that this recipe and its inputs name."""
-        below = [source.roles() for source in self.inputs.values() if isinstance(source, Recipe)]
-        return frozenset(self.weights).union(*below)
+        """Every weights role that this recipe and its inputs use."""
+        roles = [value.roles() for value in self.inputs.values() if isinstance(value, Recipe)]
+        return frozenset(self.weights).union(*roles)
 
     def closure(self) -> tuple[Recipe, ...]:
-        """The recipe after all recipes it stands on, each once: the order in which they can be made."""
+        """All recipes that this one depends on, then itself, each once, in an order in which they can be made."""
         ordered: dict[str, Recipe] = {}
-        for source in self.inputs.values():
-            if isinstance(source, Recipe):
-                ordered.update({recipe.key: recipe for recipe in source.closure()})
+        for value in self.inputs.values():
+            if isinstance(value, Recipe):
+                ordered.update({recipe.key: recipe for recipe in value.closure()})
         ordered[self.key] = self
         return tuple(ordered.values())

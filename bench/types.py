@@ -1,4 +1,4 @@
-"""The vocabulary of the harness: what is named on disk, in tables and between rooms."""
+"""Data types shared by all packages of the harness: what is named on disk, in tables and in function signatures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.recipe import SOURCE, Recipe, content_key
 
 REAL, FAKE = 0, 1
 OK = "ok"
-#: The status of a score that waits for an artefact which could not be made: the next run tries again.
+#: Status of an image without a score because an artefact could not be made; the next run tries again.
 NO_ARTEFACT = "no_artefact"
 
 
@@ -21,9 +21,9 @@ class Item:
     """One image of a slice.
 
     ``row_id`` hashes the path inside the dataset, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
-    ``label`` is 1 for fake, 0 for real, None if unknown; ``class_name`` is what the image shows according to its
-    dataset, or empty. ``quality`` is the JPEG quality estimated from its quantisation tables, 0 for other containers.
-    A ``status`` other than ``ok`` quarantines the image, with its ``reason``.
+    ``label`` is 1 for fake, 0 for real, None if unknown; ``class_name`` is the class that its dataset gives for the
+    image's content, or empty. ``quality`` is the JPEG quality estimated from the quantisation tables, 0 for other
+    containers. An image whose ``status`` is not ``ok`` is quarantined; ``reason`` says why.
     """
 
     row_id: str
@@ -42,15 +42,19 @@ class Item:
 
     @property
     def content(self) -> str:
-        """What draws and orders go by: the pixels, or the bytes of a file that cannot be read; never its name."""
+        """Hash by which images are drawn and ordered: of the pixels, or of the bytes if they cannot be decoded.
+
+        Only a file that cannot be opened falls back to the hash of its path.
+        """
         return self.image_id or self.file_id or self.row_id
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What a protocol does to one image: a square window, then perhaps one JPEG encoding.
+    """What a protocol does to one image: crop a square window in pixels, then optionally encode it once as JPEG.
 
-    That is with a partner's tables, or at a ``quality`` (1…100); 0 and no partner: none.
+    The encoding uses the quantisation tables of ``partner``, or a ``quality`` in 1…100. With ``quality`` 0 and no
+    partner the image is not encoded.
     """
 
     left: int
@@ -65,8 +69,8 @@ class Operation:
 class Slice:
     """A named set of images, and where their pixels come from.
 
-    ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol, whose
-    ``operations`` are given by ``row_id``.
+    ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol;
+    ``operations`` maps a ``row_id`` to what that protocol does to the image.
     """
 
     dataset: str
@@ -79,7 +83,7 @@ class Slice:
 
     @property
     def name(self) -> str:
-        """``genimage-sdv14-test``, for people and file names."""
+        """``genimage-sdv14-test``, for messages and file names."""
         return f"{self.dataset}-{self.subset}-{self.role}"
 
     @cached_property
@@ -88,21 +92,21 @@ class Slice:
         return tuple(item for item in self.items if item.status == OK)
 
     def count(self, label: int) -> int:
-        """Readable images of a class."""
+        """Number of readable images with a label."""
         return sum(item.label == label for item in self.usable)
 
     @cached_property
     def classes(self) -> str:
-        """Digest of the classes that the images' dataset tells, as what is made of them depends on."""
+        """Digest of the images' class names, part of the key of everything that depends on them."""
         return content_key(sorted((item.image_id, item.class_name) for item in self.usable))
 
     def bound(self, need: Recipe) -> Recipe:
-        """A method's need bound to this slice's pixels, and to their classes where it is told them."""
+        """A method's need bound to this slice's pixels, and to the images' classes if the need uses them."""
         return need.bind(self.image, self.classes if need.uses_class else "")
 
     @cached_property
     def key(self) -> str:
-        """Content key over the files, their labels and the protocol; their names are no part of it."""
+        """Content key of the files, their labels and the protocol; file names are not part of it."""
         members = sorted((i.image_id, i.file_id, str(i.label), i.status) for i in self.items)
         image = self.image.key if isinstance(self.image, Recipe) else self.image
         return content_key([self.dataset, self.subset, self.role, members, image])
@@ -110,10 +114,10 @@ class Slice:
 
 @dataclass(frozen=True)
 class Fit:
-    """Everything that decides one checkpoint.
+    """Everything that determines one checkpoint.
 
-    ``params`` and ``weights`` as resolved; ``recipes`` are the keys of all artefacts that training reads; ``train`` and
-    ``val`` are slice keys.
+    ``params`` and ``weights`` are resolved; ``recipes`` are the keys of all artefacts that training reads; ``source``
+    is the name of the training source; ``train`` and ``val`` are slice keys.
     """
 
     method: str
@@ -131,9 +135,9 @@ class Fit:
 
     @cached_property
     def key(self) -> str:
-        """Content key; names the checkpoint."""
+        """Content key; the name of the checkpoint's folder."""
         content = asdict(self)
-        del content["variant"]  # A variant is its parameters; its name decides nothing.
+        del content["variant"]  # Its parameters are in ``params``; its name must not change the key.
         return content_key(content)
 
     @property
@@ -143,7 +147,7 @@ class Fit:
 
     @property
     def title(self) -> str:
-        """For people: method, training and seed; of a fit that was not trained here, what it is."""
+        """Text for messages: method, training source, protocol and seed; for a checkpoint, method and digest."""
         trained = f"{self.label} on {self.source}, {self.protocol}, seed {self.seed}"
         return trained if self.protocol else f"{self.label}, {self.source}"
 
@@ -152,7 +156,7 @@ class Fit:
 class Cell:
     """One fit scored on one slice: a row of a table before its metrics.
 
-    ``classes`` is the slice's digest of them where the method is told the class, else empty.
+    ``classes`` is the digest of the slice's classes if the method uses them, else empty.
     """
 
     fit: Fit
@@ -164,8 +168,8 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Content key of the scores."""
-        told = [self.classes] if self.classes else []
-        return content_key([self.fit.key, self.test.key, self.perturbation, *told])
+        classes = [self.classes] if self.classes else []
+        return content_key([self.fit.key, self.test.key, self.perturbation, *classes])
 
     @property
     def name(self) -> str:
@@ -175,13 +179,13 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """For people: method, training and test."""
+        """Text for messages: method, training and test."""
         return f"{self.fit.label} ({self.fit.source}, {self.fit.protocol}, seed {self.fit.seed}) on {self.name}"
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A cell of the matrix that cannot exist, with the reason; it blocks the averages it belongs to."""
+    """A cell of the matrix that cannot be computed, with the reason; no average that includes it is computed."""
 
     method: str
     variant: str
@@ -207,7 +211,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Probe:
-    """A recipe that gives one number an image, over a slice; ``name`` is what reports call it."""
+    """A recipe that gives one number per image, applied to a slice; ``name`` is its name in reports."""
 
     name: str
     recipe: Recipe
@@ -221,9 +225,9 @@ class Probe:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: jobs in an order in which they can be made, fits, cells, and the holes with their reasons.
+    """What a run will do: jobs in an order that respects their dependencies, fits, cells, and holes with their reasons.
 
-    ``passed`` counts what lies in the images' folders and is no image, by split and kind.
+    ``passed`` counts what is in the image folders but is not an image, by split and kind.
     """
 
     slices: Mapping[str, Slice]

@@ -1,1 +1,1 @@
-"""From a request to scores: gather slices, build the matrix, execute it."""
+"""Execute a plan: make artefacts, train fits, score cells, and record the run."""

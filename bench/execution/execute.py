@@ -1,4 +1,4 @@
-"""Carry out a plan: artefacts, fits, scores, rows. Importing this imports torch."""
+"""Carry out a plan: artefacts, fits, scores, rows. Importing this module imports torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a fit and score its cells; what fails becomes a status, and one bad image costs itself."""
+"""Train a fit and score its cells. A failure becomes a status; a bad image does not affect the others."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
 
 
 def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
-    """Train one fit to its end and save it. Images that cannot be shown are left out, named and recorded.
+    """Train one fit and save it. Images that cannot be used are left out, named and recorded.
 
-    They are found on the way: the training then begins anew without them, so that its end does not depend on when.
+    They are found during training, which then starts again without them, so that the result does not depend on when
+    they are found.
     """
     fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
     hashes = _hashes(method, session.zoo)
-    every = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
-    checks = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
+    all_train = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
+    all_val = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
     out = LeftOut()
     while True:
-        refs, val = without(every, out.reasons), without(checks, out.reasons)
-        out.check(refs, val, bool(checks))
+        refs, val = without(all_train, out.reasons), without(all_val, out.reasons)
+        out.check(refs, val, bool(all_val))
         record: dict[str, Any] = {"fit": describe(fit), "train_images": len(refs), "val_images": len(val)}
         try:
             record |= _learn(trial, method, refs, val, session)
@@ -64,11 +65,11 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
 def _learn(
     trial: Trial, method: Method, refs: Sequence[Reference], val: Sequence[Reference], session: Session
 ) -> dict[str, Any]:
-    """Train on references, and save the network if it is one; what the record tells of it."""
+    """Train on references and save the network, if the method is one; returns entries for the fit's record."""
     fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
     if isinstance(method, Statistic):
-        found = statistic.values(method, refs, session.reader, session.progress)
-        return {"state": statistic.fit(found, [ref.label for ref in refs])}
+        statistics = statistic.values(method, refs, session.reader, session.progress)
+        return {"state": statistic.fit(statistics, [ref.label for ref in refs])}
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
     training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.runtime)
@@ -87,18 +88,18 @@ def describe(fit: Fit) -> Mapping[str, Any]:
 def score(
     method: Method, fit: Fit, refs: tuple[Reference, ...], session: Session, lost: dict[str, Fault]
 ) -> list[float]:
-    """Logits of references by a finished fit; NaN for one that cannot be shown, and its fault in ``lost`` by row_id."""
+    """Logits of references by a finished fit. One that cannot be used gets NaN, and its fault is added to ``lost``."""
     folder = fit_folder(session.store, fit.key)
     if isinstance(method, Statistic):
         state = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["state"]
         try:
-            found = statistic.values(method, refs, session.reader, session.progress)
+            statistics = statistic.values(method, refs, session.reader, session.progress)
         except BadImages as bad:
             if bad.damaged:
                 raise
             lost |= {fault.row_id: fault for fault in bad.faults}
-            found = statistic.values(method, without(refs, lost), session.reader, session.progress)
-        logits = iter(statistic.logits(state, found))
+            statistics = statistic.values(method, without(refs, lost), session.reader, session.progress)
+        logits = iter(statistic.logits(state, statistics))
         return [float("nan") if ref.item.row_id in lost else next(logits) for ref in refs]
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
@@ -107,7 +108,10 @@ def score(
 
 
 def score_cell(cell: Cell, method: Method, session: Session) -> None:
-    """Score one cell and write its per-image scores; quarantined images keep their reason and get no score."""
+    """Score one cell and write its per-image scores; quarantined images keep their reason and get no score.
+
+    Raises BenchError if no score is finite.
+    """
     refs = references(method, [cell.test], _hashes(method, session.zoo), "test")
     if cell.perturbation == "permuted":
         refs = permuted(refs, cell.fit.seed)
@@ -117,12 +121,12 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
     bad = {row: "the score is not finite" for row, value in logits.items() if not np.isfinite(value)} | reasons
     if len(bad) == len(logits) and logits:
         first = next(iter(bad.values()))
-        why = "The fit has diverged." if not lost else "None of its images can be shown."
+        why = "None of its images can be used." if lost else "The fit has diverged."
         raise BenchError(f"None of the {len(logits)} scores is finite: {first}.", why, "See the reasons above.")
     items = cell.test.items
     missing = {row for row, fault in lost.items() if isinstance(fault.error, MissingArtefact)}
-    # Scored again next time: where trouble may pass, of an image or of the fit's own.
-    passing = any(fault.passing for fault in lost.values()) or bool(waiting(session.store, cell.fit))
+    # Scores are provisional, and the next run computes them again, if an error of an image or the fit may be temporary.
+    provisional = any(fault.passing for fault in lost.values()) or bool(waiting(session.store, cell.fit))
     scores = Scores(
         tuple(i.row_id for i in items),
         tuple(i.image_id for i in items),
@@ -131,16 +135,16 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
         tuple(NO_ARTEFACT if i.row_id in missing else "failed" if i.row_id in bad else i.status for i in items),
         tuple(bad.get(i.row_id, i.reason) for i in items),
     )
-    session.results.write_scores(session.results.scores_path(cell), scores, "" if passing else cell.key)
+    session.results.write_scores(session.results.scores_path(cell), scores, "" if provisional else cell.key)
     if reasons:
         row, reason = next(iter(reasons.items()))
         session.progress.warn(
-            f"{len(reasons)} of {len(items)} images of {cell.title} have no score, as {row}: {reason}"
+            f"{len(reasons)} of {len(items)} images of {cell.title} have no score, for example {row}: {reason}"
         )
 
 
 def write_probes(plan: Plan, session: Session) -> None:
-    """Write the values of every probe; images without a value are left out, and measured again next time."""
+    """Write the values of every probe; images without a value are left out, and measured again by the next run."""
     for probe in plan.probes:
         path = session.results.probe_path(probe)
         blocked = _blocked(tuple(recipe.key for recipe in probe.recipe.closure()), session)
@@ -152,26 +156,26 @@ def write_probes(plan: Plan, session: Session) -> None:
 
 
 def _write_probe(probe: Probe, session: Session) -> None:
-    reader, gone = session.reader, session.lost.get(probe.recipe.key, {})
-    items = [item for item in probe.slice.usable if item.image_id not in gone]
-    if gone:
-        away = len(probe.slice.usable) - len(items)
-        session.progress.warn(f"{away} images have no {probe.name} of {probe.slice.name}")
+    reader, lost = session.reader, session.lost.get(probe.recipe.key, {})
+    items = [item for item in probe.slice.usable if item.image_id not in lost]
+    if lost:
+        missing = len(probe.slice.usable) - len(items)
+        session.progress.warn(f"{missing} images of {probe.slice.name} have no {probe.name}")
     values = [float(reader.artefact(probe.recipe, item)) for item in items]
-    session.results.write_probe(session.results.probe_path(probe), items, values, "" if gone else probe.key)
+    session.results.write_probe(session.results.probe_path(probe), items, values, "" if lost else probe.key)
 
 
 def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
-    """Why one of some recipes has failed; None if none has."""
+    """The reason of the first of some recipes that has failed; None if none has."""
     return next((session.failed[key] for key in recipes if key in session.failed), None)
 
 
 def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
-    """Train a trial's fit, or remember why not."""
+    """Train a trial's fit, or record why it failed."""
     fit, started = trial.fit, time.monotonic()
     images = [plan.slices[key].image for key in (*fit.train, *fit.val)]
-    shown = [made.key for image in images if isinstance(image, Recipe) for made in image.closure()]
-    reason = _blocked((*fit.recipes, *shown), session)
+    presented = [recipe.key for image in images if isinstance(image, Recipe) for recipe in image.closure()]
+    reason = _blocked((*fit.recipes, *presented), session)
     if reason is not None:
         session.failed[fit.key] = reason
     elif session.attempt(
@@ -182,7 +186,7 @@ def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) ->
 
 
 def score_or_record(cell: Cell, method: Method, session: Session) -> None:
-    """Score a cell, or remember why not; what is scored already is left."""
+    """Score a cell unless it has scores, or record why it failed."""
     if session.results.has_scores(session.results.scores_path(cell), cell.key):
         return
     if cell.fit.key in session.failed:
@@ -190,8 +194,8 @@ def score_or_record(cell: Cell, method: Method, session: Session) -> None:
         return
     needs = [cell.test.bound(need) for need in method.needs("test").values()]
     hashes = _hashes(method, session.zoo)
-    own = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
-    keys = tuple(recipe.key for recipe in (*own, *(need.resolve(hashes) for need in needs)))
+    presented = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
+    keys = tuple(recipe.key for recipe in (*presented, *(need.resolve(hashes) for need in needs)))
     reason = _blocked(keys, session)
     if reason is not None:
         session.failed[cell.key] = reason
@@ -202,6 +206,6 @@ def score_or_record(cell: Cell, method: Method, session: Session) -> None:
 
 
 def status_of(cell: Cell, session: Session) -> tuple[str, str]:
-    """``ok``, or ``failed`` and the reason."""
+    """The status of a cell and its reason: (``ok``, '') or (``failed``, reason)."""
     reason = session.failed.get(cell.key)
     return (OK, "") if reason is None else ("failed", reason)

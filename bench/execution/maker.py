@@ -1,4 +1,4 @@
-"""Make the artefacts of a chunk with a loaded engine, and put them into an open shard."""
+"""Make the artefacts of a chunk with a loaded engine, and write them into an open shard."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from bench.execution.session import Session
 from bench.recipe import Recipe
 from bench.types import Item, Job, Plan
 
-#: After so many chunks in a row of which nothing could be made, a recipe has failed.
-_BARREN = 2
+#: A recipe has failed after this number of consecutive chunks without a single artefact.
+_MAX_EMPTY_CHUNKS = 2
 
 
 class Maker:
-    """Makes artefacts; what was loaded last and the open shard serve the next chunk too."""
+    """Makes artefacts; keeps the loaded engine and the open shard for the next chunk."""
 
     def __init__(self, plan: Plan, session: Session) -> None:
         self._plan, self.session = plan, session
@@ -32,43 +32,48 @@ class Maker:
         self._loaded: Engine | None = None
         self._recipe, self._shard = "", ExitStack()
         self._writer: Writer | None = None
-        self._barren: Counter[str] = Counter()
+        self._empty_chunks: Counter[str] = Counter()
 
     def make(self, job: Job, chunk: Sequence[Item], left: Collection[str]) -> None:
-        """Make the artefacts of the images in ``left``; one that cannot be made is lost, with its reason."""
+        """Make the artefacts of the images in ``left``, by image id; reasons of those that cannot be made are kept.
+
+        Raises BenchError if nothing could be made of several chunks in a row.
+        """
         store, recipe, session = self.session.store, job.recipe, self.session
-        gone = self._lost_below(recipe, chunk)
-        sound = [item for item in chunk if item.image_id not in gone]
+        lost_inputs = self._lost_inputs(recipe, chunk)
+        makeable = [item for item in chunk if item.image_id not in lost_inputs]
         if recipe.engine in PRESENTED:
-            payload, (records, lost) = "png", salvage(sound, lambda some: present(job, some, store))
+            payload, (records, lost) = "png", salvage(makeable, lambda items: present(job, items, store))
         else:
             engine, reader = self._engine(recipe), self.session.reader
             payload = engine.payload
-            records, lost = salvage(sound, lambda some: produce(job, some, engine, reader)) if sound else ({}, {})
+            records, lost = (
+                salvage(makeable, lambda items: produce(job, items, engine, reader)) if makeable else ({}, {})
+            )
         fresh = {identity: data for identity, data in records.items() if identity in left}
-        lost = {identity: reason for identity, reason in (gone | lost).items() if identity in left}
+        lost = {identity: reason for identity, reason in (lost_inputs | lost).items() if identity in left}
         session.lost.setdefault(recipe.key, {}).update(lost)
-        self._tell(recipe, chunk, lost)
+        self._warn_lost(recipe, chunk, lost)
         if records:
-            self._barren[recipe.key] = 0
+            self._empty_chunks[recipe.key] = 0
         if fresh:
             self._put(recipe, payload, fresh)
             session.meter.artefacts_made += len(fresh)
-        if not records and len(lost) > 1 and not gone:
-            self._barren[recipe.key] += 1
-            if self._barren[recipe.key] >= _BARREN:
+        if not records and len(lost) > 1 and not lost_inputs:
+            self._empty_chunks[recipe.key] += 1
+            if self._empty_chunks[recipe.key] >= _MAX_EMPTY_CHUNKS:
                 raise BenchError(
                     f"No {recipe.engine} artefact can be made: {next(iter(lost.values()))}",
-                    f"Every image of {_BARREN} chunks failed.",
-                    "Fix what the reason names; the same command tries again.",
+                    f"Every image of {_MAX_EMPTY_CHUNKS} chunks failed.",
+                    "Fix the cause and run the same command again.",
                 )
 
-    def _lost_below(self, recipe: Recipe, chunk: Sequence[Item]) -> dict[str, str]:
-        """Images of which an artefact that the recipe stands on could not be made."""
-        below = [self.session.lost[made.key] for made in recipe.closure()[:-1] if made.key in self.session.lost]
-        return {i.image_id: lost[i.image_id] for lost in below for i in chunk if i.image_id in lost}
+    def _lost_inputs(self, recipe: Recipe, chunk: Sequence[Item]) -> dict[str, str]:
+        """Images of a chunk without an artefact that the recipe depends on, with the reasons."""
+        inputs = [self.session.lost[needed.key] for needed in recipe.closure()[:-1] if needed.key in self.session.lost]
+        return {i.image_id: lost[i.image_id] for lost in inputs for i in chunk if i.image_id in lost}
 
-    def _tell(self, recipe: Recipe, chunk: Sequence[Item], lost: dict[str, str]) -> None:
+    def _warn_lost(self, recipe: Recipe, chunk: Sequence[Item], lost: dict[str, str]) -> None:
         paths = {item.image_id: item.path for item in chunk}
         for identity, reason in list(lost.items())[:5]:
             self.session.progress.warn(f"quarantined {printable(paths[identity])} for {recipe.engine}: {reason}")
@@ -79,11 +84,11 @@ class Maker:
         try:
             self._shard_of(recipe, payload).put(records)
         except OSError:
-            self._seal()  # What it holds whole stays; the next chunk begins another.
+            self._seal()  # Its complete records are kept; the next chunk opens another shard.
             raise
 
     def remake(self, error: DamagedArtefact) -> None:
-        """Make one damaged artefact again. Raises the error where no job of the plan makes it."""
+        """Make one damaged artefact again. Raises the error if no job of the plan makes it."""
         self.session.store.forget(error)
         for job in self._plan.jobs:
             if job.recipe.key == error.key:
@@ -94,13 +99,13 @@ class Maker:
                             if job.recipe.engine in PRESENTED:
                                 self._seal()
                             else:
-                                self.close()  # Its engine would stand beside what is computed next.
+                                self.close()  # Its engine would take memory from what is computed next.
                             return
         raise error
 
     def _engine(self, recipe: Recipe) -> Engine:
         if self._loaded is None or self.engine != recipe.engine_key:
-            self._loaded, self.engine = None, ""  # Let go of the one before the next takes its room.
+            self._loaded, self.engine = None, ""  # Free the memory of the last engine before loading the next.
             self.session.progress.note(f"loading {recipe.engine}")
             engine = discover.engine(recipe.engine)()
             engine.load(recipe, self.session.zoo, self.session.device, self.session.meter)
@@ -118,10 +123,10 @@ class Maker:
         self._writer, self._recipe = None, ""
         try:
             self._shard.close()
-        except OSError as error:  # Its whole chunks can be read as it is.
+        except OSError as error:  # The complete chunks of an unsealed shard can still be read.
             self.session.progress.warn(f"a shard could not be sealed: {type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Seal the open shard and let go of the engine."""
+        """Seal the open shard and unload the engine."""
         self._seal()
         self.engine, self._loaded = "", None

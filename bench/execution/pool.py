@@ -56,7 +56,7 @@ class Pool:
                 worker.kill()
 
     def _assign(self) -> bool:
-        """Give every idle process a unit that can be run now; whether anything is left to do."""
+        """Give every idle process a unit that can be run now; returns whether any process is busy."""
         for worker in self._workers:
             if worker.future is None:
                 others = {w.engine for w in self._workers if w is not worker and w.unit_id is not None}
@@ -102,7 +102,7 @@ class Pool:
             self._scheduler.finish(unit_id, outcome.failed)
 
     def _replace_dead(self, worker: Worker) -> None:
-        """Start another process in the place of one that has died; its unit is retried once, then it has failed."""
+        """Start another process for one that has died; its unit is retried once, then it has failed."""
         self._workers.remove(worker)
         why = worker.kill()
         if not worker.started:
@@ -152,9 +152,9 @@ class Pool:
 def execute(plan: Plan, methods: Methods, session: Session, processes: Processes) -> None:
     """Make a plan's missing artefacts, train its unfinished fits, score its unscored cells."""
     store, results, zoo = session.store, session.results, session.zoo
-    known = rates(results, zoo.is_mini)
-    fits = cut_fits(plan, methods, store, results, known, zoo.hash)
-    units: list[Unit] = [*cut_jobs(plan, store, known), *fits]
+    recorded = rates(results, zoo.is_mini)
+    fits = cut_fits(plan, methods, store, results, recorded, zoo.hash)
+    units: list[Unit] = [*cut_jobs(plan, store, recorded), *fits]
     scheduler = Scheduler(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
     try:

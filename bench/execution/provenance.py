@@ -1,4 +1,4 @@
-"""Write down what a run did: the matrix, the rows, the cards, the costs and the provenance."""
+"""Write the results of a run and how they were made: matrix, rows, cards, costs and provenance."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ from bench.types import Cell, Plan
 
 
 def _columns(request: Request) -> list[Column]:
-    titles = {(c, s.name): s.title for c, found in request.folders.items() for s in discover.dataset(c).ordered(found)}
-    order = {place: index for index, place in enumerate(titles)}
-    return [Column(*place, titles[place]) for place in sorted(request.tests, key=order.__getitem__)]
+    titles = {
+        (dataset, subset.name): subset.title
+        for dataset, folders in request.folders.items()
+        for subset in discover.dataset(dataset).ordered(folders)
+    }
+    order = {test: index for index, test in enumerate(titles)}
+    return [Column(*test, titles[test]) for test in sorted(request.tests, key=order.__getitem__)]
 
 
 def write_matrix(plan: Plan, request: Request, session: Session) -> None:
@@ -76,7 +80,7 @@ def write_citations(request: Request, session: Session) -> None:
 
 
 def write_costs(session: Session) -> None:
-    """Add what this run computed to ``costs.csv``: kind, name, images, and the seconds of one process."""
+    """Append what this run computed to ``costs.csv``: kind, name, images, and seconds in one process."""
     totals: dict[tuple[str, str], tuple[int, float]] = {}
     for kind, name, images, seconds in session.costs:
         before = totals.get((kind, name), (0, 0.0))
@@ -112,25 +116,25 @@ def _slices(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _below(path: Path, root: Path) -> str:
-    """A path below the dataset's folder as text."""
+def _relative(path: Path, root: Path) -> str:
+    """A path as text, relative to the dataset's folder if it is below it."""
     return printable(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def write_images(plan: Plan, request: Request, results: Results) -> None:
-    """Write ``images.parquet``: which file a ``row_id`` is, its facts and its status, for every slice of the plan."""
+    """Write ``images.parquet``: the file of every ``row_id``, its facts and its status, for every slice of the plan."""
     lines = {}
     for part in plan.slices.values():
         root = request.roots[TRAIN_DATASET if part.dataset == ATTRIBUTION else part.dataset]
         for item in part.items:
             facts = {name: getattr(item, name) for name in image_table.COLUMNS if hasattr(item, name)}
-            place = {"dataset": part.dataset, "subset": part.subset, "role": part.role}
-            lines[(*place.values(), item.row_id)] = facts | place | {"path": _below(item.path, root)}
+            slice_name = {"dataset": part.dataset, "subset": part.subset, "role": part.role}
+            lines[(*slice_name.values(), item.row_id)] = facts | slice_name | {"path": _relative(item.path, root)}
     image_table.write(results, [lines[key] for key in sorted(lines)])
 
 
 def write_run(plan: Plan, request: Request, session: Session, started: datetime) -> None:
-    """Write ``run.json``: what was asked, on what, with what, and what had to be computed for it."""
+    """Write ``run.json``: the command, its data, models and environment, and what was computed."""
     meter = session.meter
     document = {
         "schema": SCHEMA,
@@ -162,7 +166,7 @@ def _failed(plan: Plan, session: Session) -> list[Cell]:
 
 
 def record(plan: Plan, request: Request, session: Session, started: datetime) -> None:
-    """Write everything, ``run.json`` last."""
+    """Write all files of the results folder, ``run.json`` last."""
     write_matrix(plan, request, session)
     write_cards(request, session.results)
     write_citations(request, session)

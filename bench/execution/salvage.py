@@ -1,4 +1,4 @@
-"""Make what can be made of a chunk: once more whole, then in halves, until the images that cannot be made are alone."""
+"""Retry a chunk that failed: once as a whole, then in halves, until the images that cause the failure are isolated."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Records = dict[str, bytes]
 
 
 def salvage(chunk: Sequence[Item], make: Callable[[Sequence[Item]], Records]) -> tuple[Records, dict[str, str]]:
-    """The artefacts that could be made, and the reasons of the images whose could not, both by image id.
+    """The artefacts that could be made, and the reasons of those that could not, both by image id.
 
-    A failure may be the moment's (a full device), so the same is tried once more before it is taken apart.
+    A failure may be temporary (a full device), so the whole chunk is tried once more before it is halved.
     """
     try:
         return make(chunk), {}
     except DamagedArtefact:
-        raise  # An input: it is made again, and the chunk after it.
-    except Exception:  # noqa: BLE001 - whatever it is, it costs the images that cause it and no others
+        raise  # An input is damaged: the caller makes it again, then this chunk.
+    except Exception:  # noqa: BLE001 - any error must affect only the images that cause it
         pass
-    return _apart(chunk, make)
+    return _halved(chunk, make)
 
 
-def _apart(chunk: Sequence[Item], make: Callable[[Sequence[Item]], Records]) -> tuple[Records, dict[str, str]]:
+def _halved(chunk: Sequence[Item], make: Callable[[Sequence[Item]], Records]) -> tuple[Records, dict[str, str]]:
     try:
         return make(chunk), {}
     except DamagedArtefact:
@@ -34,6 +34,6 @@ def _apart(chunk: Sequence[Item], make: Callable[[Sequence[Item]], Records]) -> 
         if len(chunk) == 1:
             return {}, {chunk[0].image_id: reason_of(error)}
     middle = len(chunk) // 2
-    one, lost = _apart(chunk[:middle], make)
-    other, more = _apart(chunk[middle:], make)
-    return one | other, lost | more
+    first, first_lost = _halved(chunk[:middle], make)
+    second, second_lost = _halved(chunk[middle:], make)
+    return first | second, first_lost | second_lost

@@ -1,4 +1,4 @@
-"""Which unit is run next: units in an order that respects their dependencies, their progress, and what failed."""
+"""Decide which unit runs next: keeps the units in an order that respects dependencies, their progress and failures."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Scheduler:
         trials.sort(key=lambda entry: entry[0] in self.deferred)
         if trials and (trials[0][0] not in self.deferred or not ready):
             self._trials.remove(trials[0])
-            return self._begun(*trials[0])
+            return self._begin(*trials[0])
         return self._pop(ready[0][1]) if ready else None
 
     def _pop(self, chunk: Chunk) -> int:
         unit_id, unit = self._chunks[chunk.recipe].popleft()
         if not self._chunks[chunk.recipe]:
             del self._chunks[chunk.recipe]
-        return self._begun(unit_id, unit)
+        return self._begin(unit_id, unit)
 
     def _drop_blocked(self) -> None:
         """Drop the chunks of recipes that have failed, or that depend on one that has."""
@@ -72,7 +72,7 @@ class Scheduler:
                     self._unfinished[unit.recipe] -= 1
                     self._bars.drop(unit)
 
-    def _begun(self, unit_id: int, unit: Unit) -> int:
+    def _begin(self, unit_id: int, unit: Unit) -> int:
         self._bars.begin(unit)
         return unit_id
 
@@ -101,7 +101,7 @@ class Scheduler:
 
     @property
     def waiting(self) -> int:
-        """How many units nobody has taken."""
+        """Number of units that have not been taken."""
         return len(self._trials) + sum(map(len, self._chunks.values()))
 
     def check_finished(self) -> None:
@@ -124,7 +124,7 @@ class Scheduler:
 
 @dataclass
 class _Bar:
-    """How far all units of one title are; ``stage`` is None while none has begun and after the last."""
+    """Progress of all units with one title; ``stage`` is None before the first begins and after the last ends."""
 
     total: int = 0
     done: int = 0
@@ -150,7 +150,7 @@ class _Bars:
             self._progress.advance(bar.stage, bar.done)
 
     def advance(self, unit: Unit) -> None:
-        """A unit is done."""
+        """Count a unit as done."""
         title, size = _title_and_size(unit)
         bar = self._bars[title]
         bar.done += size
@@ -159,7 +159,7 @@ class _Bars:
         self._end_if_full(bar)
 
     def drop(self, unit: Unit) -> None:
-        """A unit will never be run."""
+        """Remove a unit that will never run from its bar's total."""
         title, size = _title_and_size(unit)
         self._bars[title].total -= size
         self._end_if_full(self._bars[title])

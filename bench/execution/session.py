@@ -1,4 +1,4 @@
-"""What one process executes with, and what it has done so far. Importing this imports torch."""
+"""The session of one process: what it executes with, and what it has done so far. Importing this imports torch."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def _cannot_remake(error: DamagedArtefact) -> None:
 class Session:
     """Where an execution reads and writes, and its counts, costs and failures.
 
-    ``workers`` is the number of data loading processes. ``failed`` holds the reason of every unit that failed, by its
-    key; ``lost`` says by recipe key and image id why an artefact could not be made. ``exact``: scores must not depend
-    on how many there are, see :class:`~bench.training.loader.Runtime`. ``remake`` makes one damaged artefact again.
+    ``workers`` is the number of data loading processes. ``failed`` maps the key of every unit that failed to the
+    reason; ``lost`` gives the reason why an artefact could not be made, by recipe key and image id. ``costs`` are
+    (kind, name, images, seconds). ``exact``: scores must not depend on the number of images, see
+    :class:`~bench.training.loader.Runtime`. ``remake`` makes one damaged artefact again.
     """
 
     store: Store
@@ -50,11 +51,11 @@ class Session:
 
     @property
     def runtime(self) -> Runtime:
-        """What training and prediction need of this session."""
+        """The part of this session that training and prediction use."""
         return Runtime(self.reader, self.device, self.meter, self.progress, self.workers, self.lost, exact=self.exact)
 
     def attempt(self, key: str, title: str, work: Callable[[], None]) -> bool:
-        """Do a unit of work; a failure is reported, kept under ``key``, and stops nothing else."""
+        """Do a unit of work and return whether it succeeded. A failure, stored under ``key``, stops nothing else."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - the one place where a unit's failure becomes a status
@@ -65,11 +66,11 @@ class Session:
         return True
 
     def repair(self, work: Callable[[], None]) -> None:
-        """Do a piece of work; artefacts that turn out to be damaged are made again, and the work is repeated.
+        """Do a piece of work. If it finds damaged artefacts, they are made again and the work is repeated.
 
-        An artefact that is damaged a second time is an error.
+        Raises DamagedArtefact for an artefact that is damaged a second time.
         """
-        before: set[tuple[str, str]] = set()
+        remade: set[tuple[str, str]] = set()
         while True:
             try:
                 work()
@@ -80,12 +81,12 @@ class Session:
                 if not bad.damaged:
                     raise
                 damaged = bad.damaged
-            for one in damaged:
-                if (one.key, one.identity) in before:
-                    raise one
-                before.add((one.key, one.identity))
-                self.progress.note(f"{one.problem} Making it again.")
-                self.remake(one)
+            for artefact in damaged:
+                if (artefact.key, artefact.identity) in remade:
+                    raise artefact
+                remade.add((artefact.key, artefact.identity))
+                self.progress.note(f"{artefact.problem} Making it again.")
+                self.remake(artefact)
 
 
 def reason_of(error: Exception) -> str:
@@ -94,7 +95,7 @@ def reason_of(error: Exception) -> str:
 
 
 def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress: Progress) -> Session:
-    """A session on ``auto|cpu|cuda`` with pinned threads; data loading processes are used with a GPU only."""
+    """A session on ``auto|cpu|cuda`` with a fixed number of threads; data loading processes are used on a GPU only."""
     devices.pin()
     picked = devices.pick(device)
     workers = min(8, os.cpu_count() or 1) if picked == "cuda" else 0

@@ -19,7 +19,7 @@ from bench.types import Fit, Item, Plan
 
 
 class UnitRunner:
-    """Runs units of a plan one after another; the engine that was loaded last serves the next chunk too."""
+    """Runs units of a plan one after another; keeps the loaded engine for the next chunk."""
 
     def __init__(self, plan: Plan, methods: Methods, session: Session) -> None:
         self._plan, self._methods, self.session = plan, methods, session

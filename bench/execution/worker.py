@@ -41,7 +41,7 @@ class Task:
     device: str
 
     def session(self, progress: Progress) -> Session:
-        """A session of its own on the same store and results folder."""
+        """A new session on the same store and results folder."""
         return Session(Store(self.store), self.zoo, Results(self.results), self.device, 0, progress)
 
 
@@ -62,7 +62,7 @@ class Order:
 
 @dataclass
 class Outcome:
-    """What came of a unit: new failures and losses, costs and counts, and the engine that is loaded now.
+    """The result of a unit: new failures and lost artefacts, costs and counts, and the engine that is loaded now.
 
     ``busy``: another run on the store is computing it.
     """
@@ -133,7 +133,7 @@ def _run(order: Order) -> Outcome:
     session = _runner.session
     session.failed = dict(order.failed)
     session.lost.clear()
-    session.lost |= {key: dict(some) for key, some in order.lost.items()}
+    session.lost |= {key: dict(reasons) for key, reasons in order.lost.items()}
     session.costs = []
     session.meter.reset()
     done = _runner.run(order.unit or _units[order.unit_id], order.wait)
@@ -182,7 +182,7 @@ class Worker:
         self._relay.join()
 
     def kill(self) -> str:
-        """End the process at once. Why it had ended, if it had: ``signal 9``, ``exit code 1``."""
+        """End the process at once; returns why it had already ended: ``signal 9``, ``exit code 1``."""
         self._process.join(timeout=1)
         code = self._process.exitcode
         self._process.terminate()

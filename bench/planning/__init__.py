@@ -1,1 +1,1 @@
-"""From a request to a plan: what is trained and tested, in which units, at what cost. Loads no torch."""
+"""From a request to a plan: what is trained and tested, in which units, at what cost. Does not import torch."""

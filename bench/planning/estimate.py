@@ -1,6 +1,6 @@
-"""What a plan will cost: missing artefacts, forwards, seconds, bytes.
+"""Estimate the cost of a plan: missing artefacts, forwards, seconds, bytes.
 
-Seconds come from the costs of earlier runs where there are any.
+Seconds come from the recorded costs of earlier runs, if there are any.
 """
 
 from __future__ import annotations
@@ -21,43 +21,45 @@ from bench.results.folder import Results
 from bench.training.fits import is_fitted
 from bench.types import Job, Plan
 
-#: Rough seconds an image of one process where no earlier run tells: one training image, one scored image.
+#: Rough seconds per image in one process, if no earlier run has recorded any: per training image for ``fit``, per
+#: scored image for ``score``, per artefact for ``artefacts``.
 _DEFAULTS = {"fit": 0.1, "score": 0.005, "artefacts": 0.002}
 _PNG_BYTES_PER_PIXEL = 2.2
-#: What the committed boards cost: the miniature's rates before a person's first run.
+#: Folders with the recorded costs of the committed boards, used for mini weights before a user's first run.
 _BOARDS = Path(__file__).parents[2] / "results" / "board"
 
 
 class Rates:
-    """Seconds an image of one process, by kind (``artefacts``, ``fit``, ``score``) and engine or method.
+    """Seconds per image in one process, by kind (``artefacts``, ``fit``, ``score``) and engine or method.
 
-    From ``costs`` files in falling order of precedence; else the engine's own rough number.
+    Read from ``costs`` files, the first with the highest precedence; otherwise a default, or the engine's own rough
+    number.
     """
 
     def __init__(self, *costs: Path) -> None:
-        self._known: dict[tuple[str, str], float] = {}
+        self._recorded: dict[tuple[str, str], float] = {}
         for path in reversed(costs):
-            self._known |= _history(path)
+            self._recorded |= _history(path)
 
     def seconds(self, kind: str, name: str) -> float:
-        """Seconds an image of a method's fit or score."""
-        return self._known.get((kind, name), _DEFAULTS[kind])
+        """Seconds per image to ``fit`` or ``score`` a method."""
+        return self._recorded.get((kind, name), _DEFAULTS[kind])
 
     def artefact(self, recipe: Recipe) -> float:
-        """Seconds an image of a recipe."""
-        known = self._known.get(("artefacts", recipe.engine))
-        if known is not None:
-            return known
+        """Seconds per image to make a recipe's artefacts."""
+        recorded = self._recorded.get(("artefacts", recipe.engine))
+        if recorded is not None:
+            return recorded
         return _DEFAULTS["artefacts"] if recipe.engine in PRESENTED else discover.engine(recipe.engine).seconds
 
 
 def rates(results: Results, mini: bool) -> Rates:
-    """The rates of earlier runs in a results folder; of ``mini`` weights also what the committed board cost."""
+    """The rates of earlier runs into a results folder; for ``mini`` weights also those of the committed boards."""
     return Rates(results.costs, *(sorted(_BOARDS.glob("*/costs.csv")) if mini else ()))
 
 
 def _history(path: Path) -> dict[tuple[str, str], float]:
-    """Seconds an image by (kind, name), over all that earlier runs computed."""
+    """Seconds per image by (kind, name), averaged over everything that earlier runs computed."""
     totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
@@ -71,14 +73,14 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     by_recipe: dict[str, list[Job]] = defaultdict(list)
     for job in plan.jobs:
         by_recipe[job.recipe.key].append(job)
-    found = []
+    entries = []
     for key, jobs in by_recipe.items():
         recipe = jobs[0].recipe
         needed = {item.image_id: item for job in jobs for chunk in chunks(job) for item in chunk}
         missing = store.missing(recipe, needed)
         forwards = 0 if recipe.engine in PRESENTED else discover.engine(recipe.engine)().forwards(recipe)
         pixels = sum(needed[i].width * needed[i].height for i in missing)
-        found.append(
+        entries.append(
             {
                 "recipe": key,
                 "engine": recipe.engine,
@@ -91,7 +93,7 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
                 "bytes": int(pixels * _PNG_BYTES_PER_PIXEL),
             }
         )
-    return found
+    return entries
 
 
 def _cells(plan: Plan, results: Results) -> list[dict[str, Any]]:
@@ -127,7 +129,7 @@ def estimate(
 ) -> dict[str, Any]:
     """The document of ``plan --json``: cells, fits, artefacts, and their totals.
 
-    ``seconds`` are of one process each, the total of as many at once as a run on ``device`` would start.
+    ``seconds`` of an entry are those of one process; the total is for as many processes as a run on ``device`` starts.
     """
     artefacts, fits, cells = _artefacts(plan, store, known), _fits(plan, store), _cells(plan, results)
     seconds = sum(a["seconds"] for a in artefacts)

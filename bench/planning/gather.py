@@ -1,4 +1,4 @@
-"""From folders to the slices of a request: scan, draw, split, and keep test images out of training."""
+"""Make the slices of a request from its folders: scan, draw, split, and keep test images out of training."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bench.types import FAKE, OK, REAL, Item, Slice
 class Gathered:
     """The raw slices of a request: test slices by (dataset, subset), training and validation slices by subset.
 
-    The slices of a source that tells generators apart are found under its own name. ``unusable`` says of a slice, by
-    its name, why nothing can be made of it; ``passed`` what lies in a split's folders that is no image, by kind.
+    The slices of an attribution source are stored under the source's name. ``unusable`` maps the name of a slice to the
+    reason why it cannot be used; ``passed`` counts what is in a split's folders but is not an image, by kind.
     """
 
     tests: dict[tuple[str, str], Slice]
@@ -38,52 +38,52 @@ class _Pools:
 
     def __init__(self, request: Request, index: Index, progress: Progress) -> None:
         self._request, self._index, self._progress = request, index, progress
-        self._known: dict[tuple[str, str, Split], splits.Pool] = {}
-        self._told: dict[Split, dict[str, str]] = {}
+        self._pools: dict[tuple[str, str, Split], splits.Pool] = {}
+        self._contradictions: dict[Split, dict[str, str]] = {}
 
-    def scan(self, places: Iterable[tuple[str, str]], split: Split) -> None:
-        """Scan a split of some subsets, and find the images that it lists with two labels."""
-        for dataset, subset in dict.fromkeys(places):
+    def scan(self, subsets: Iterable[tuple[str, str]], split: Split) -> None:
+        """Scan a split of (dataset, subset) pairs, and find the images that are listed with both labels."""
+        for dataset, subset in dict.fromkeys(subsets):
             folders, root = self._request.folders[dataset][subset], self._request.roots[dataset]
-            found = splits.pool(discover.dataset(dataset), root, folders, split, self._index, self._progress)
-            self._known[dataset, subset, split] = found
-        pools = [found.items for (_, _, other), found in self._known.items() if other == split]
-        self._told[split] = splits.contradictions(pools)
+            pool = splits.pool(discover.dataset(dataset), root, folders, split, self._index, self._progress)
+            self._pools[dataset, subset, split] = pool
+        pools = [pool.items for (_, _, pool_split), pool in self._pools.items() if pool_split == split]
+        self._contradictions[split] = splits.contradictions(pools)
 
     def items(self, dataset: str, subset: str, split: Split) -> list[Item]:
-        """The images of a split; those with two labels are quarantined."""
-        return splits.without_contradictions(self._known[dataset, subset, split].items, self._told[split])
+        """The images of a split; those with both labels are quarantined."""
+        return splits.without_contradictions(self._pools[dataset, subset, split].items, self._contradictions[split])
 
     def passed(self) -> dict[str, dict[str, int]]:
-        """What is no image, by split and kind."""
-        return {"-".join(place): dict(found.passed) for place, found in self._known.items() if found.passed}
+        """Counts of what is not an image, by split and kind."""
+        return {"-".join(key): dict(pool.passed) for key, pool in self._pools.items() if pool.passed}
 
 
 def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered:
-    """Scan what the request names and draw its slices. Raises UserError where no training or test slice is usable."""
+    """Scan the folders of a request and draw its slices. Raises UserError if no training or no test slice is usable."""
     pools = _Pools(request, Index(index_folder), progress)
-    telling = [source for source in request.sources if source.target]
+    attributing = [source for source in request.sources if source.target]
     detecting = dict.fromkeys(name for source in request.sources if not source.target for name in source.subsets)
-    apart = dict.fromkeys((TRAIN_DATASET, name) for source in telling for name in source.subsets)
-    pools.scan([*(request.tests if detecting else ()), *apart], "test")
-    pools.scan([*((TRAIN_DATASET, name) for name in detecting), *apart], "train")
+    attributed = dict.fromkeys((TRAIN_DATASET, name) for source in attributing for name in source.subsets)
+    pools.scan([*(request.tests if detecting else ()), *attributed], "test")
+    pools.scan([*((TRAIN_DATASET, name) for name in detecting), *attributed], "train")
     tests = {
         (dataset, subset): splits.test_slice(dataset, subset, pools.items(dataset, subset, "test"), request.limits)
         for dataset, subset in (request.tests if detecting else ())
     }
-    for source in telling:
-        members = _told_apart(source, pools, "test")
+    for source in attributing:
+        members = _attribution_items(source, pools, "test")
         tests[ATTRIBUTION, source.name] = splits.test_slice(ATTRIBUTION, source.target, members, request.limits)
-    seen = {item.image_id: part.name for part in tests.values() for item in part.usable}
+    test_images = {item.image_id: part.name for part in tests.values() for item in part.usable}
     pairs = {
         name: splits.train_slices(TRAIN_DATASET, name, pools.items(TRAIN_DATASET, name, "train"), request.limits)
         for name in detecting
     }
-    for source in telling:
-        members = _told_apart(source, pools, "train")
+    for source in attributing:
+        members = _attribution_items(source, pools, "train")
         pairs[source.name] = splits.train_slices(ATTRIBUTION, source.target, members, request.limits)
     train, val = (
-        {name: splits.without_test_images(pair[place], seen) for name, pair in pairs.items()} for place in (0, 1)
+        {name: splits.without_test_images(pair[index], test_images) for name, pair in pairs.items()} for index in (0, 1)
     )
     parts = (*tests.values(), *train.values(), *val.values())
     gathered = Gathered(tests, train, val, _unusable(parts), pools.passed())
@@ -91,8 +91,8 @@ def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered
     return gathered
 
 
-def _told_apart(source: Source, pools: _Pools, split: Split) -> list[Item]:
-    """Generated images alone: the target's with label 1, those of the other generators with label 0."""
+def _attribution_items(source: Source, pools: _Pools, split: Split) -> list[Item]:
+    """Generated images only: the target's with label 1, those of all other generators with label 0."""
     members = [
         replace(item, label=int(name == source.target))
         for name in source.subsets
@@ -105,23 +105,23 @@ def _told_apart(source: Source, pools: _Pools, split: Split) -> list[Item]:
 
 def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
     """Why a slice has only one class, by its name."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for part in parts:
-        told_apart = part.dataset == ATTRIBUTION
+        attribution = part.dataset == ATTRIBUTION
         names = (
-            ("image of another generator", f"image of {part.subset}") if told_apart else ("real image", "fake image")
+            ("image of another generator", f"image of {part.subset}") if attribution else ("real image", "fake image")
         )
         for label, name in zip((REAL, FAKE), names, strict=True):
             if not part.count(label):
                 listed = sum(item.label == label for item in part.items)
                 files = f"none of the {listed} files listed can be used" if listed else "no file is listed"
-                held = " (held out of its train folder)" if part.role == "val" else ""
-                found.setdefault(part.name, f"{part.name}{held} has no readable {name}: {files}.")
-    return found
+                held_out = " (held out of its train folder)" if part.role == "val" else ""
+                reasons.setdefault(part.name, f"{part.name}{held_out} has no readable {name}: {files}.")
+    return reasons
 
 
 def _report(gathered: Gathered, progress: Progress) -> None:
-    """Name what is quarantined, passed over and unusable. Raises UserError where nothing can be trained or tested."""
+    """Report what is quarantined, passed over and unusable. Raises UserError if nothing can be trained or tested."""
     for part in (*gathered.tests.values(), *gathered.train.values(), *gathered.val.values()):
         bad = [item for item in part.items if item.status != OK]
         for item in bad[:5]:
@@ -134,10 +134,10 @@ def _report(gathered: Gathered, progress: Progress) -> None:
         progress.warn(f"left out: {reason}")
     pairs = [(gathered.train[name], gathered.val[name]) for name in gathered.train]
     for parts in ([(part,) for part in gathered.tests.values()], pairs):
-        whys = [[gathered.unusable[p.name] for p in some if p.name in gathered.unusable] for some in parts]
-        if parts and all(whys):
+        reasons = [[gathered.unusable[p.name] for p in group if p.name in gathered.unusable] for group in parts]
+        if parts and all(reasons):
             raise UserError(
-                whys[0][0],
-                "Nothing else was asked for." if len(parts) == 1 else "The others are unusable too.",
-                "Replace the quarantined files or add others, or leave the subset out with --train or --test.",
+                reasons[0][0],
+                "No other subset was requested." if len(parts) == 1 else "The other subsets are unusable too.",
+                "Replace the quarantined files, add images, or leave the subset out with --train or --test.",
             )

@@ -1,4 +1,4 @@
-"""The matrix: request and slices to a plan. Pure: reads no file, imports no torch."""
+"""Build the matrix: turn a request and its slices into a plan. Pure: reads no file, does not import torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HashOf = Callable[[str], str]
 
 @dataclass
 class _Draft:
-    """A plan in the making: slices under their protocols, jobs once each, in an order in which they can be made."""
+    """A plan being built: slices under their protocols, and each job once, after the jobs that it depends on."""
 
     hash_of: HashOf
     unusable: Mapping[str, str] = field(default_factory=dict)
@@ -35,42 +35,42 @@ class _Draft:
 
     def present(self, part: Slice, protocol: str) -> Slice | str:
         """The slice under a protocol, or the reason why the protocol cannot be applied to it."""
-        place = (part.key, protocol)
-        if place not in self.presented:
+        key = (part.key, protocol)
+        if key not in self.presented:
             try:
-                self.presented[place] = apply_protocol(protocol, part)
+                self.presented[key] = apply_protocol(protocol, part)
             except UserError as error:
-                self.presented[place] = f"{error.problem} {error.context}"
-        return self.presented[place]
+                self.presented[key] = f"{error.problem} {error.context}"
+        return self.presented[key]
 
-    def want(self, part: Slice, recipes: Iterable[Recipe]) -> None:
-        """Register a slice with the artefacts it needs and all that they stand on."""
+    def register(self, part: Slice, recipes: Iterable[Recipe]) -> None:
+        """Register a slice with the artefacts that it needs and everything that they depend on."""
         self.slices[part.key] = part
-        own = part.image.closure() if isinstance(part.image, Recipe) else ()
-        for recipe in (*own, *(r for wanted in recipes for r in wanted.closure())):
+        presented = part.image.closure() if isinstance(part.image, Recipe) else ()
+        for recipe in (*presented, *(r for needed in recipes for r in needed.closure())):
             self.jobs.setdefault((recipe.key, part.key), Job(recipe, part))
 
     def recipes(self, chosen: Chosen, part: Slice, stages: Iterable[Stage]) -> list[Recipe]:
-        """The resolved artefacts that a method needs of a slice in some stages."""
-        found: dict[str, Recipe] = {}
+        """The resolved recipes that a method needs for a slice in some stages, each once."""
+        by_key: dict[str, Recipe] = {}
         for stage in stages:
             for need in chosen.method.needs(stage).values():
                 resolved = self.resolved(need, part)
-                found[resolved.key] = resolved
-        return list(found.values())
+                by_key[resolved.key] = resolved
+        return list(by_key.values())
 
     def why_not(self, chosen: Chosen, part: Slice) -> str:
-        """Why nothing can be done with a slice: a class has no image, or images have no class that a method asks for.
+        """Why a method cannot use a slice: a label has no image, or images lack the class name that the method needs.
 
-        Empty where all is well.
+        Returns '' if the slice can be used.
         """
         if part.name in self.unusable:
             return self.unusable[part.name]
         unknown = [item for item in part.usable if not item.class_name] if uses_class(chosen) else []
         if not unknown:
             return ""
-        why = f"no class is told for {len(unknown)} of {len(part.usable)} images, {unknown[0].path.name} among them"
-        return f"{why} (a table in the dataset's folder may tell it: docs/paper-settings.md)"
+        why = f"{len(unknown)} of {len(part.usable)} images have no class name, {unknown[0].path.name} among them"
+        return f"{why} (a table in the dataset's folder can give it: docs/paper-settings.md)"
 
     def resolved(self, need: Recipe, part: Slice) -> Recipe:
         """A need bound to a slice's pixels, with the content hash of every weights role."""
@@ -79,28 +79,28 @@ class _Draft:
 
 
 def uses_class(chosen: Chosen) -> bool:
-    """Whether a method's artefacts depend on what its dataset says an image shows."""
+    """Whether a method's artefacts depend on the class that the dataset gives for an image."""
     return any(need.uses_class for stage in STAGES for need in chosen.method.needs(stage).values())
 
 
 def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
     """(train protocol, test protocol) of every column: raw → each, and each protocol on itself."""
     names = list(protocols)
-    found = [("raw", name) for name in names] if "raw" in names else []
-    return list(dict.fromkeys([*found, *((name, name) for name in names)]))
+    from_raw = [("raw", name) for name in names] if "raw" in names else []
+    return list(dict.fromkeys([*from_raw, *((name, name) for name in names)]))
 
 
 def relation(source: Source, dataset: str, subset: str) -> str:
-    """``source`` for a training generator, ``family`` for its near relatives, else ``out``."""
+    """``source`` for a training generator, ``family`` for one of the same family, else ``out``."""
     if source.target:
         return "source"
     if dataset != TRAIN_DATASET:
         return "out"
-    known = discover.dataset(dataset)
+    train_dataset = discover.dataset(dataset)
     if subset in source.subsets:
         return "source"
-    near = {known.subset(name).family for name in source.subsets}
-    return "family" if known.subset(subset).family in near else "out"
+    families = {train_dataset.subset(name).family for name in source.subsets}
+    return "family" if train_dataset.subset(subset).family in families else "out"
 
 
 def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
@@ -115,7 +115,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     for role, members in parts.items():
         for part in members:
             recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)))
-            draft.want(part, recipes)
+            draft.register(part, recipes)
             keys |= {recipe.key for recipe in recipes}
     fit = Fit(
         method=chosen.name,
@@ -134,19 +134,21 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     return draft.fits.setdefault(fit.key, fit)
 
 
-def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], where: Hole) -> None:
+def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], blank: Hole) -> None:
+    """Add the cells of a fit on raw test slices; where one cannot be computed, a copy of ``blank`` as its hole."""
     controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
-        shown = draft.why_not(chosen, raw) or draft.present(raw, where.protocol)
-        source = next(s for s in request.sources if s.name == where.source)
+        presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
+        source = next(s for s in request.sources if s.name == blank.source)
         related = relation(source, raw.dataset, raw.subset)
         for control in controls:
-            if isinstance(fit, str) or isinstance(shown, str):
-                place = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
-                draft.holes.append(Hole(**{**vars(where), **place, "reason": fit if isinstance(fit, str) else shown}))
+            if isinstance(fit, str) or isinstance(presented, str):
+                test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
+                reason = fit if isinstance(fit, str) else presented
+                draft.holes.append(Hole(**{**vars(blank), **test, "reason": reason}))
                 continue
-            part = perturbed(control, shown) if control in request.perturbations else shown
-            draft.want(part, draft.recipes(chosen, part, ("test",)))
+            part = perturbed(control, presented) if control in request.perturbations else presented
+            draft.register(part, draft.recipes(chosen, part, ("test",)))
             cell = Cell(fit, part, control, related, part.classes if uses_class(chosen) else "")
             draft.cells[cell.key] = cell
 
@@ -164,23 +166,23 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
             for protocol in request.protocols:
                 part = draft.unusable.get(raw.name) or draft.present(raw, protocol)
                 if isinstance(part, str):
-                    continue  # The hole of the same slice in the tables tells why.
-                made = draft.resolved(recipe, part)
-                draft.want(part, [made])
-                draft.probes.append(Probe(name, made, part))
+                    continue  # A hole of the same slice in the tables gives the reason.
+                resolved = draft.resolved(recipe, part)
+                draft.register(part, [resolved])
+                draft.probes.append(Probe(name, resolved, part))
 
 
 def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
-    """The plan of a request; ``hash_of`` gives the content hash of a weights role."""
+    """The plan of a request; ``hash_of`` returns the content hash of a weights role."""
     draft = _Draft(hash_of, data.unusable)
-    every = [data.tests[place] for place in request.tests if place in data.tests]
+    detect_tests = [data.tests[test] for test in request.tests if test in data.tests]
     for chosen in request.methods:
         for source in request.sources:
-            tests = [data.tests[ATTRIBUTION, source.name]] if source.target else every
+            tests = [data.tests[ATTRIBUTION, source.name]] if source.target else detect_tests
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
                     fit = _fit(draft, chosen, source, train_protocol, seed, data)
-                    where = Hole(
+                    blank = Hole(
                         chosen.name,
                         chosen.variant,
                         source.name,
@@ -194,9 +196,9 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
                         "",
                         source.task,
                     )
-                    _cells(draft, request, chosen, fit, tests, where)
+                    _cells(draft, request, chosen, fit, tests, blank)
     _val_cells(draft)
-    _probes(draft, request, every)
+    _probes(draft, request, detect_tests)
     return Plan(
         draft.slices,
         tuple(draft.jobs.values()),

@@ -1,4 +1,4 @@
-"""What a detector is trained on: one generator, several together, or one generator against all others."""
+"""Training sources: one generator, several together, or one generator against all others."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from bench.errors import UserError, unknown
 
 #: The dataset that training sources are taken from.
 TRAIN_DATASET = "genimage"
-#: ``attribute:sdv15``: sdv15's images are 1, those of every other generator present 0; photographs take no part.
+#: ``attribute:sdv15``: images of sdv15 have label 1, those of every other generator present label 0; photographs are
+#: not used.
 ATTRIBUTE = "attribute:"
-#: What the slices of attribution are called in the place of a dataset.
+#: The dataset name of attribution slices.
 ATTRIBUTION = "attribution"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A training source by its name on the command line, and the subsets it joins.
+    """A training source: its name on the command line and its subsets.
 
-    ``target`` is the generator in question where generators are told apart, else empty.
+    ``target`` is the generator to recognise if the task is attribution, else empty.
     """
 
     name: str
@@ -36,26 +37,26 @@ class Source:
 
 
 def comma_list(text: str) -> list[str]:
-    """A comma list without empty words."""
+    """The words of a comma-separated list, without empty ones."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def check_name(dataset: Dataset, name: str, present: Sequence[str] = ()) -> None:
-    """Raise UserError for a name that is no subset of a dataset, nor a generator ``present`` in its folder."""
+    """Raise UserError for a name that is neither a subset of a dataset nor ``present`` in its folder."""
     known = dict.fromkeys([*(subset.name for subset in dataset.subsets), *present])
     if name not in known:
         raise unknown(f"subset of {dataset.name}", name, known)
 
 
 def check_train_names(text: str) -> None:
-    """Raise UserError for a subset that ``--train`` names and no dataset has; needs no data."""
+    """Raise UserError if ``--train`` names a subset that does not exist; needs no data."""
     for word in [] if text == "all" else comma_list(text):
         for name in word.removeprefix(ATTRIBUTE).split("+"):
             check_name(discover.dataset(TRAIN_DATASET), name.strip())
 
 
 def check_subset(dataset: Dataset, name: str, present: Sequence[str]) -> None:
-    """Raise UserError for a subset that does not exist, or that the data lacks."""
+    """Raise UserError for a subset that does not exist, or that is not in the data."""
     check_name(dataset, name, present)
     if name not in present:
         raise UserError(
@@ -66,41 +67,42 @@ def check_subset(dataset: Dataset, name: str, present: Sequence[str]) -> None:
 
 
 def _trainable(folders: dict[str, Folders]) -> list[str]:
-    trainable = [name for name, found in folders.items() if "train" in found]
+    trainable = [name for name, by_split in folders.items() if "train" in by_split]
     return [subset.name for subset in discover.dataset(TRAIN_DATASET).ordered(trainable)]
 
 
 def _attribution(word: str, folders: dict[str, Folders]) -> Source:
     target = word.removeprefix(ATTRIBUTE).strip()
-    known = [name for name in _trainable(folders) if "test" in folders[name]]
-    check_subset(discover.dataset(TRAIN_DATASET), target, known)
-    if len(known) < 2:
+    complete = [name for name in _trainable(folders) if "test" in folders[name]]
+    check_subset(discover.dataset(TRAIN_DATASET), target, complete)
+    if len(complete) < 2:
         raise UserError(
-            f"--train {word} has nothing to tell {target} from.",
-            f"Subsets with a train and a test folder: {', '.join(known)}.",
-            "Add another generator's images.",
+            f"--train {word} needs at least one generator besides {target}.",
+            f"Subsets with a train and a test folder: {', '.join(complete)}.",
+            "Add images of another generator.",
         )
-    return Source(word, tuple(known), target)
+    return Source(word, tuple(complete), target)
 
 
 def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]:
-    """``a,b`` is one fit each, ``a+b`` a joint one, ``all`` every subset that has a train folder.
+    """The training sources of ``--train``: ``a,b`` is one fit each, ``a+b`` a joint fit.
 
-    ``attribute:a`` tells the images of a from those of all other generators.
+    ``all`` means every subset with a train folder; ``attribute:a`` separates the images of a from those of all other
+    generators. Raises UserError for a subset that is not in the data or lacks a class.
     """
     dataset, trainable = discover.dataset(TRAIN_DATASET), _trainable(folders)
-    asked = trainable if text == "all" else comma_list(text)
-    if not asked:
-        raise UserError("--train names nothing.", f"Subsets with a train folder: {', '.join(trainable)}.", "Name one.")
+    words = trainable if text == "all" else comma_list(text)
+    if not words:
+        raise UserError("--train is empty.", f"Subsets with a train folder: {', '.join(trainable)}.", "Name a subset.")
     sources = []
-    for word in dict.fromkeys(asked):
+    for word in dict.fromkeys(words):
         if word.startswith(ATTRIBUTE):
             sources.append(_attribution(word, folders))
             continue
         subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
         for name in subsets:
             check_subset(dataset, name, list(folders))
-            if text != "all":  # There a subset without a class is a hole with its reason.
+            if text != "all":  # With ``all``, a subset that lacks a class becomes a hole with its reason.
                 check_classes(dataset, name, folders[name], "train")
         sources.append(Source("+".join(subsets), subsets))
     return tuple(sources)

@@ -1,1 +1,1 @@
-"""Scores of a person's own images, by a fit of a run or by an official checkpoint."""
+"""Score a user's own images with a fit of a run or with an official checkpoint."""

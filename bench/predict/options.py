@@ -1,4 +1,4 @@
-"""What ``score`` names: a fit or an official checkpoint, image files, weights and artefacts of one's own."""
+"""Check the options of ``score``: a fit or an official checkpoint, image files, the user's weights and artefacts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.types import Fit
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Where ``score`` finds fits and models, and what it runs on."""
+    """Where ``score`` finds fits, models, weights and artefacts, and the device it runs on."""
 
     suite: str
     models: str | None
@@ -39,7 +39,10 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What ``score`` computes: a fit or an official checkpoint on image files; ``artefacts`` are ready-made."""
+    """What ``score`` computes: a fit or an official checkpoint on image files.
+
+    ``artefacts`` maps the names of ready-made artefacts to their folders or JSON files.
+    """
 
     chosen: Chosen
     fit: Fit | Path
@@ -56,114 +59,115 @@ def _fits(store: Path) -> list[dict[str, Any]]:
     return [record["fit"] | {"train_images": record["train_images"]} for record in records]
 
 
-def _images(places: list[Path], progress: Progress) -> tuple[Path, ...]:
-    absent = [place for place in places if not place.is_dir() and not place.is_file()]
-    paths: list[Path] = []
-    for place in places:
-        if not place.is_dir():
-            paths.append(place)
+def _images(paths: list[Path], progress: Progress) -> tuple[Path, ...]:
+    absent = [path for path in paths if not path.is_dir() and not path.is_file()]
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
             continue
-        listed = list_images(place)
-        paths += listed.files
-        if listed.passed:
-            progress.warn(f"passed over in {place}: {describe(listed.passed)}")
-    if absent or not paths:
+        listing = list_images(path)
+        files += listing.files
+        if listing.passed:
+            progress.warn(f"passed over in {path}: {describe(listing.passed)}")
+    if absent or not files:
         raise UserError(
-            f"No image at {', '.join(map(str, absent or places))}.",
-            f"Looked from {Path.cwd()}.",
-            "Name image files, or folders that hold some.",
+            f"No image at {', '.join(map(str, absent or paths))}.",
+            f"Relative paths start at {Path.cwd()}.",
+            "Give image files, or folders that contain images.",
         )
-    return tuple(path.absolute() for path in paths)
+    return tuple(file.absolute() for file in files)
 
 
 def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int) -> Fit:
-    """The finished fit of a method with its present parameters; the largest where limits differ."""
+    """The finished fit of a method with its current parameters; if limits differ, the one with most training images."""
     params = json.loads(json.dumps(asdict(chosen.method.params)))
-    known = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
+    fits = [fit for fit in _fits(store) if fit["method"] == chosen.name and fit["params"] == params]
     wanted = {"source": source, "protocol": protocol, "seed": seed}
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    matching = [fit for fit in known if all(fit[name] == value for name, value in wanted.items())]
+    matching = [fit for fit in fits if all(fit[name] == value for name, value in wanted.items())]
     if not matching:
-        listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in known})
+        listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in fits})
         raise UserError(
             f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
             f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
-            f"Run `python run_bench.py --methods {chosen.label} --train {source} --seeds {seed}` first, or name one of "
-            "these.",
+            f"Run `python run_bench.py --methods {chosen.label} --train {source} --seeds {seed}` first, or choose one "
+            "of these.",
         )
     fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
     return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
 
 
 def check_score(
-    method: str, places: list[Path], wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
+    method: str, paths: list[Path], wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
 ) -> ScoreRequest:
-    """Find the fit, by (source, protocol, seed), and the image files that ``score`` names. Raises UserError."""
-    loaded = suites.load(options.suite)
-    if options.checkpoint is not None:  # It was trained in the paper's sizes: no suite's parameters apply.
-        loaded = loaded.model_copy(update={"methods": {}})
-    chosen = choose_methods(method, loaded)
-    if len(chosen) != 1:
+    """Check the options of ``score``; ``wanted`` is the (source, protocol, seed) of a fit. Raises UserError."""
+    suite = suites.load(options.suite)
+    if options.checkpoint is not None:  # It was trained with the paper's parameters: those of the suite do not apply.
+        suite = suite.model_copy(update={"methods": {}})
+    chosen, *others = choose_methods(method, suite)
+    if others:
         raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     choose_device(options.device)
-    paths = _images(places, progress)
-    models = options.models or (loaded.models if options.checkpoint is None else "hub")
-    own = own_weights(options.weights, options.store, models, options.trust_pickle)
-    made = _own_artefacts(options.artefacts, chosen[0])
-    if _asks_class(chosen[0].method.needs("test"), made):
+    images = _images(paths, progress)
+    models = options.models or (suite.models if options.checkpoint is None else "hub")
+    weights = own_weights(options.weights, options.store, models, options.trust_pickle)
+    artefacts = _own_artefacts(options.artefacts, chosen)
+    if _needs_class(chosen.method.needs("test"), artefacts):
         raise UserError(
-            f"{chosen[0].label} is told what an image shows, and nothing tells it for your own.",
-            f"It takes: {', '.join(user_artefacts.names(chosen[0].method))}.",
-            "Give the prompts by --artefact caption=FILE.json, or score by a variant that asks for none.",
+            f"{chosen.label} needs the class of each image, which is unknown for your own images.",
+            f"It accepts the artefacts {', '.join(user_artefacts.names(chosen.method))}.",
+            "Give the prompts with --artefact caption=FILE.json, or use a variant that does not need the class.",
         )
     if options.checkpoint is None:
-        zoo = Zoo(models, own, options.store)
-        fit = _find_fit(chosen[0], options.store, *wanted)
-        return ScoreRequest(chosen[0], fit, paths, zoo, Store(options.store), options.device, artefacts=made)
+        zoo = Zoo(models, weights, options.store)
+        fit = _find_fit(chosen, options.store, *wanted)
+        return ScoreRequest(chosen, fit, images, zoo, Store(options.store), options.device, artefacts=artefacts)
     if not options.checkpoint.is_file():
         raise UserError(
             f"--checkpoint {options.checkpoint} is not a file.",
             f"Looked at {options.checkpoint.absolute()}.",
-            "Name the file that the authors published.",
+            "Give the file that the authors published.",
         )
-    hint = chosen[0].method.checkpoint_hint(own) if isinstance(chosen[0].method, Detector) else ""
+    hint = chosen.method.checkpoint_hint(weights) if isinstance(chosen.method, Detector) else ""
     if hint:
         progress.warn(hint)
-    zoo, store = Zoo(models, own, options.store), Store(options.store)
-    return ScoreRequest(chosen[0], options.checkpoint, paths, zoo, store, options.device, options.trust_pickle, made)
+    zoo, store = Zoo(models, weights, options.store), Store(options.store)
+    device, trust = options.device, options.trust_pickle
+    return ScoreRequest(chosen, options.checkpoint, images, zoo, store, device, trust, artefacts)
 
 
-def _asks_class(needs: Mapping[str, Recipe | str], made: Mapping[str, Path]) -> bool:
-    """Whether an artefact that nobody gives is a text of the image's class."""
-    left = [need for name, need in needs.items() if name not in made and isinstance(need, Recipe)]
-    return any(CLASSES in need.params or _asks_class(need.inputs, made) for need in left)
+def _needs_class(needs: Mapping[str, Recipe | str], ready: Mapping[str, Path]) -> bool:
+    """Whether any artefact that the user does not supply depends on the class of the image."""
+    left = [need for name, need in needs.items() if name not in ready and isinstance(need, Recipe)]
+    return any(CLASSES in need.params or _needs_class(need.inputs, ready) for need in left)
 
 
-def _own_artefacts(asked: Sequence[str], chosen: Chosen) -> dict[str, Path]:
-    """Folders or JSON files by the name of the artefact that they hold, from ``NAME=PATH`` words."""
-    known, found = user_artefacts.names(chosen.method), {}
-    for word in asked:
-        name, _, place = word.partition("=")
-        if not known:
+def _own_artefacts(words: Sequence[str], chosen: Chosen) -> dict[str, Path]:
+    """Folders or JSON files by the name of the artefact they contain, from ``NAME=PATH`` words."""
+    accepted, paths = user_artefacts.names(chosen.method), {}
+    for word in words:
+        name, _, location = word.partition("=")
+        if not accepted:
             raise UserError(
                 f"--artefact {word}: {chosen.label} takes no artefact.",
-                "It sees the image alone.",
+                "It only uses the image.",
                 "Leave the option out.",
             )
-        if name not in known:
+        if name not in accepted:
             raise unknown(
-                f"artefact of {chosen.label}", name, known, fix="Write --artefact NAME=FOLDER or NAME=FILE.json."
+                f"artefact of {chosen.label}", name, accepted, fix="Write --artefact NAME=FOLDER or NAME=FILE.json."
             )
-        path = Path(place)
-        if not place or not (path.is_dir() or (path.suffix == ".json" and path.is_file())):
+        path = Path(location)
+        if not location or not (path.is_dir() or (path.suffix == ".json" and path.is_file())):
             raise UserError(
                 f"--artefact {word} names neither a folder nor a JSON file.",
                 f"Looked at {path.absolute()}.",
-                f"For each image {known[name]}: in a file of its own or in one JSON object, by the images' stems.",
+                f"Give {accepted[name]} per image: one file each, or one JSON object, named by the images' stems.",
             )
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
 def _size(record: dict[str, Any]) -> tuple[int, str]:

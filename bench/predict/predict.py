@@ -1,4 +1,4 @@
-"""Score a person's own images with a fit that a run has made. Importing this imports torch."""
+"""Score a user's own images with a fit of a run or an official checkpoint. Importing this imports torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _slice(request: ScoreRequest, progress: Progress) -> Slice:
 
 
 def score_images(request: ScoreRequest, progress: Progress) -> list[dict[str, Any]]:
-    """One line an image: path, method, p_fake (p_sdv15 of a fit that attributes to it), logit, status, reason, fit."""
+    """One entry per image; ``p_fake`` in 0…1 is called ``p_sdv15`` for a fit that attributes images to sdv15."""
     part = _slice(request, progress)
     session = open_session(request.zoo, request.store, Results(request.store.root), request.device, progress)
     method = request.chosen.method
@@ -62,57 +62,57 @@ def score_images(request: ScoreRequest, progress: Progress) -> list[dict[str, An
     hashes = {role: request.zoo.hash(role) for need in needs for role in need.roles()}
     refs = references(method, [part], hashes, "test", ready)
     fit = request.fit if isinstance(request.fit, Fit) else import_checkpoint(request, request.fit)
-    lost, found = dict[str, Fault](), list[float]()
+    lost, scores = dict[str, Fault](), list[float]()
     session.exact = False
-    devices.spread()  # Artefacts are made by one thread, as in every run; these scores go nowhere else.
+    devices.spread()  # Artefacts are made by one thread, as in every run; these scores are not stored.
     try:
         if refs:
-            session.repair(lambda: found.extend(fitting.score(method, fit, refs, session, lost)))
+            session.repair(lambda: scores.extend(fitting.score(method, fit, refs, session, lost)))
     except (ValueError, RuntimeError) as error:
         if isinstance(request.fit, Fit) and not request.artefacts:
-            raise  # Nothing of the user's is in it.
+            raise  # No file of the user can be the cause.
         raise UserError(
-            f"{request.chosen.label} cannot score these images with what it was given.",
+            f"{request.chosen.label} cannot score these images with the given weights and artefacts.",
             f"{type(error).__name__}: {error}",
-            "Weights and artefacts must have the sizes that the method is scored with (`list methods --json`).",
+            "Use weights and artefacts of the sizes in the method's parameters (`list methods --json`).",
         ) from error
-    logits = dict(zip((ref.item.row_id for ref in refs), found, strict=True))
+    logits = dict(zip((ref.item.row_id for ref in refs), scores, strict=True))
     why = {row: fault.reason(session.lost) for row, fault in lost.items()}
     return [_line(i, logits.get(i.row_id), request.chosen.label, fit, why.get(i.row_id, "")) for i in part.items]
 
 
 def adopt_copies(method: Detector, request: ScoreRequest, path: Path, progress: Progress) -> None:
-    """Use the encoders that an official checkpoint holds whole, where the user names no others.
+    """Use the encoders that an official checkpoint contains in full, unless the user gives others.
 
-    They are kept below the store in the Hub's format, once for each checkpoint.
+    They are saved in the store in the Hub's format, once per checkpoint.
     """
-    free = [role for role in method.companions() if not request.zoo.names(role)]
-    if not free:
+    roles = [role for role in method.companions() if not request.zoo.names(role)]
+    if not roles:
         return
     content = request.zoo.digest(path)[:16]
-    homes = {role: request.store.root / "weights" / f"{role}-of-{content}" for role in free}
-    if not all(home.is_dir() for home in homes.values()):
+    folders = {role: request.store.root / "weights" / f"{role}-of-{content}" for role in roles}
+    if not all(folder.is_dir() for folder in folders.values()):
         tensors = checkpoint.read(path, request.trust_pickle)
         for role, copy in method.copies(tensors).items():
-            if role in homes and copy:
-                _keep_copy(role, copy, homes[role], request, path)
-    for role, home in homes.items():
-        if home.is_dir():
-            request.zoo.adopt(role, home)
-            progress.note(f"{role} is taken from {path}, where it is whole")
+            if role in folders and copy:
+                _keep_copy(role, copy, folders[role], request, path)
+    for role, folder in folders.items():
+        if folder.is_dir():
+            request.zoo.adopt(role, folder)
+            progress.note(f"using the complete copy of {role} in {path}")
 
 
-def _keep_copy(role: str, copy: Mapping[str, Tensor], home: Path, request: ScoreRequest, path: Path) -> None:
+def _keep_copy(role: str, copy: Mapping[str, Tensor], folder: Path, request: ScoreRequest, path: Path) -> None:
     try:
         build_atomically(
-            home, lambda partial: save_clip(role, copy, partial, request.zoo, f"the copy of {role} in {path}")
+            folder, lambda partial: save_clip(role, copy, partial, request.zoo, f"the copy of {role} in {path}")
         )
     except UserError:
-        return  # Not whole, or of another size: what is there is compared with the one beside it, see `foreign`.
+        return  # Incomplete, or of another size: its tensors are compared with the encoder in use, see `foreign`.
 
 
 def import_checkpoint(request: ScoreRequest, path: Path) -> Fit:
-    """An official checkpoint as a finished fit of the store; read, checked and written once for each content."""
+    """An official checkpoint as a finished fit in the store; read, checked and written once per content."""
     method = request.chosen.method
     if not isinstance(method, Detector):
         raise UserError(f"{request.chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
@@ -141,6 +141,7 @@ def import_checkpoint(request: ScoreRequest, path: Path) -> Fit:
 
 
 def _line(item: Item, logit: float | None, method: str, fit: Fit, why: str) -> dict[str, Any]:
+    """The entry of one image; ``why`` is the reason if it could not be scored."""
     target = fit.task.partition(":")[2] or "fake"
     status, reason = item.status, "" if item.status == OK else item.reason
     if logit is not None and not math.isfinite(logit):

@@ -1,4 +1,4 @@
-"""Read a suite file, and make the typed parameters of its methods."""
+"""Read suite files and instantiate their methods with typed parameters."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FOLDER = Path(__file__).parent
 
 
 class Suite(BaseModel):
-    """What a suite file says. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
+    """The contents of a suite file. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``all`` is what ``--methods all`` means; empty means every method that detects. ``train`` is what ``--train`` means
-    if it is not given. ``limit_train`` and ``limit_test`` are images a class and subset; absent means all.
-    ``perturbations`` are done to every test slice, besides showing it as it is. ``probes`` maps a probe to its
-    settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is where the suite was read.
+    ``all`` is the meaning of ``--methods all``; if empty, every method that detects. ``train`` is the default of
+    ``--train``. ``limit_train`` and ``limit_test`` limit the images per class and subset; None means all images.
+    ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``probes`` maps a probe to
+    its settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is the path of the suite.
 
-    A file that ``extends`` another suite changes what it names and keeps the rest, tables key by key.
+    A file that ``extends`` another suite overrides the settings it names and keeps the rest; tables are merged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,70 +55,69 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Suite:
-    """The suite of a name, or of a file that ends in ``.toml``. Raises UserError for an unknown or a wrong one."""
-    own = name.endswith(".toml")
-    path = Path(name) if own else _FOLDER / f"{name}.toml"
-    if own and not path.is_file():
+    """Load a suite by name, or from a path that ends in ``.toml``. Raises UserError if it is unknown or not valid."""
+    is_path = name.endswith(".toml")
+    path = Path(name) if is_path else _FOLDER / f"{name}.toml"
+    if is_path and not path.is_file():
         raise UserError(
             f"The suite file {name} does not exist.",
             f"Looked at {path.absolute()}.",
             f"Copy {_FOLDER / 'mini.toml'} and change it, or name a suite: {', '.join(names())}.",
         )
     if not path.is_file():
-        raise unknown("suite", name, names(), fix="Or name a file that ends in .toml.")
+        raise unknown("suite", name, names(), fix="Or give a path that ends in .toml.")
     try:
         suite = Suite.model_validate(_read(path))
     except tomllib.TOMLDecodeError as error:
-        raise _unusable(path, str(error)) from error
+        raise _invalid(path, str(error)) from error
     except ValidationError as error:
-        raise _unusable(
+        raise _invalid(
             path, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ) from error
     return suite.model_copy(update={"file": str(path)})
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The tables of a suite file over those of the suite that it extends; UserError for one that is not there."""
-    found = tomllib.loads(path.read_text(encoding="utf-8"))
-    base = found.pop("extends", None)
+    """The tables of a suite file, merged into those of the suite it extends. Raises UserError if that is unknown."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = tables.pop("extends", None)
     if base is None:
-        return found
+        return tables
     if base not in names() or _FOLDER / f"{base}.toml" == path:
         raise unknown("suite", str(base), names(), fix=f"Change extends in {path}.")
-    return _merged(_read(_FOLDER / f"{base}.toml"), found)
+    return _merged(_read(_FOLDER / f"{base}.toml"), tables)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    both = {key for key in changes if isinstance(changes[key], dict) and isinstance(base.get(key), dict)}
-    return {**base, **changes, **{key: _merged(base[key], changes[key]) for key in both}}
+    nested = {key for key in changes if isinstance(changes[key], dict) and isinstance(base.get(key), dict)}
+    return {**base, **changes, **{key: _merged(base[key], changes[key]) for key in nested}}
 
 
-def _unusable(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"The suite file {path} cannot be used.", f"{reason}.", f"Compare it with {_FOLDER / 'mini.toml'}."
-    )
+def _invalid(path: Path, reason: str) -> UserError:
+    return UserError(f"The suite file {path} is not valid.", f"{reason}.", f"Compare it with {_FOLDER / 'mini.toml'}.")
 
 
 def split_variant(text: str) -> tuple[str, str]:
-    """``dire[adm]`` as (``dire``, ``adm``); a bare name has the variant ''."""
+    """Split ``dire[adm]`` into (``dire``, ``adm``); a name without brackets has the variant ''."""
     name, bracket, rest = text.partition("[")
     if bracket and not rest.endswith("]"):
         raise UserError(
-            f"{text!r} is no method name.", "A variant stands in brackets: name[variant].", f"Write {name}[…]."
+            f"{text!r} is not a method name.", "A variant is written in brackets: name[variant].", f"Write {name}[…]."
         )
     return name, rest[:-1] if bracket else ""
 
 
 def variants(suite: Suite, name: str, method: type[Method]) -> list[str]:
-    """The variants of a method that its file and the suite name."""
+    """The names of a method's variants, from its own file and from the suite."""
     listed = {split_variant(key)[1] for key in suite.methods if split_variant(key)[0] == name}
     return sorted((listed | set(method.variants)) - {""})
 
 
 def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> Method:
-    """The method with its parameters: the paper's defaults, then the variant's, then the suite's.
+    """The method with its parameters. Later values override earlier ones.
 
-    Raises UserError for an unknown variant, an unknown parameter, a value of the wrong type or out of range.
+    They are the paper's defaults, then the suite's values for the method, the variant's, and the suite's for the
+    variant. Raises UserError for an unknown variant, an unknown parameter, a value of the wrong type or out of range.
     """
     known = variants(suite, name, method)
     if variant and variant not in known:
@@ -138,13 +137,17 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
             f"{first['msg']}.",
             f"Change it in {suite.file}.",
         ) from error
-    made = method(params)
-    _check_ranges(made, full, suite)
-    return made
+    instance = method(params)
+    _check_ranges(instance, full, suite)
+    return instance
 
 
 def _check_ranges(method: Method, full: str, suite: Suite) -> None:
-    """Raise UserError for a count that is below one, or a negative or infinite number where its default is neither."""
+    """Raise UserError for a number that is not finite or below its minimum.
+
+    The minimum is 1 if the default is a positive integer, and 0 if it is any other number of at least 0. Parameters
+    with other defaults are not checked.
+    """
     for field in fields(method.params):
         default, value = field.default, getattr(method.params, field.name)
         if isinstance(default, bool) or not isinstance(default, (int, float)) or default < 0:
@@ -153,6 +156,6 @@ def _check_ranges(method: Method, full: str, suite: Suite) -> None:
         if not least <= value < math.inf:
             raise UserError(
                 f"The parameter {field.name} of {full} has the value {value!r}.",
-                f"It cannot be below {least}, nor infinite; its default is {default!r}.",
+                f"It must be finite and at least {least}; its default is {default!r}.",
                 f"Change it in {suite.file}.",
             )

@@ -1,1 +1,1 @@
-"""What every method shares: batches with their artefacts, the fit and predict loops, checkpoints."""
+"""Training and prediction for all methods: batches with artefacts, the fit and predict loops, checkpoints."""

@@ -1,4 +1,4 @@
-"""Official checkpoints of every published layout, as plain tensors by name."""
+"""Read official checkpoints in all published layouts as plain tensors by name."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from bench.detector import Detector
 from bench.errors import UserError, what_is
 from bench.nets.loading import differences, not_finite
 
-#: Where training scripts put the weights in their files, from the outside in.
+#: Names under which training scripts nest the weights in their files, outermost first.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "netC")
-#: Prefixes that torch's own wrappers of a network put before all names.
+#: Prefixes that torch's own wrappers of a network add to all names.
 _WRAPPED = ("module.", "_orig_mod.")
-#: Prefixes that training frameworks put before names; some networks have such names of their own.
+#: Prefixes that training frameworks add to names; some networks use such names themselves.
 _HOMES = ("model.", "net.", "network.")
 #: First bytes of a pickle, and of the zip archive that torch puts one into.
 _PICKLED = (b"\x80", b"P")
-#: What torch's reader raises on a file that is none of its own.
+#: Errors that torch raises on a file that it cannot read.
 UNREADABLE_ERRORS = (RuntimeError, EOFError, OSError, LookupError, ValueError, struct.error)
 
 
 def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
-    """The tensors of a checkpoint: a bare dict, one under a name of :data:`_WRAPPERS`, or a pickled module.
+    """The tensors of a checkpoint: a plain dict, a dict under a name of :data:`_WRAPPERS`, or a pickled module.
 
-    A prefix ``module.`` or ``_orig_mod.`` on every name is dropped. Raises UserError for a file that holds none of
-    these, and for a pickled module unless ``trust_pickle``: unpickling one runs whatever code it names.
+    A prefix ``module.`` or ``_orig_mod.`` on every name is removed. Raises UserError for a file in none of these
+    layouts, and for a pickled module unless ``trust_pickle``: unpickling it runs any code that it names.
     """
-    found: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
-    while (inside := _inside(found)) is not None:
-        found = inside
-    tensors = {name: t for name, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    content: Any = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path, trust_pickle)
+    while (inside := _inside(content)) is not None:
+        content = inside
+    tensors = {name: t for name, t in content.items() if isinstance(t, Tensor)} if isinstance(content, Mapping) else {}
     if not tensors:
-        held = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        entries = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
         raise UserError(
-            f"{path} holds no weights by name.",
-            f"It holds: {held}.",
-            f"Known layouts: tensors by name, or those under {', '.join(_WRAPPERS)}.",
+            f"{path} contains no weights by name.",
+            f"It contains: {entries}.",
+            f"Use a file with tensors by name, or with such tensors under {', '.join(_WRAPPERS)}.",
         )
     while (shorter := _without(_WRAPPED, tensors)) is not None:
         tensors = shorter
@@ -54,34 +54,34 @@ def read(path: Path, trust_pickle: bool = False) -> dict[str, Tensor]:
 
 
 def _without(prefixes: Sequence[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """The tensors without the one of ``prefixes`` that stands before all their names; None where none does."""
+    """The tensors without the one of ``prefixes`` that all their names share; None if there is none."""
     shared = next((p for p in prefixes if all(name.startswith(p) for name in tensors)), None)
     return None if shared is None else {name.removeprefix(shared): t for name, t in tensors.items()}
 
 
-def _inside(found: object) -> object | None:
-    """What a module, or a file of a training script, keeps its weights in; None where ``found`` is that itself."""
-    if isinstance(found, nn.Module):
-        return found.state_dict()
-    kept = [found.get(name) for name in _WRAPPERS] if isinstance(found, Mapping) else []
-    return next((inside for inside in kept if isinstance(inside, Mapping | nn.Module)), None)
+def _inside(content: object) -> object | None:
+    """The weights nested in a module or in a training script's dict; None if ``content`` has no such nesting."""
+    if isinstance(content, nn.Module):
+        return content.state_dict()
+    entries = [content.get(name) for name in _WRAPPERS] if isinstance(content, Mapping) else []
+    return next((entry for entry in entries if isinstance(entry, Mapping | nn.Module)), None)
 
 
 def _line(error: Exception) -> str:
-    """What is wrong in a few words: torch's own go on for eight lines, and advise to run whatever the file holds."""
+    """The error in a few words: torch's own message has eight lines and advises running any code in the file."""
     first = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, pickle.UnpicklingError):
         return "not a pickle of tensors"
     if "PytorchStreamReader" in first or "miniz" in first or "zip" in first.lower():
-        return "a zip archive that is cut short or damaged"
+        return "a truncated or damaged zip archive"
     return f"{type(error).__name__}: {first}"
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} cannot be read as a checkpoint.",
-        f"It is {what_is(path) or f'no whole file of torch or safetensors ({_line(error)})'}.",
-        "Name a .pth or .safetensors, or download it again.",
+        f"It is {what_is(path) or f'not a complete torch or safetensors file ({_line(error)})'}.",
+        "Use a .pth or .safetensors file, or download it again.",
     )
 
 
@@ -94,11 +94,11 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 class _Absent(nn.Module):
-    """In the place of a network whose class is not here: it holds its weights and cannot compute."""
+    """Stands in for a network whose class is not installed: it holds the weights but cannot compute."""
 
 
 def _stand_in() -> ModuleType:
-    """``pickle`` with an unpickler that takes classes that are not here, as those of a script, for mere modules."""
+    """``pickle`` with an unpickler that replaces classes that are not installed, as a script's, by plain modules."""
 
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> object:
@@ -107,14 +107,14 @@ def _stand_in() -> ModuleType:
             except (AttributeError, ImportError):
                 return type(name, (_Absent,), {"__module__": module})
 
-    standing = ModuleType("standing_pickle")
-    vars(standing).update({name: getattr(pickle, name) for name in ("load", "loads", "dumps", "UnpicklingError")})
-    vars(standing)["Unpickler"] = Unpickler
-    return standing
+    stand_in = ModuleType("stand_in_pickle")
+    vars(stand_in).update({name: getattr(pickle, name) for name in ("load", "loads", "dumps", "UnpicklingError")})
+    vars(stand_in)["Unpickler"] = Unpickler
+    return stand_in
 
 
 def _torchscript(path: Path) -> dict[str, Tensor] | None:
-    """The tensors of a TorchScript archive, nothing of which is run; None for another file."""
+    """The tensors of a TorchScript archive, without running its code; None for any other file."""
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
@@ -128,7 +128,7 @@ def _torchscript(path: Path) -> dict[str, Tensor] | None:
 
 
 def _check_sums(path: Path) -> None:
-    """Raise UserError for a zip archive with a member whose bytes are not what was written; torch does not look."""
+    """Raise UserError for a zip archive with a member that fails its checksum; torch does not check."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
@@ -140,12 +140,12 @@ def _check_sums(path: Path) -> None:
             except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
                 raise UserError(
                     f"{path} is damaged.",
-                    f"The bytes of {member.filename} do not have the checksum they were written with.",
+                    f"The bytes of {member.filename} do not match their checksum.",
                     "Download or copy it again.",
                 ) from error
 
 
-def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatever a stranger saved
+def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - a file may hold any object
     _check_sums(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -156,11 +156,11 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
         if not trust_pickle:
             raise UserError(
                 f"{path} is a pickled object, not plain weights.",
-                "Loading it would run whatever code it names.",
-                "If you trust where it comes from, say --trust-pickle to `score`; else save or ask for its state_dict.",
+                "Loading it would run any code that it names.",
+                "If you trust its origin, add --trust-pickle to `score`; otherwise use a file of its state_dict.",
             ) from error
     except UNREADABLE_ERRORS as error:
-        scripted = _torchscript(path)  # As OpenAI publishes CLIP.
+        scripted = _torchscript(path)  # OpenAI publishes CLIP in this form.
         if scripted is None:
             raise _unreadable(path, error) from error
         return scripted
@@ -170,17 +170,17 @@ def _torch_file(path: Path, trust_pickle: bool) -> Any:  # noqa: ANN401 - whatev
         raise _unreadable(path, error) from error
     except (AttributeError, ImportError) as error:
         raise UserError(
-            f"{path} was pickled with code that is not here.",
+            f"{path} was pickled with code that is not installed.",
             f"{type(error).__name__}: {error}",
-            "Put the authors' module on PYTHONPATH for this call, or save its state_dict where it loads.",
+            "Put the authors' module on PYTHONPATH, or save its state_dict on a machine where it can be loaded.",
         ) from error
 
 
 def _candidates(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """The tensors as they are, and with prefixes of wrappers and frameworks taken off the names that have them."""
-    given, seen = [dict(tensors)], set[frozenset[str]]()
-    while given:
-        state = given.pop(0)
+    """The tensors as they are, and with prefixes of wrappers and frameworks removed from the names that have them."""
+    queue, seen = [dict(tensors)], set[frozenset[str]]()
+    while queue:
+        state = queue.pop(0)
         if frozenset(state) in seen:
             continue
         seen.add(frozenset(state))
@@ -188,19 +188,19 @@ def _candidates(tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         for prefix in (*_WRAPPED, *_HOMES):
             shorter = {name.removeprefix(prefix): t for name, t in state.items()}
             if len(shorter) == len(state):
-                given.append(shorter)
+                queue.append(shorter)
 
 
 def _fitting(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """A checkpoint's tensors under the module's names, and what does not fit, of the reading that fits best."""
+    """A checkpoint's tensors under the module's names, and what does not fit; of all candidates, the best fit."""
     wanted = model.state_dict()
     optional = {name for name in wanted if name.endswith("num_batches_tracked")} | set(detector.beside_checkpoint)
     best: tuple[int, dict[str, Tensor]] | None = None
-    for given in _candidates(tensors):
-        state = dict(detector.official(given))
-        apart = len(set(wanted) - set(state) - optional) + len(set(state) - set(wanted))
-        if best is None or apart < best[0]:
-            best = apart, state
+    for candidate in _candidates(tensors):
+        state = dict(detector.official(candidate))
+        mismatches = len(set(wanted) - set(state) - optional) + len(set(state) - set(wanted))
+        if best is None or mismatches < best[0]:
+            best = mismatches, state
         if not differences(wanted, state, optional):
             return state, ""
     state = best[1] if best else {}
@@ -208,25 +208,25 @@ def _fitting(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor]
 
 
 def fill(detector: Detector, model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Load official tensors into a module, every name and shape; UserError names what does not fit."""
-    state, told = _fitting(detector, model, tensors)
-    if told:
+    """Load official tensors into a module. Raises UserError naming every name and shape that does not fit."""
+    state, misfit = _fitting(detector, model, tensors)
+    if misfit:
         raise UserError(
             f"{path} does not fit {detector.card.title}.",
-            told,
-            "Name the variant that it was trained as, or another checkpoint; nothing was scored.",
+            misfit,
+            "Choose the variant that it was trained as, or another checkpoint; nothing was scored.",
         )
     broken = not_finite(state)
     if broken:
         raise UserError(
-            f"{path} has values that are not finite.", f"The first is in {broken[0]}.", "Download it again."
+            f"{path} has values that are not finite.", f"The first one is in {broken[0]}.", "Download it again."
         )
     foreign = detector.foreign(model, tensors)
     if foreign:
         raise UserError(
-            f"{path} does not belong to the weights beside it.",
+            f"{path} was trained with different pretrained weights.",
             foreign,
-            "Name its own with --weights ROLE=FOLDER, or leave --weights out where the file holds them whole.",
+            "Give its own weights with --weights ROLE=FOLDER, or omit --weights if the file contains them.",
         )
     wanted = model.state_dict()
     model.load_state_dict({name: t.to(wanted[name].dtype) for name, t in state.items()}, strict=False)

@@ -1,4 +1,4 @@
-"""The early stop of the CNNDetection family."""
+"""Early stopping as in the CNNDetection family."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from bench.detector import Plateau
 
 
 class EarlyStop:
-    """The early stop of the CNNDetection family as a state machine over validation accuracies.
+    """Early stopping as in the CNNDetection family: a state machine over validation accuracies in 0…1.
 
-    PeterWang512/CNNDetection@ea0b562:earlystop.py, train.py. Differs in one point: a new stage keeps the best accuracy
-    so far, where the official one forgets it and overwrites the best checkpoint with a worse epoch.
+    PeterWang512/CNNDetection@ea0b562:earlystop.py, train.py. One difference: a new stage keeps the best accuracy so
+    far. The official code forgets it and overwrites the best checkpoint with a worse epoch.
     """
 
     def __init__(self, rule: Plateau, lr: float) -> None:
         self.rule, self.lr, self.best, self.waited, self.stage = rule, lr, float("-inf"), 0, 0
 
     def step(self, accuracy: float) -> bool:
-        """Take an epoch's accuracy; returns whether it gained enough to be kept as the best. ``lr`` may fall."""
+        """Record an epoch's accuracy; returns whether it improved enough to be kept as the best. May lower ``lr``."""
         if accuracy >= self.best + self.rule.gains[min(self.stage, 1)]:
             self.best, self.waited = accuracy, 0
             return True
@@ -27,5 +27,5 @@ class EarlyStop:
 
     @property
     def stopped(self) -> bool:
-        """Whether the rate has fallen below its minimum."""
+        """Whether the learning rate has fallen below its minimum."""
         return self.lr < self.rule.min_lr * (1 - 1e-6)

@@ -16,7 +16,7 @@ from bench.types import Item, Slice
 
 @dataclass(frozen=True)
 class _Artefacts(Mapping[str, Any]):
-    """The artefacts of one item, each read when it is asked for: an example seldom looks at all of them."""
+    """The artefacts of one item, each read on access: an example seldom uses all of them."""
 
     needs: Mapping[str, Recipe]
     reader: Reader
@@ -34,7 +34,7 @@ class _Artefacts(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class Reference:
-    """One example. ``donor`` is the item whose artefacts are shown: the item itself except in the permuted control."""
+    """One example. ``donor`` is the item whose artefacts are used: the item itself except in the permuted control."""
 
     part: Slice
     item: Item
@@ -50,14 +50,14 @@ class Reference:
 
     def sample(self, reader: Reader) -> Sample:
         """Read the example's pixels and artefacts."""
-        shown = self.example.pixels
-        rgb = reader.image(self.part, self.item) if shown == IMAGE else reader.artefact(self.needs[shown], self.item)
+        kind = self.example.pixels
+        rgb = reader.image(self.part, self.item) if kind == IMAGE else reader.artefact(self.needs[kind], self.item)
         artefacts = _Artefacts(self.needs, reader, self.donor)
-        return Sample(rgb, artefacts, reader.facts(self.part, self.item), shown)
+        return Sample(rgb, artefacts, reader.facts(self.part, self.item), kind)
 
 
 def substituted(needs: Mapping[str, Recipe], ready: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    """Needs with every artefact of a name in ``ready`` taken from there, those that others stand on included."""
+    """Needs with every artefact whose name is in ``ready`` taken from there, inputs of other artefacts included."""
     return {name: ready.get(name) or recipe.given(ready) for name, recipe in needs.items()}
 
 
@@ -68,27 +68,27 @@ def references(
     stage: Stage,
     ready: Mapping[str, Recipe] | None = None,
 ) -> tuple[Reference, ...]:
-    """Every example of the readable items of ``parts``; ``hashes`` gives the content hash of each weights role.
+    """Every example of the readable items of ``parts``; ``hashes`` maps each weights role to its content hash.
 
-    ``ready`` are recipes of artefacts that stand in the place of the method's own by name. In training the method's own
-    examples, else each image once with its label.
+    ``ready`` are recipes that replace the method's own artefacts by name. In training the examples are those that the
+    method declares; in testing each image is used once, with its label.
     """
     kinds = method.examples() if stage == "train" else (Example(),)
-    found = []
+    refs = []
     for part in parts:
-        wanted = substituted(method.needs(stage), ready or {})
-        needs = {name: part.bound(r).resolve(hashes) for name, r in wanted.items()}
-        found += [
+        recipes = substituted(method.needs(stage), ready or {})
+        needs = {name: part.bound(recipe).resolve(hashes) for name, recipe in recipes.items()}
+        refs += [
             Reference(part, item, item, kind, needs)
             for kind in kinds
             for item in part.usable
             if stage == "test" or item.label in kind.of
         ]
-    return tuple(found)
+    return tuple(refs)
 
 
 def permuted(refs: Sequence[Reference], seed: int) -> tuple[Reference, ...]:
-    """The same examples with the artefacts of other images: a cyclic shift of a seeded order, so none keeps its own.
+    """The same examples, each with the artefacts of another image: a cyclic shift of a seeded order.
 
     A method that uses its artefacts must fail on these.
     """

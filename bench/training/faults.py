@@ -1,4 +1,4 @@
-"""Images that cannot be shown to a detector: found one by one, so that each costs itself alone."""
+"""Images that cannot be used for training or scoring: found one by one, so that they do not affect the others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.errors import BenchError
 from bench.training.examples import Reference
 
 T = TypeVar("T")
-#: By recipe key and image id: why an artefact could not be made.
+#: Why an artefact could not be made, by recipe key and image id.
 Lost = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why one example, by its place among the references and its row, cannot be shown."""
+    """Why one example cannot be used; ``index`` is its position among the references."""
 
     index: int
     row_id: str
@@ -25,12 +25,12 @@ class Fault:
 
     @property
     def passing(self) -> bool:
-        """Whether the trouble may pass: an artefact that may yet be made, or a file that is away."""
-        cause = self.error.__cause__  # Pillow's own OSErrors, of what a file holds, have no number.
+        """Whether the error may be temporary: an artefact that may be made later, or a file that is absent."""
+        cause = self.error.__cause__  # Pillow's own OSErrors, about a file's content, have no errno.
         return isinstance(self.error, MissingArtefact) or (isinstance(cause, OSError) and cause.errno is not None)
 
     def reason(self, lost: Lost) -> str:
-        """In one line; for an artefact that could not be made, why not."""
+        """The reason in one line; for an artefact that could not be made, why it could not."""
         error = self.error
         if isinstance(error, MissingArtefact):
             return lost.get(error.key, {}).get(error.identity, error.problem)
@@ -38,28 +38,28 @@ class Fault:
 
 
 class BadImages(Exception):
-    """Some references cannot be shown. ``faults`` are all of them."""
+    """Some references cannot be used; ``faults`` has one entry for each of them."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__(f"{len(faults)} images cannot be shown")
+        super().__init__(f"{len(faults)} images cannot be used")
         self.faults = tuple(faults)
 
     @property
     def damaged(self) -> list[DamagedArtefact]:
-        """Artefacts that were found damaged: once they are made again, their images can be shown."""
+        """Artefacts that were found damaged: once they are made again, their images can be used."""
         return [fault.error for fault in self.faults if isinstance(fault.error, DamagedArtefact)]
 
 
 def shown(index: int, ref: Reference, work: Callable[[], T]) -> T | Fault:
-    """What ``work`` gives for one example, or why it gives nothing. What is the machine's trouble is raised."""
+    """The result of ``work`` for one example, or its fault. Raises errors of the machine: OSError and MemoryError."""
     try:
         return work()
     except (OSError, MemoryError):
-        raise  # The machine's trouble, not the image's.
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this image's
+        raise  # A problem of the machine, not of the image.
+    except Exception as error:  # noqa: BLE001 - any other error belongs to this image
         return Fault(index, ref.item.row_id, error)
 
 
 def without(refs: Sequence[Reference], rows: Collection[str]) -> tuple[Reference, ...]:
-    """The references but those of images in ``rows``."""
+    """The references except those whose row_id is in ``rows``."""
     return tuple(ref for ref in refs if ref.item.row_id not in rows)

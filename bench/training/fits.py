@@ -1,4 +1,4 @@
-"""Where finished fits lie in the store, and what their records say. Needs no torch."""
+"""Where finished fits are in the store, and what their records say. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def is_fitted(store: Store, fit: Fit) -> bool:
 
 
 def waiting(store: Store, fit: Fit) -> dict[str, list[str]]:
-    """Images that a finished fit was trained without and may yet use: recipe key, image id and reason by row_id."""
+    """Images that a finished fit was trained without but may use later: recipe key, image id and reason by row_id."""
     path = fit_folder(store, fit.key) / "fit.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found: dict[str, list[str]] = record.get("waiting", {})
-    return found
+    images: dict[str, list[str]] = record.get("waiting", {})
+    return images

@@ -1,4 +1,4 @@
-"""Examples as batches of tensors, a function of what they are alone: order and workers are free."""
+"""Examples as batches of tensors; a tensor does not depend on the order of the examples or the number of workers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a fit or a prediction runs and what it reads and reports through.
+    """The device of a fit or prediction, and what it reads and reports through.
 
-    ``exact``: predictions in batches of one size, whose last bits do not depend on how many images there are. Else the
-    last batch is as small as it is, and the next is loaded while one is computed.
+    ``workers`` is the number of data loading processes. ``exact``: predict in batches of one size, so that the last
+    bits of a score do not depend on the number of images. Otherwise the last batch may be smaller, and each batch is
+    loaded while the one before is computed.
     """
 
     reader: Reader
@@ -37,7 +38,7 @@ class Runtime:
 
 
 class Views(torch.utils.data.Dataset[Batch | Fault]):
-    """Views of references as tensors, a function of (seed, epoch, image, kind) alone: order and workers are free."""
+    """Views of references as tensors, each a function of (seed, epoch, image, kind) alone."""
 
     def __init__(
         self, detector: Detector, refs: Sequence[Reference], reader: Reader, stage: Stage, seed: tuple[int, int]
@@ -59,31 +60,31 @@ class Views(torch.utils.data.Dataset[Batch | Fault]):
 
 
 def _collate(views: list[Batch | Fault]) -> Batch | list[Fault]:
-    """Views as one batch; what cannot be shown instead, where there is any."""
+    """Views as one batch, or the faults if any view has one."""
     faults = [view for view in views if isinstance(view, Fault)]
-    whole: Batch = {} if faults else torch.utils.data.default_collate(views)
-    return faults or whole
+    batch: Batch = {} if faults else torch.utils.data.default_collate(views)
+    return faults or batch
 
 
 def _ragged(views: list[Batch | Fault]) -> Batch | list[Fault]:
-    """As :func:`_collate` for planes of different sizes."""
+    """:func:`_collate` for planes of different sizes."""
     faults = [view for view in views if isinstance(view, Fault)]
     return faults or padded([view for view in views if not isinstance(view, Fault)])
 
 
 def padded(views: Sequence[Batch]) -> Batch:
-    """Views as one batch; planes [..., H, W] of different sizes get zeros at the bottom and the right."""
-    found: Batch = {}
+    """Views as one batch; planes [..., H, W] of different sizes are padded with zeros at the bottom and the right."""
+    batch: Batch = {}
     for name in views[0]:
         parts = [view[name] for view in views]
         sides = [max(part.shape[axis] for part in parts) for axis in (-2, -1)] if parts[0].dim() > 1 else []
         gaps = [(0, sides[1] - part.shape[-1], 0, sides[0] - part.shape[-2]) if sides else () for part in parts]
-        found[name] = torch.stack([nn.functional.pad(part, gap) for part, gap in zip(parts, gaps, strict=True)])
-    return found
+        batch[name] = torch.stack([nn.functional.pad(part, gap) for part, gap in zip(parts, gaps, strict=True)])
+    return batch
 
 
-def _sweep(views: Views, order: Sequence[int], known: Sequence[Fault], runtime: Runtime) -> list[Fault]:
-    """Every example of an order that cannot be shown, once some are known: those are not looked at again."""
+def _find_faults(views: Views, order: Sequence[int], known: Sequence[Fault], runtime: Runtime) -> list[Fault]:
+    """All faults among the examples of an order; those that are ``known`` are not read again."""
     left = sorted(set(order) - {fault.index for fault in known})
     loader = torch.utils.data.DataLoader(
         views, sampler=left, batch_size=1, num_workers=runtime.workers, collate_fn=_faults
@@ -96,19 +97,19 @@ def _faults(views: list[Batch | Fault]) -> list[Fault]:
 
 
 def batches(views: Views, order: Sequence[int], size: int, runtime: Runtime) -> Iterator[Batch]:
-    """Batches of views in an order, on the device. Raises BadImages naming every one that cannot be shown."""
+    """Batches of views in an order, on the device. Raises BadImages naming every example that cannot be used."""
     sampler = [list(order[start : start + size]) for start in range(0, len(order), size)]
     loader = torch.utils.data.DataLoader(
         views, batch_sampler=sampler, num_workers=runtime.workers, collate_fn=_ragged if views.ragged else _collate
     )
     for batch in loader:
         if isinstance(batch, list):
-            raise BadImages(_sweep(views, order, batch, runtime))
+            raise BadImages(_find_faults(views, order, batch, runtime))
         yield {name: tensor.to(runtime.device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each loaded by another thread while the one before is computed."""
+    """The same batches, each loaded by another thread while the previous one is computed."""
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, batches, None)
         while (batch := following.result()) is not None:

@@ -1,4 +1,4 @@
-"""The fit and predict loops of networks: order, seeds, labels, saving and resuming are decided here alone."""
+"""The fit and predict loops of networks. Only this module handles order, seeds, labels, saving and resuming."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bench.training.faults import BadImages, Fault
 from bench.training.loader import Runtime, Views, ahead, batches
 
 PREDICT_BATCH = 32
-#: Seconds after which a file that nobody writes to any more is what a killed run has left.
+#: Seconds since its last write after which a partial file is assumed to be left over from a killed run.
 _STALE = 3600
 
 
@@ -40,10 +40,10 @@ def predict(
     runtime: Runtime,
     lost: dict[str, Fault] | None = None,
 ) -> list[float]:
-    """Logits of references in order; batches have one fixed size, the last filled up with its last image.
+    """Logits of references in order; batches have one fixed size, the last filled up with repeats of its last image.
 
-    A reference that cannot be shown gets NaN, and its fault stands in ``lost`` under its row_id; without ``lost``, and
-    where an artefact is damaged, BadImages is raised.
+    A reference that cannot be used gets NaN, and its fault is added to ``lost`` under its row_id. Raises BadImages if
+    ``lost`` is None or an artefact is damaged.
     """
     try:
         return _predict(detector, model, refs, runtime)
@@ -53,16 +53,16 @@ def predict(
         faults = {fault.index: fault for fault in bad.faults}
     lost |= {refs[index].item.row_id: fault for index, fault in faults.items()}
     good = [ref for index, ref in enumerate(refs) if index not in faults]
-    found = iter(_predict(detector, model, good, runtime) if good else ())
-    return [float("nan") if index in faults else next(found) for index in range(len(refs))]
+    logits = iter(_predict(detector, model, good, runtime) if good else ())
+    return [float("nan") if index in faults else next(logits) for index in range(len(refs))]
 
 
 @torch.no_grad()
 def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], runtime: Runtime) -> list[float]:
     model.eval()
     views = Views(detector, refs, runtime.reader, "test", (0, 0))
-    spare = -len(refs) % PREDICT_BATCH if runtime.exact else 0
-    order = [*range(len(refs)), *[len(refs) - 1] * spare]
+    padding = -len(refs) % PREDICT_BATCH if runtime.exact else 0
+    order = [*range(len(refs)), *[len(refs) - 1] * padding]
     loaded = batches(views, order, PREDICT_BATCH, runtime)
     logits: list[float] = []
     for batch in loaded if runtime.exact else ahead(loaded):
@@ -71,8 +71,8 @@ def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], ru
     return logits[: len(refs)]
 
 
-def _rated(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
-    """The trainable weights as an optimiser's groups, one a factor of the rate that has any."""
+def _parameter_groups(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
+    """The trainable weights as parameter groups of an optimiser, one group per factor of the learning rate."""
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -82,7 +82,7 @@ def _rated(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
 
 
 class Training:
-    """One fit: a model, its optimiser and its place in the schedule, resumable after every epoch."""
+    """One fit: a model, its optimiser and its position in the schedule. It can be resumed after every epoch."""
 
     def __init__(
         self, detector: Detector, weights: Mapping[str, Path], seed: int, folder: Path, runtime: Runtime
@@ -92,11 +92,11 @@ class Training:
         torch.manual_seed(seed)
         self.model = detector.build(weights).to(runtime.device)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
-        groups = _rated(self.model, self.plan)
+        groups = _parameter_groups(self.model, self.plan)
         self.optimizer = kind(groups, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
-        best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Never falls; any gain counts.
+        best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Keeps the rate; any gain counts.
         self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
-        self.epoch, self.data = 0, ""  # What it is trained on, for resuming.
+        self.epoch, self.data = 0, ""  # ``data``: digest of the training images, checked on resuming.
         self.best: dict[str, Tensor] = {}
         self._validates = bool(self.plan.plateau or self.plan.keep_best)
 
@@ -105,9 +105,9 @@ class Training:
         return self.folder / "state.pt"
 
     def resume(self) -> None:
-        """Go on from the last whole epoch that an interrupted run left."""
+        """Continue after the last complete epoch of an interrupted run."""
         for partial in self.folder.glob("*.part"):
-            with suppress(OSError):  # Another run at the same fit may have put it in its place.
+            with suppress(OSError):  # Another run training this fit may have renamed it to its final name.
                 if time.time() - partial.stat().st_mtime > _STALE:
                     partial.unlink()
         if not self._path.exists():
@@ -117,17 +117,17 @@ class Training:
         except FileNotFoundError:
             return  # Another run has just finished this fit.
         except OSError:
-            raise  # The disk's trouble, not the file's.
+            raise  # A problem of the disk, not of the file.
         except (pickle.UnpicklingError, *UNREADABLE_ERRORS) as error:
-            self.runtime.progress.warn(f"{self._path} is damaged ({type(error).__name__}): training begins anew")
+            self.runtime.progress.warn(f"{self._path} is damaged ({type(error).__name__}): training starts again")
             return
         if state.get("data", "") != self.data:
-            return  # Of another set of images: it was found on the way that some cannot be shown.
+            return  # Trained on other images: some were found during training that cannot be used.
         self.model.load_state_dict(state["model"])
         factors = [group["factor"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
         for group, factor in zip(self.optimizer.param_groups, factors, strict=True):
-            group["factor"] = factor  # A state of an earlier version has none.
+            group["factor"] = factor  # States saved by an earlier version have no factor.
         self.epoch, self.best = state["epoch"], state["best"]
         self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage = state["stop"]
 
@@ -150,7 +150,7 @@ class Training:
         torch.manual_seed(int(content_key([self.seed, self.epoch])[:8], 16))
         order = np.random.default_rng([self.seed, self.epoch]).permutation(len(refs)).tolist()
         if len(order) > 1 and len(order) % self.plan.batch_size == 1:
-            order.append(order[0])  # Batch norm cannot learn from a batch of one.
+            order.append(order[0])  # Batch norm cannot train on a batch of one.
         views = Views(self.detector, refs, self.runtime.reader, "train", (self.seed, self.epoch))
         for batch in batches(views, order, self.plan.batch_size, self.runtime):
             loss = self.detector.loss(self.model, batch)
@@ -162,7 +162,7 @@ class Training:
             self.runtime.meter.forwards += len(batch["label"])
 
     def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
-        """Train to the end of the schedule, saving after every epoch; ``title`` is what progress calls it."""
+        """Train to the end of the schedule, saving after every epoch; ``title`` names the fit in the progress."""
         progress = self.runtime.progress
         with progress.stage(f"epochs of {title}", self.plan.epochs) as stage:
             progress.advance(stage, self.epoch)
@@ -201,7 +201,7 @@ class Training:
 
 
 def save_weights(model: nn.Module, folder: Path) -> None:
-    """Write the weights of a fit; its record, which makes it finished, is yet to come."""
+    """Write the weights of a fit. It counts as finished only once :func:`save_record` has written its record."""
     folder.mkdir(parents=True, exist_ok=True)
     with _replacing(folder / "model.safetensors") as partial:
         save_file({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}, partial)
@@ -214,7 +214,7 @@ def save_model(model: nn.Module, folder: Path, record: Mapping[str, Any]) -> Non
 
 
 def save_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the record of a fit, which makes it finished."""
+    """Write the record of a fit, which marks it as finished."""
     folder.mkdir(parents=True, exist_ok=True)
     with _replacing(folder / "fit.json") as partial:
         partial.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -223,7 +223,7 @@ def save_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which then takes the place of ``path``; of another name than any other run's at the same fit."""
+    """A temporary file that replaces ``path`` after the block. Its name is unique: another run may train this fit."""
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield partial
@@ -235,17 +235,17 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, device: str) -> nn.Module:
-    """The module of a finished fit. Missing, extra or misshapen tensors are an error naming them.
+    """The module of a finished fit. Raises an error naming any missing, extra or misshapen tensors.
 
-    Raises BenchError for a file that is not what was written.
+    Raises BenchError for a damaged or absent file.
     """
     try:
         state = load_file(folder / "model.safetensors")
     except (SafetensorError, FileNotFoundError) as error:
         raise BenchError(
             f"The fit in {folder} is damaged: {type(error).__name__}: {error}.",
-            "Its model.safetensors is not what was written.",
-            "Delete that folder; the same command then makes it again.",
+            "Its model.safetensors is missing or not as it was written.",
+            "Delete that folder and run the same command again.",
         ) from error
     model = _allocated(detector, weights)
     meta = any(tensor.is_meta for tensor in model.state_dict().values())
@@ -254,11 +254,11 @@ def load_model(detector: Detector, weights: Mapping[str, Path], folder: Path, de
 
 
 def _allocated(detector: Detector, weights: Mapping[str, Path]) -> nn.Module:
-    """A module to load a fit into; without values where it can be, as drawing them first costs more than loading."""
+    """A module to load a fit into; if possible without values, as initialising them takes longer than loading."""
     if weights or detector.companions():
         return detector.build(weights)
     with torch.device("meta"):
         model = detector.build({})
-    kept = set(model.state_dict())
-    other = [name for name, _ in model.named_buffers() if name not in kept]
-    return detector.build({}) if other else model  # A constant that no file holds has to be computed.
+    saved = set(model.state_dict())
+    constants = [name for name, _ in model.named_buffers() if name not in saved]
+    return detector.build({}) if constants else model  # Buffers that are not saved have to be computed.

@@ -1,4 +1,4 @@
-"""Fitting and scoring statistics: log-odds of words, or a one-variable logistic regression of numbers."""
+"""Fit and score statistics: log-odds of words, or a logistic regression on one number."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ State = dict[str, Any]
 
 
 def values(method: Statistic, refs: Sequence[Reference], reader: Reader, progress: Progress) -> list[float | str]:
-    """The statistic of every reference, in order. Raises BadImages naming those that have none."""
-    found: list[float | str] = []
+    """The statistic of every reference, in order. Raises BadImages naming those without one."""
+    results: list[float | str] = []
     faults: list[Fault] = []
     with progress.stage(f"values of {type(method).__name__}", len(refs)) as stage:
         for index, ref in enumerate(refs):
@@ -29,27 +29,27 @@ def values(method: Statistic, refs: Sequence[Reference], reader: Reader, progres
             if isinstance(value, Fault):
                 faults.append(value)
             else:
-                found.append(value)
+                results.append(value)
             progress.advance(stage)
     if faults:
         raise BadImages(faults)
-    return found
+    return results
 
 
 def _value(method: Statistic, ref: Reference, reader: Reader) -> float | str:
     return method.value(ref.sample(reader))
 
 
-def fit(found: Sequence[float | str], labels: Sequence[int]) -> State:
-    """Learn from training values; the state is plain JSON."""
-    if any(isinstance(value, str) for value in found):
-        real = Counter(str(v) for v, label in zip(found, labels, strict=True) if label == 0)
-        fake = Counter(str(v) for v, label in zip(found, labels, strict=True) if label == 1)
+def fit(statistics: Sequence[float | str], labels: Sequence[int]) -> State:
+    """Learn from the statistics of training images and their labels (1 = fake); the state is plain JSON."""
+    if any(isinstance(value, str) for value in statistics):
+        real = Counter(str(v) for v, label in zip(statistics, labels, strict=True) if label == 0)
+        fake = Counter(str(v) for v, label in zip(statistics, labels, strict=True) if label == 1)
         odds = {word: math.log((fake[word] + 0.5) / (real[word] + 0.5)) for word in sorted(real | fake)}
         return {"kind": "words", "log_odds": odds}
     from sklearn.linear_model import LogisticRegression
 
-    x = np.asarray(found, np.float64)
+    x = np.asarray(statistics, np.float64)
     centre, scale = float(x.mean()), float(x.std()) or 1.0
     model = LogisticRegression(C=100.0).fit(((x - centre) / scale)[:, None], np.asarray(labels))
     return {
@@ -61,8 +61,8 @@ def fit(found: Sequence[float | str], labels: Sequence[int]) -> State:
     }
 
 
-def logits(state: State, found: Sequence[float | str]) -> list[float]:
-    """Logits of values; a word never seen in training says nothing and gets 0."""
+def logits(state: State, statistics: Sequence[float | str]) -> list[float]:
+    """Logits of statistics (positive = fake); a word that is not in the training data gets 0."""
     if state["kind"] == "words":
-        return [float(state["log_odds"].get(str(value), 0.0)) for value in found]
-    return [state["bias"] + state["slope"] * (float(v) - state["centre"]) / state["scale"] for v in found]
+        return [float(state["log_odds"].get(str(value), 0.0)) for value in statistics]
+    return [state["bias"] + state["slope"] * (float(v) - state["centre"]) / state["scale"] for v in statistics]

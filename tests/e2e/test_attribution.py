@@ -37,8 +37,8 @@ def test_attribution_is_trained_scored_after_jpeg_and_tabled(world):
 
 def test_what_attribution_cannot_do_is_told(world):
     for words, told in (
-        (("--methods", "semgir_a"), "does not tell generated images from photographs"),
-        (("--methods", "drct", "--train", "attribute:biggan"), "cannot learn attribute:biggan"),
+        (("--methods", "semgir_a"), "cannot separate generated images from photographs"),
+        (("--methods", "drct", "--train", "attribute:biggan"), "cannot be trained on attribute:biggan"),
         (("--methods", "gramnet", "--train", "attribute:adm"), "genimage:adm is not in the data"),
     ):
         done = bench("plan", *words, *world.options("told"))

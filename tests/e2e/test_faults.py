@@ -89,11 +89,11 @@ WRONG = [
     (("--data", "no/such/folder"), "is not a folder"),
     (("--store", "README.md"), "cannot be written into"),
     (("--results", "README.md/here"), "cannot be written into"),
-    (("--protocols", ""), "--protocols names nothing"),
+    (("--protocols", ""), "--protocols is empty"),
     (("--seeds", "99999999999999999999"), "too large"),
     (("--models", "no/such/folder"), "neither mini, hub nor a folder"),
     (("--device", "gpu"), "no device 'gpu'"),
-    (("--seeds", "one"), "no list of seeds"),
+    (("--seeds", "one"), "not a list of seeds"),
     (("--limit-test", "1"), "too small"),
     (("--metods", "dire"), "--methods"),
 ]
@@ -181,7 +181,7 @@ def test_a_folder_in_another_layout_is_told_the_layout(tmp_path):
     (tmp_path / "photos").mkdir()
     done = bench("--data", tmp_path, "--store", tmp_path / "store")
     assert done.returncode == 2
-    assert "It holds: photos" in done.stderr
+    assert "It contains: photos" in done.stderr
     assert "{train,val}/{ai,nature}" in done.stderr
 
 

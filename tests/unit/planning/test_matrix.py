@@ -122,7 +122,7 @@ def test_a_method_that_is_told_the_class_has_holes_where_none_is_told():
     made = build(request(methods=(chosen,), protocols=("raw",)), told, lambda role: role)
     assert {c.test.subset for c in made.cells} == {"sdv14"}
     assert {h.subset for h in made.holes} == {"biggan"}
-    assert all("no class is told for 20 of 20 images" in h.reason for h in made.holes)
+    assert all("20 of 20 images have no class name" in h.reason for h in made.holes)
     assert "class_prompt" in {job.recipe.engine for job in made.jobs}
     assert not build(request(methods=(chosen,), protocols=("raw",)), DATA, lambda role: role).cells
 
@@ -181,10 +181,10 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
     [
         (lambda f: sources.choose_sources("sdv41", f["genimage"]), "no subset of genimage 'sdv41'"),
         (lambda f: sources.choose_sources("adm", f["genimage"]), "genimage:adm is not in the data"),
-        (lambda f: sources.choose_sources("", f["genimage"]), "--train names nothing"),
+        (lambda f: sources.choose_sources("", f["genimage"]), "--train is empty"),
         (lambda f: requests.choose_tests("forensinths:progan", f), "no dataset in the data 'forensinths'"),
         (lambda f: requests.choose_protocols("raw,alined"), "no protocol 'alined'"),
-        (lambda f: requests.choose_seeds("0,x"), "no list of seeds"),
+        (lambda f: requests.choose_seeds("0,x"), "not a list of seeds"),
         (lambda f: requests.choose_limit("--limit-train", 1), "--limit-train 1 is too small"),
         (lambda f: requests.choose_methods("dire,grammnet", SUITE), "no method 'grammnet'"),
         (lambda f: requests.choose_device("gpu"), "no device 'gpu'"),
@@ -229,7 +229,7 @@ def test_a_perturbed_slice_is_made_on_top_of_its_protocol():
 def test_what_attribution_needs_is_told(tmp_path):
     make_genimage(tmp_path, count=2)
     found = dict(discover.dataset("genimage").find(tmp_path))
-    with pytest.raises(UserError, match="nothing to tell sdv14 from"):
+    with pytest.raises(UserError, match="needs at least one generator besides sdv14"):
         sources.choose_sources("attribute:sdv14", found)
     with pytest.raises(UserError, match="no subset"):
         sources.check_train_names("attribute:sdv41")
@@ -248,8 +248,8 @@ def test_a_method_is_not_asked_what_it_cannot_learn():
     requests.check_tasks(chosen("semgir_a", "dire", "univfd"), [tell])
     requests.check_tasks(chosen("dire", "drct"), [detect])
     for names, source, told in (
-        (("semgir_a",), detect, "does not tell generated images"),
-        (("semgir_a",), other, "cannot learn attribute:adm"),
+        (("semgir_a",), detect, "cannot separate generated images"),
+        (("semgir_a",), other, "cannot be trained on attribute:adm"),
         (("drct",), tell, "reconstructions as fakes"),
     ):
         with pytest.raises(UserError) as caught:

@@ -228,7 +228,7 @@ def test_a_prefix_of_the_networks_own_stays():
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer"),
         (b"<html><title>Quota exceeded</title></html>", "web page"),
         (b"", "empty"),
-        (b"PK\x03\x04 cut off", "no whole file"),
+        (b"PK\x03\x04 cut off", "not a complete"),
     ],
 )
 @pytest.mark.parametrize("name", ["c.pth", "c.safetensors"])

@@ -16,7 +16,7 @@ from bench.training import network, statistic
 from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference, permuted
 from bench.training.loader import Runtime, padded
-from bench.training.network import Training, _rated
+from bench.training.network import Training, _parameter_groups
 from bench.types import Slice
 from tests.conftest import item, picture
 
@@ -127,7 +127,7 @@ def rates(schedule, epochs, tmp_path):
 def test_weights_below_a_prefix_learn_at_a_rate_of_their_own():
     model = torch.nn.Sequential(OrderedDict(encoder=torch.nn.Linear(2, 2), head=torch.nn.Linear(2, 1)))
     model.encoder.bias.requires_grad_(False)
-    groups = _rated(model, Schedule(1, 1, rate_factors={"encoder.": 0.1}))
+    groups = _parameter_groups(model, Schedule(1, 1, rate_factors={"encoder.": 0.1}))
     found = {id(p): group["factor"] for group in groups for p in group["params"]}
     assert found == {id(model.encoder.weight): 0.1, id(model.head.weight): 1.0, id(model.head.bias): 1.0}
 

@@ -1,12 +1,14 @@
 # Needs make and Python 3.11 or newer; everything else comes from the hashed lock. Another Python: make PYTHON=python3.12
 PYTHON ?= python3
+# Other versions than the lock's: make test RESOLUTION=lowest-direct, or highest.
+RESOLUTION ?=
 RUN := .venv/bin/python
 
-.PHONY: help venv bench board regress test test-slow fuzz mutants check world
+.PHONY: help venv bench board regress test test-base test-slow fuzz mutants check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
-	@$(PYTHON) tools/environment.py
+	@RESOLUTION=$(RESOLUTION) $(PYTHON) tools/environment.py
 bench: venv       ## the main job on the embedded suite
 	$(RUN) run_bench.py --methods all --train sdv14
 board: venv       ## the committed board: full miniature sizes, three seeds (hours; resumes where it stopped)
@@ -21,6 +23,8 @@ regress: venv     ## every method on a small draw, compared with committed numbe
 test: venv        ## the test suite
 	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 OMP_NUM_THREADS=1 \
 		$(RUN) -m pytest -q -n auto --dist loadgroup
+test-base: venv   ## the wheel in a fresh environment: the base without torch, then the extra
+	$(RUN) -m pytest -q tests/e2e/test_wheel.py
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
 	$(RUN) -m pytest -q --slow tests/slow
 fuzz: venv        ## the image reader over many more mutated files (minutes; FUZZ_MUTANTS of each container)

@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent.parent
 VENV, LOCK, UV_LOCK = HERE / ".venv", HERE / "requirements.lock", HERE / "requirements-uv.lock"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "lock.sha256"
+PROJECT, RESOLUTION = HERE / "pyproject.toml", os.environ.get("RESOLUTION", "")
 
 
 def stop(message: str) -> None:
@@ -28,8 +29,16 @@ def run(*command: str | Path) -> None:
 
 
 def wanted() -> str:
-    """What the environment must have been made from: the lock and the Python that reads it."""
-    return hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    """What the environment must have been made from: the lock, or a resolution of pyproject.toml, and the Python."""
+    source = (RESOLUTION.encode() + PROJECT.read_bytes()) if RESOLUTION else LOCK.read_bytes()
+    return hashlib.sha256(source + sys.version.encode()).hexdigest()
+
+
+def packages() -> list[str | Path]:
+    """What is installed: the lock's versions, or those of ``RESOLUTION`` (lowest-direct, highest) if it is set."""
+    if RESOLUTION:
+        return ["--resolution", RESOLUTION, "--all-extras", "-r", PROJECT]
+    return ["--require-hashes", "-r", LOCK]
 
 
 def uv_command() -> Path:
@@ -58,7 +67,7 @@ def main() -> None:
     uv = uv_command()
     # Where Python may not keep its bytecode, every start would compile torch and its relatives again: seconds each.
     compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
-    run(uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", *compiled, "-r", LOCK)
+    run(uv, "pip", "install", "--quiet", "--python", PYTHON, *compiled, *packages())
     STAMP.write_text(wanted(), encoding="ascii")
 
 

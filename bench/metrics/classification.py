@@ -6,7 +6,8 @@ call measures a cell or a thousand resamples of it. The positive class is label 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,13 +61,31 @@ def accuracy(real: Counts, fake: Counts, positive: NDArray[np.bool_]) -> Values:
     return result
 
 
-#: Metrics at a threshold, and metrics of the ranking, by their names in ``rows.csv``.
-AT_THRESHOLD: Mapping[str, Callable[[Counts, Counts, NDArray[np.bool_]], Values]] = {
-    "acc": accuracy,
-    "real_acc": lambda real, fake, positive: real_accuracy(real, positive),
-    "fake_acc": lambda real, fake, positive: fake_accuracy(fake, positive),
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and the threshold rules under which it is reported; one of the ranking alone has none.
+
+    ``compute`` takes the counts of reals and fakes, and for a metric with rules also ``positive`` bool [K], which says
+    which scores are called fake. Rules are ``0.5`` (probability 0.5, logit 0) and ``source_val`` (the threshold that
+    the training source's validation images choose).
+    """
+
+    compute: Callable[..., Values]
+    rules: tuple[str, ...] = ()
+
+    def __call__(self, real: Counts, fake: Counts, positive: NDArray[np.bool_]) -> Values:
+        """The metric of counts [..., K]; ``positive`` is ignored by a metric of the ranking."""
+        return self.compute(real, fake, positive) if self.rules else self.compute(real, fake)
+
+
+#: Every metric by its name in ``rows.csv``.
+METRICS: dict[str, Metric] = {
+    "acc": Metric(accuracy, ("0.5", "source_val")),
+    "auc": Metric(auc),
+    "ap": Metric(average_precision),
+    "real_acc": Metric(lambda real, fake, positive: real_accuracy(real, positive), ("0.5",)),
+    "fake_acc": Metric(lambda real, fake, positive: fake_accuracy(fake, positive), ("0.5",)),
 }
-OF_RANKING: Mapping[str, Callable[[Counts, Counts], Values]] = {"auc": auc, "ap": average_precision}
 
 
 def best_threshold(scores: NDArray[np.float32], real: Counts, fake: Counts) -> float:

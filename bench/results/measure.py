@@ -17,8 +17,6 @@ from bench.results import rows
 from bench.results.folder import SCHEMA, Entry, Results
 from bench.types import OK, Row, Scores
 
-#: Metric and threshold rule of every row of a cell, in the order of tables.
-METRICS = (("acc", "0.5"), ("acc", "source_val"), ("auc", ""), ("ap", ""), ("real_acc", "0.5"), ("fake_acc", "0.5"))
 #: Averages over subsets, by the relations they take in.
 AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
 #: The columns of a row that its cell gives.
@@ -43,6 +41,11 @@ class Measured:
     threshold: float | None = None
 
 
+def _metrics() -> list[tuple[str, str]]:
+    """Metric and threshold rule of every row of a cell."""
+    return [(name, rule) for name, metric in classification.METRICS.items() for rule in metric.rules or ("",)]
+
+
 def scored(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Logits and labels of the images that were scored."""
     usable = np.asarray([status == OK for status in scores.status], bool)
@@ -63,17 +66,13 @@ def _measure(
     rng = np.random.default_rng(int(content_key([entry.key, entry.dataset, entry.subset])[:16], 16))
     resampled = bootstrap.resample(real, rng), bootstrap.resample(fake, rng)
     values, draws = {}, {}
-    for metric, rule in METRICS:
+    for metric, rule in _metrics():
         cut = threshold if rule == "source_val" else 0.0
         if cut is None:
             continue
-        counts = ((real, fake), resampled)
-        if metric in classification.OF_RANKING:
-            point, spread = (classification.OF_RANKING[metric](r, f) for r, f in counts)
-        else:
-            positive = scores > cut
-            point, spread = (classification.AT_THRESHOLD[metric](r, f, positive) for r, f in counts)
-        values[metric, rule], draws[metric, rule] = float(point), spread
+        compute, positive = classification.METRICS[metric], scores > cut
+        values[metric, rule] = float(compute(real, fake, positive))
+        draws[metric, rule] = compute(*resampled, positive)
     return Measured(entry, int(real.sum()), int(fake.sum()), listed, values, draws, logits, labels, threshold)
 
 
@@ -94,7 +93,7 @@ def _rows_of(measured: Measured) -> list[Row]:
     entry = measured.entry
     failed = measured.n_listed - measured.n_real - measured.n_fake
     found = []
-    for metric, rule in METRICS:
+    for metric, rule in _metrics():
         value = measured.values.get((metric, rule))
         if value is None and entry.status == OK:
             continue
@@ -147,7 +146,7 @@ def _mean(members: Sequence[Measured], subset: str) -> Measured:
     counts = [sum(getattr(m, name) for m in members) for name in ("n_real", "n_fake", "n_listed")]
     if entry.status != OK:
         return Measured(entry, counts[0], counts[1], counts[2])
-    keys = [key for key in METRICS if all(key in m.values for m in members)]
+    keys = [key for key in _metrics() if all(key in m.values for m in members)]
     values = {key: float(np.mean([m.values[key] for m in members])) for key in keys}
     draws = {key: np.mean([m.draws[key] for m in members], axis=0) for key in keys}
     return Measured(entry, counts[0], counts[1], counts[2], values, draws)

@@ -131,3 +131,36 @@ def test_every_make_target_of_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)\b(?=[` \n])", (ROOT / "README.md").read_text()))
     assert {"bench", "test"} <= named & targets
+
+
+def test_a_stranger_adds_a_metric(tmp_path, monkeypatch):
+    """The example of docs/add-a-metric.md: computed for every cell with its interval, and equal to scikit-learn's."""
+    from sklearn.metrics import roc_curve
+
+    from bench.metrics import classification
+    from bench.results.measure import measure
+    from tests.golden.test_report import fill
+    from tests.unit.results.test_measure import scores
+
+    monkeypatch.setattr(classification, "METRICS", dict(classification.METRICS))
+    results = fill(tmp_path)
+    exec(blocks("add-a-metric.md", "python")[0], vars(classification))
+    rows = measure(results).query("metric == 'tpr_at_fpr5' and perturbation == 'none'")
+    assert set(rows["subset"]) == {"sdv14", "sdv15", "biggan", "mean:all", "mean:family", "mean:out", "pooled"}
+    cell = rows.query("method == 'alpha' and subset == 'sdv14' and train_protocol == 'raw' and protocol == 'raw'").iloc[
+        0
+    ]
+    first = scores(1, shift=2.9)
+    false, true, _ = roc_curve(first.label, first.logit, drop_intermediate=False)
+    assert cell["value"] == true[false <= 0.05].max()
+    assert cell["low"] <= cell["value"] <= cell["high"]
+
+
+def test_the_readme_s_python_runs(monkeypatch, capsys):
+    """The example of README.md prints a mean for every dataset and method of the committed board."""
+    monkeypatch.chdir(ROOT)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert "genimage" in printed
+    assert "gramnet" in printed

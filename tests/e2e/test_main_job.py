@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bench.data.decode import decode, image_id
+from bench.results import comparisons
 from tests.conftest import make_genimage, picture
 from tests.e2e.conftest import bench, counts
 
@@ -122,15 +123,15 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     assert {c["subset"] for c in found} == {"sdv14", "biggan", "mean:all", "mean:out"}
     value = {(r["method"], *(r[k] for k in KEY)): float(r["value"]) for r in rows(world) if r["metric"] == "auc"}
     for c in found:
-        place = (*c["place"][:2], *c["place"][2:], c["subset"], "none")
-        assert c["verdict"]["effect"] == pytest.approx(value["dire", *place] - value["gramnet", *place])
-        assert c["verdict"]["low"] <= c["verdict"]["effect"] <= c["verdict"]["high"]
+        cell = (*(c[name] for name in comparisons.SETTING), c["subset"], "none")
+        assert c["effect"] == pytest.approx(value["dire", *cell] - value["gramnet", *cell])
+        assert c["low"] <= c["effect"] <= c["high"]
     same = bench("compare", home, home, "--fail-if-worse", "0.5")
     assert same.returncode == 0
     assert "+0.0 [+0.0, +0.0]" in same.stdout
-    most = max((c for c in found if c["subset"] == "mean:all"), key=lambda c: abs(c["verdict"]["effect"]))
-    pair = ("dire", "gramnet") if most["verdict"]["effect"] < 0 else ("gramnet", "dire")
-    train, before, dataset, after = most["place"]
+    most = max((c for c in found if c["subset"] == "mean:all"), key=lambda c: abs(c["effect"]))
+    pair = ("dire", "gramnet") if most["effect"] < 0 else ("gramnet", "dire")
+    train, before, dataset, after = (most[name] for name in comparisons.SETTING)
     worse = bench("compare", *pair, "--results", home, "--fail-if-worse", "0")
     assert worse.returncode == 1
     place = f"{dataset} mean:all, trained on {train}, {before} -> {after}"
@@ -138,7 +139,7 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     for points in ("nan", "-1"):
         refused = bench("compare", "hf_energy", "container", "--results", home, "--fail-if-worse", points)
         assert (refused.returncode, refused.stdout) == (2, "")
-        assert f"--fail-if-worse {points} tells nothing" in refused.stderr
+        assert f"--fail-if-worse is {points}" in refused.stderr
     itself = bench("compare", "dire", "dire", "--results", home)
     assert itself.returncode == 2
     assert "compared with itself" in itself.stderr
@@ -154,11 +155,11 @@ def test_compare_averages_over_subsets_of_ones_choice(world, first):
     home = world.root / "a" / "results"
     done = bench("compare", "dire", "gramnet", "--results", home, "--over", "sdv14,biggan,sdv14", "--json")
     assert done.returncode == 0, done.stderr
-    found = {(*c["place"], c["subset"]): c["verdict"] for c in json.loads(done.stdout)}
-    chosen = {place: verdict for place, verdict in found.items() if place[-1] == "mean:sdv14+biggan"}
+    found = {(*(c[n] for n in comparisons.SETTING), c["subset"]): c for c in json.loads(done.stdout)}
+    chosen = {cell: c for cell, c in found.items() if cell[-1] == "mean:sdv14+biggan"}
     assert chosen
-    for place, verdict in chosen.items():
-        assert verdict == found[*place[:-1], "mean:all"]
+    for cell, c in chosen.items():
+        assert c | {"subset": "mean:all"} == found[*cell[:-1], "mean:all"]
     strange = bench("compare", "dire", "gramnet", "--results", home, "--over", "bigan")
     assert strange.returncode == 2
     assert "Did you mean 'biggan'" in strange.stderr

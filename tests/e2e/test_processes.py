@@ -119,7 +119,7 @@ def test_runs_that_share_a_store_do_everything_once_between_them(world, alone):
     once = json.loads((world.root / "one-process" / "results" / "run.json").read_text())
     for name in ("artefacts_made", "fits_trained"):
         assert sum(run[name] for run in made) == once[name] > 0
-    left = [path for kind in ("*.claim", "*.part") for path in (world.root / "shared" / "store").rglob(kind)]
+    left = [path for kind in ("*.lock", "*.part") for path in (world.root / "shared" / "store").rglob(kind)]
     assert left == []
 
 

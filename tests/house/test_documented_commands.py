@@ -7,11 +7,13 @@ import pytest
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+PAGES += [ROOT / "tools" / "miniature" / "README.md"]
 #: What a documented command begins with → the file that runs it, and a word of it that proves so.
 RUN_BY = {
     "make bench": (".ci/run", "main_job"),  # The same command on a smaller draw.
     "make venv": (".ci/run", "make venv"),
     "make check": (".ci/run", "make check"),
+    "make test-base": (".github/workflows/test.yml", "make test-base"),
     "make test-slow": (".ci/run", "make test-slow"),
     "make test": (".ci/run", "make test"),
     "make regress": (".ci/run", "make regress"),
@@ -43,7 +45,7 @@ RUN_BY = {
     "python -m benchmarks.processes": ("tests/e2e/test_documented.py", "benchmarks.processes"),
     "python -m benchmarks.score": ("tests/e2e/test_documented.py", "benchmarks.score"),
     "python -m tests.golden.test_report": ("tests/golden/test_report.py", "__main__"),
-    'python -c "': ("tests/unit/nets/test_lpips.py", "lpips"),
+    'python -c "': ("tests/unit/artefacts/test_lpips.py", "lpips"),
 }
 _COMMAND = re.compile(r"(?:make [a-z][a-z-]+|python (?:run_bench\.py|-[mc] )[^`#\n]*)")
 

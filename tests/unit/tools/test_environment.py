@@ -56,3 +56,12 @@ def test_a_python_without_ensurepip_gets_one_clear_message(environment, monkeypa
     with pytest.raises(SystemExit, match="python3-venv"):
         environment.main()
     assert environment.ran == []
+
+
+def test_another_resolution_is_installed_instead_of_the_lock(environment, monkeypatch):
+    monkeypatch.setattr(environment.shutil, "which", lambda name: "uv")
+    environment.main()
+    monkeypatch.setattr(environment, "RESOLUTION", "lowest-direct")
+    environment.main()
+    assert environment.ran[-1][-5:-1] == ["--resolution", "lowest-direct", "--all-extras", "-r"]
+    assert environment.ran[-1][-1].endswith("pyproject.toml")

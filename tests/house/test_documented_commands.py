@@ -45,7 +45,6 @@ RUN_BY = {
     "python -m benchmarks.processes": ("tests/e2e/test_documented.py", "benchmarks.processes"),
     "python -m benchmarks.score": ("tests/e2e/test_documented.py", "benchmarks.score"),
     "python -m tests.golden.test_report": ("tests/golden/test_report.py", "__main__"),
-    'python -c "': ("tests/unit/artefacts/test_lpips.py", "lpips"),
 }
 _COMMAND = re.compile(r"(?:make [a-z][a-z-]+|python (?:run_bench\.py|-[mc] )[^`#\n]*)")
 

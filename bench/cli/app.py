@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from bench import device as devices
 from bench.cli import inspect, show
 from bench.cli import options as opt
 from bench.cli.options import RunOptions, with_run_options
@@ -213,7 +214,6 @@ def check_method(
     name = plugin_name(method, plugin or (), progress)
     loaded = suites.load(suite)
     zoo = new_zoo(weights or (), models or loaded.models, store)
-    from bench import device as devices
     from bench.execution import contract
 
     devices.pin()

@@ -204,6 +204,12 @@ def new_zoo(weights: Sequence[str], models: str, store: Path) -> Zoo:
     return Zoo(models, own_weights(weights, store, models), store)
 
 
+def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
+    """The suite, with a label that says so if its settings are used on a user's own data."""
+    label = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
+    return suite.model_copy(update={"label": label}) if own else suite
+
+
 def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check every word of the options. Raises UserError; torch is not imported here."""
     load_plugins(options.plugin or (), progress)
@@ -222,11 +228,8 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     folders = {name: found for name, (_, found) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
     requests.check_tasks(methods, chosen)
-    own = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     request = Request(
-        suite=suite.model_copy(update={"label": own})
-        if options.data and (suite.data == "mini" or zoo.is_mini)
-        else suite,
+        suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
         methods=methods,
         sources=chosen,
         tests=requests.choose_tests(options.test, folders) if any(not source.target for source in chosen) else (),

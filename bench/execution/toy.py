@@ -1,19 +1,28 @@
-"""A toy world without files: images that every method can learn to separate in seconds."""
+"""A toy world without files, whose classes every method can learn to separate in seconds, and a method in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
+from bench import discover
 from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
 from bench.artefacts.reader import Reader
-from bench.detector import RGB, STAGES, Facts, Method, Stage
+from bench.detector import RGB, STAGES, Detector, Facts, Method, Stage
+from bench.metrics import classification
+from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
 from bench.recipe import SOURCE, Recipe, content_key
+from bench.suites import suite as suites
+from bench.training import network
 from bench.training.examples import Reference, references
 from bench.training.loader import Runtime
 from bench.types import Item, Slice
@@ -93,3 +102,70 @@ def toy_references(method: Method, start: int, count: int, stage: Stage, width: 
     items = tuple(toy_item(start + i, i % 2, width + 16 * (i % 2 == 0)) for i in range(count))
     hashes = {role: "0" * 32 for s in STAGES for need in method.needs(s).values() for role in need.roles()}
     return references(method, [Slice("toy", "toy", "train", items, image=SOURCE)], hashes, stage)
+
+
+#: Training in the toy world: enough for batch norms to settle in small batches.
+_SHORT = {"epochs": 12, "batch_size": 8}
+
+
+def predict(method: Detector, model: nn.Module, refs: tuple[Reference, ...]) -> NDArray[np.float32]:
+    """Logits [N] of examples of the toy world."""
+    return np.asarray(network.predict(method, model, refs, runtime()), np.float32)
+
+
+def auc(logits: NDArray[np.float32], refs: tuple[Reference, ...]) -> float:
+    """AUC of logits [N] of examples of the toy world, in 0…1."""
+    _, real, fake = classification.tally(logits, np.asarray([ref.label for ref in refs]))
+    return float(classification.auc(real, fake))
+
+
+def toy_auc(method: Detector, model: nn.Module, start: int) -> float:
+    """AUC on 50 new images of the toy world."""
+    refs = toy_references(method, start, 50, "test")
+    logits = predict(method, model, refs)
+    return auc(logits, refs)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method under test: by its name, with parameters of a suite, and a folder for its fits."""
+
+    name: str
+    suite: suites.Suite
+    zoo: Zoo
+    folder: Path
+
+    def instance(self, variant: str = "", **changes: int) -> Method:
+        """The method with a short training; ``changes`` are made to parameters that it has."""
+        method = suites.instantiate(self.suite, self.name, variant, discover.method(self.name))
+        known = {field.name for field in fields(method.params)}
+        short = {key: value for key, value in {**_SHORT, **changes}.items() if key in known}
+        return type(method)(replace(method.params, **short))
+
+    def detector(self, variant: str = "", **changes: int) -> Detector:
+        """The method, which must be a network."""
+        method = self.instance(variant, **changes)
+        if not isinstance(method, Detector):
+            raise TypeError(f"{self.name} is not a Detector.")
+        return method
+
+    def weights(self, method: Method) -> dict[str, Path]:
+        """The weights of the roles that a method builds with. Raises UserError for one that is missing."""
+        return {role: self.zoo.folder(role) for role in method.roles()}
+
+    def training(self, method: Detector, seed: int, folder: str) -> network.Training:
+        """A training of its own."""
+        return network.Training(method, self.weights(method), seed, self.folder / folder, runtime())
+
+    @cached_property
+    def trained(self) -> tuple[Detector, nn.Module]:
+        """The method trained until it separates the toy classes, or for all its epochs."""
+        method = self.detector()
+        for epochs in range(4, method.schedule().epochs + 4, 4):
+            training = self.training(method, 3, "trained")
+            training.plan = replace(training.plan, epochs=epochs)
+            training.resume()
+            training.run(toy_references(method, 0, 64, "train"), toy_references(method, 500, 16, "test"))
+            if toy_auc(method, training.model, 700) >= 0.98:
+                break
+        return method, training.model

@@ -214,11 +214,11 @@ def check_method(
     name = plugin_name(method, plugin or (), progress)
     loaded = suites.load(suite)
     zoo = new_zoo(weights or (), models or loaded.models, store)
-    from bench.execution import contract
+    from bench.execution import contract, toy
 
     devices.pin()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = list(contract.check(contract.Subject(name, loaded, zoo, Path(folder)), progress))
+        outcome = list(contract.check(toy.Subject(name, loaded, zoo, Path(folder)), progress))
     show.promises(name, outcome, as_json)
     if any(reason for _, reason in outcome):
         raise typer.Exit(1)

@@ -57,7 +57,7 @@ def _roots(suite: suites.Suite, options: RunOptions, progress: Progress) -> dict
 def _check_names(suite: suites.Suite, options: RunOptions) -> str:
     """Check the words for training, tests and perturbations, which needs no data; what to train on.
 
-    A folder of one's own may hold generators that no dataset knows: there subsets are checked once it has been seen.
+    A user's folder may hold generators that no dataset knows: its subsets are checked once it has been listed.
     """
     train = suite.train if options.train is None else options.train
     if not options.data:
@@ -107,7 +107,7 @@ def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str
 
 
 def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
-    """What lies in a folder of one's own and is used by no dataset, with the way to add it."""
+    """Folders of a user's data that no dataset uses, with the way to add them."""
     every = [folders for _, found in located.values() for folders in found.values()]
     homes = {root, *(home for home, _ in located.values())}
     messages = []

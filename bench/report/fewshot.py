@@ -44,7 +44,7 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def fewshot(board: Board, setting: Setting) -> pd.DataFrame:
-    """Every reading in the setting's protocols; empty unless a joint source stands beside single ones."""
+    """Every reading in the setting's protocols; empty unless there is a joint source as well as single ones."""
     trains = board.trains(setting)
     single = [name for name in trains if "+" not in name]
     columns = {column.subset for column in board.columns_of(setting)}

@@ -47,7 +47,7 @@ def _signal(own: Board) -> Iterator[Gate]:
 
 
 def _shortcuts(board: Board, setting: Setting) -> Iterator[Gate]:
-    """No fact of a file and no single number tells the classes apart."""
+    """Neither a fact of the file nor a single number separates the classes."""
     for name in board.methods(setting, "statistic"):
         found = board.value(setting, name, "mean:all", "auc").value
         measured = "missing" if found is None else f"{found:.3f}"

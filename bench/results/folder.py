@@ -233,7 +233,7 @@ class Results:
 
 
 def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
-    """Write columns as parquet, whole or not at all; ``key`` tells whose values they are."""
+    """Write columns as parquet, whole or not at all; ``key`` names the cell or probe."""
     table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")

@@ -8,7 +8,7 @@ from bench import discover
 from bench.detector import Detector
 from bench.errors import UserError
 from bench.execution import contract
-from bench.execution.contract import Subject
+from bench.execution.toy import Subject
 from bench.models.zoo import Zoo
 from bench.progress import Progress
 from bench.suites import suite as suites

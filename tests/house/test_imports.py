@@ -1,4 +1,4 @@
-"""Imports run in one direction; the table of docs/design is checked against every file's syntax tree."""
+"""Imports go in one direction; the table of docs/architecture.md is checked against every file's syntax tree."""
 
 import ast
 import subprocess

@@ -153,6 +153,32 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class CellId:
+    """What a cell of the matrix is, in words that tables use: a method's training, and what it is tested on.
+
+    ``train`` is the training source, ``relation`` that of the test subset to it.
+    """
+
+    method: str
+    variant: str
+    train: str
+    train_protocol: str
+    seed: int
+    task: str
+    dataset: str
+    subset: str
+    role: str
+    protocol: str
+    perturbation: str
+    relation: str
+
+    @property
+    def label(self) -> str:
+        """``dire`` or ``dire[adm]``."""
+        return f"{self.method}[{self.variant}]" if self.variant else self.method
+
+
+@dataclass(frozen=True)
 class Cell:
     """One fit scored on one slice: a row of a table before its metrics.
 
@@ -182,23 +208,19 @@ class Cell:
         """Text for messages: method, training and test."""
         return f"{self.fit.label} ({self.fit.source}, {self.fit.protocol}, seed {self.fit.seed}) on {self.name}"
 
+    @property
+    def id(self) -> CellId:
+        """The cell in words."""
+        fit, test = self.fit, self.test
+        training = (fit.method, fit.variant, fit.source, fit.protocol, fit.seed, fit.task)
+        return CellId(*training, test.dataset, test.subset, test.role, test.protocol, self.perturbation, self.relation)
+
 
 @dataclass(frozen=True)
-class Hole:
+class Hole(CellId):
     """A cell of the matrix that cannot be computed, with the reason; no average that includes it is computed."""
 
-    method: str
-    variant: str
-    source: str
-    train_protocol: str
-    seed: int
-    dataset: str
-    subset: str
-    protocol: str
-    perturbation: str
-    relation: str
     reason: str
-    task: str = "detect"
 
 
 @dataclass(frozen=True)
@@ -249,41 +271,3 @@ class Scores:
     logit: tuple[float, ...]
     status: tuple[str, ...]
     reason: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric of one cell with its interval; the columns of ``rows.csv`` in order.
-
-    ``value``, ``low`` and ``high`` are shares in 0…1, or None in a hole.
-    """
-
-    schema: int
-    method: str
-    variant: str
-    fit: str
-    train: str
-    train_protocol: str
-    seed: int
-    task: str
-    target: str
-    dataset: str
-    subset: str
-    protocol: str
-    perturbation: str
-    geometry: str
-    relation: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    interval: str
-    n_real: int
-    n_fake: int
-    n_listed: int
-    n_failed: int
-    threshold_rule: str
-    status: str
-    reason: str
-    origin: str
-    source: str

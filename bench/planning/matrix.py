@@ -14,7 +14,7 @@ from bench.planning.gather import Gathered
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
 from bench.recipe import Recipe
-from bench.types import Cell, Fit, Hole, Job, Plan, Probe, Slice
+from bench.types import Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice
 
 HashOf = Callable[[str], str]
 
@@ -134,18 +134,18 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     return draft.fits.setdefault(fit.key, fit)
 
 
-def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], blank: Hole) -> None:
-    """Add the cells of a fit on raw test slices; where one cannot be computed, a copy of ``blank`` as its hole."""
+def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], blank: CellId) -> None:
+    """Add the cells of a fit on raw test slices, or holes; ``blank`` is their id without what the slice decides."""
     controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
     for raw in tests:
         presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
-        source = next(s for s in request.sources if s.name == blank.source)
+        source = next(s for s in request.sources if s.name == blank.train)
         related = relation(source, raw.dataset, raw.subset)
         for control in controls:
             if isinstance(fit, str) or isinstance(presented, str):
                 test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
-                reason = fit if isinstance(fit, str) else presented
-                draft.holes.append(Hole(**{**vars(blank), **test, "reason": reason}))
+                reason = fit if isinstance(fit, str) else str(presented)
+                draft.holes.append(Hole(**{**vars(blank), **test}, reason=reason))
                 continue
             part = perturbed(control, presented) if control in request.perturbations else presented
             draft.register(part, draft.recipes(chosen, part, ("test",)))
@@ -182,20 +182,8 @@ def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
                     fit = _fit(draft, chosen, source, train_protocol, seed, data)
-                    blank = Hole(
-                        chosen.name,
-                        chosen.variant,
-                        source.name,
-                        train_protocol,
-                        seed,
-                        "",
-                        "",
-                        protocol,
-                        "none",
-                        "out",
-                        "",
-                        source.task,
-                    )
+                    training = (chosen.name, chosen.variant, source.name, train_protocol, seed, source.task)
+                    blank = CellId(*training, "", "", "test", protocol, "none", "out")
                     _cells(draft, request, chosen, fit, tests, blank)
     _val_cells(draft)
     _probes(draft, request, detect_tests)

@@ -10,7 +10,7 @@ from bench.results import rows
 
 
 def load_results(folder: Path | str) -> pd.DataFrame:
-    """The rows of a results folder, one metric of one cell per row; see :class:`~bench.types.Row` for the columns.
+    """The rows of a results folder, one metric of one cell per row; :class:`~bench.results.rows.Row` has the columns.
 
     Shares are in 0…1, missing numbers NaN with their ``reason``. Raises UserError if the folder holds no rows.
     """

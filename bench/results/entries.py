@@ -15,43 +15,10 @@ def entry_of_probe(probe: Probe, results: Results, reason: str) -> ProbeEntry:
 
 def entry_of(cell: Cell, results: Results, val: str) -> Entry:
     """The matrix entry of a scored cell."""
-    fit = cell.fit
-    return Entry(
-        method=fit.method,
-        variant=fit.variant,
-        fit=fit.key,
-        train=fit.source,
-        train_protocol=fit.protocol,
-        seed=fit.seed,
-        task=fit.task,
-        dataset=cell.test.dataset,
-        subset=cell.test.subset,
-        role=cell.test.role,
-        protocol=cell.test.protocol,
-        perturbation=cell.perturbation,
-        relation=cell.relation,
-        key=cell.key,
-        scores=results.scores_path(cell).relative_to(results.root).as_posix(),
-        val=val,
-    )
+    scores = results.scores_path(cell).relative_to(results.root).as_posix()
+    return Entry(**vars(cell.id), fit=cell.fit.key, key=cell.key, scores=scores, val=val)
 
 
 def entry_of_hole(hole: Hole) -> Entry:
-    """The matrix entry of a cell that cannot exist."""
-    return Entry(
-        method=hole.method,
-        variant=hole.variant,
-        fit="",
-        train=hole.source,
-        train_protocol=hole.train_protocol,
-        seed=hole.seed,
-        task=hole.task,
-        dataset=hole.dataset,
-        subset=hole.subset,
-        role="test",
-        protocol=hole.protocol,
-        perturbation=hole.perturbation,
-        relation=hole.relation,
-        status="missing",
-        reason=hole.reason,
-    )
+    """The matrix entry of a cell that cannot be computed."""
+    return Entry(**vars(hole), status="missing")

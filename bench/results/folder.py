@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.results.packed import Packed
-from bench.types import Cell, Item, Probe, Scores
+from bench.types import Cell, CellId, Item, Probe, Scores
 
 SCHEMA = 1
 
@@ -45,35 +45,18 @@ def read_text(path: Path) -> str | None:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(CellId):
     """One cell of the matrix as the results folder knows it; a hole has no ``scores`` and a ``reason``.
 
     ``val`` is the fit's scores on its own validation images, for the threshold rule.
     """
 
-    method: str
-    variant: str
-    fit: str
-    train: str
-    train_protocol: str
-    seed: int
-    task: str
-    dataset: str
-    subset: str
-    role: str
-    protocol: str
-    perturbation: str
-    relation: str
+    fit: str = ""
     key: str = ""
     scores: str = ""
     val: str = ""
     status: str = "ok"
     reason: str = ""
-
-    @property
-    def label(self) -> str:
-        """``dire`` or ``dire[adm]``."""
-        return f"{self.method}[{self.variant}]" if self.variant else self.method
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from bench.metrics import bootstrap, classification
 from bench.recipe import content_key
 from bench.results import rows
 from bench.results.folder import SCHEMA, Entry, Results
-from bench.types import OK, Row, Scores
+from bench.results.rows import Row
+from bench.types import OK, Scores
 
 #: Averages over subsets, by the relations they take in.
 AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}

@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from bench.results.folder import write_text
 from bench.results.frames import DTYPES, read_csv, to_csv
-from bench.types import Row
 
-#: The columns of ``rows.csv`` with their pandas types; :class:`~bench.types.Row` says what they mean.
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one cell with its interval; the columns of ``rows.csv`` in order.
+
+    ``value``, ``low`` and ``high`` are shares in 0…1, or None in a hole.
+    """
+
+    schema: int
+    method: str
+    variant: str
+    fit: str
+    train: str
+    train_protocol: str
+    seed: int
+    task: str
+    target: str
+    dataset: str
+    subset: str
+    protocol: str
+    perturbation: str
+    geometry: str
+    relation: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    interval: str
+    n_real: int
+    n_fake: int
+    n_listed: int
+    n_failed: int
+    threshold_rule: str
+    status: str
+    reason: str
+    origin: str
+    source: str
+
+
+#: The columns of ``rows.csv`` with their pandas types; :class:`Row` says what they mean.
 COLUMNS: Mapping[str, str] = {field.name: DTYPES[str(field.type)] for field in fields(Row)}
 _NUMBERS = ("value", "low", "high")
 

@@ -10,7 +10,8 @@ from bench.results.folder import Column, Entry, Matrix, Results
 from bench.results.measure import measure
 from bench.types import Scores
 
-ENTRY = Entry("dire", "", "f" * 32, "sdv14", "raw", 0, "detect", "genimage", "sdv14", "test", "raw", "none", "source")
+TRAINING, TEST = ("dire", "", "sdv14", "raw", 0, "detect"), ("genimage", "sdv14", "test", "raw", "none", "source")
+ENTRY = Entry(*TRAINING, *TEST, fit="f" * 32)
 
 
 def scores(seed, n=40, shift=1.0, failed=0):

@@ -1,4 +1,4 @@
-"""Find methods, engines and datasets: one file each, the file's name is its name; and plugins from outside.
+"""Find methods, engines and datasets (one file each, which gives the name), and plugins.
 
 A plugin is an installed entry point in one of the groups ``reconbench.methods``, ``reconbench.engines`` and
 ``reconbench.datasets``, or a Python file that defines ``METHOD``, ``ENGINE`` or ``DATASET`` (see :func:`load_plugins`).
@@ -26,9 +26,10 @@ from bench.errors import unknown
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be found: the package of the built-in ones, the name that a file defines, and its type.
+    """A kind of thing that can be found.
 
-    ``plugins`` are those from outside by name.
+    ``word`` names it in messages; ``package`` contains the built-in ones; ``attribute`` is the variable that a file
+    defines, of type ``type``; ``group`` is the entry point group; ``plugins`` are the plugins by name.
     """
 
     word: str
@@ -44,21 +45,21 @@ class Kind:
         return tuple(sorted({*_built_in(self.package), *self.plugins}))
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - a class or a description, by kind
-        """The one of that name. Raises UserError if there is none."""
+        """The method, engine or dataset of that name. Raises UserError if there is none."""
         if name not in self.names():
             raise unknown(self.word, name, self.names())
         if name in self.plugins:
             return self.plugins[name]
         return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
 
-    def add(self, name: str, found: object) -> str:
-        """Register one from outside; returns why it cannot be used, or an empty string."""
-        fits = issubclass(found, self.type) if isinstance(found, type) else isinstance(found, self.type)
+    def add(self, name: str, plugin: object) -> str:
+        """Register a plugin; returns why it cannot be used, or an empty string."""
+        fits = issubclass(plugin, self.type) if isinstance(plugin, type) else isinstance(plugin, self.type)
         if not fits:
             return f"{self.attribute} is not a {self.type.__name__}"
         if name in _built_in(self.package):
             return f"there is a built-in {self.word} of that name"
-        self.plugins[name] = found
+        self.plugins[name] = plugin
         return ""
 
 
@@ -66,7 +67,7 @@ _METHODS = Kind("method", "methods", "METHOD", "reconbench.methods", Method)
 _ENGINES = Kind("engine", "bench.artefacts.engines", "ENGINE", "reconbench.engines", Engine)
 _DATASETS = Kind("dataset", "bench.data.datasets", "DATASET", "reconbench.datasets", Dataset)
 _KINDS = (_METHODS, _ENGINES, _DATASETS)
-#: The plugin files that have been loaded, and what is wrong with those that cannot be used.
+#: The plugin files that have been loaded, and one message for each plugin that cannot be used.
 _files: list[Path] = []
 _broken: list[str] = []
 
@@ -85,18 +86,18 @@ def _load_entry_points() -> None:
 
 
 def _load_entry_point(kind: Kind, entry: EntryPoint) -> list[str]:
-    name = f"the {kind.word} {entry.name} of the installed package {entry.dist.name if entry.dist else entry.value}"
+    title = f"the {kind.word} {entry.name} of the installed package {entry.dist.name if entry.dist else entry.value}"
     try:
-        wrong = kind.add(entry.name, entry.load())
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises, it costs that plugin alone
-        wrong = f"{type(error).__name__}: {error}"
-    return [f"{name} is not used: {wrong}"] if wrong else []
+        reason = kind.add(entry.name, entry.load())
+    except Exception as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
+        reason = f"{type(error).__name__}: {error}"
+    return [f"{title} is not used: {reason}"] if reason else []
 
 
 def load_plugins(paths: Iterable[Path]) -> list[str]:
     """Load plugins from files, or from all files of folders whose names do not begin with an underscore.
 
-    A plugin's name is its file's. Returns a line for each plugin, installed ones included, that cannot be used.
+    A plugin has the name of its file. Returns one line for each plugin that cannot be used, installed ones included.
     """
     _load_entry_points()
     for path in paths:
@@ -114,19 +115,19 @@ def plugin_files() -> tuple[Path, ...]:
 def _load_file(file: Path) -> list[str]:
     try:
         module = _import(file)
-        found = [(kind, getattr(module, kind.attribute)) for kind in _KINDS if hasattr(module, kind.attribute)]
-        wrong = [reason for kind, value in found if (reason := kind.add(file.stem, value))]
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises, it costs that plugin alone
+        defined = [(kind, getattr(module, kind.attribute)) for kind in _KINDS if hasattr(module, kind.attribute)]
+        reasons = [reason for kind, value in defined if (reason := kind.add(file.stem, value))]
+    except Exception as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
         return [f"the plugin {file} is not used: {type(error).__name__}: {error}"]
-    if not found:
-        wrong = [f"it defines none of {', '.join(kind.attribute for kind in _KINDS)}"]
-    if not wrong:
+    if not defined:
+        reasons = [f"it defines none of {', '.join(kind.attribute for kind in _KINDS)}"]
+    if not reasons:
         _files.append(file)
-    return [f"the plugin {file} is not used: {reason}" for reason in wrong]
+    return [f"the plugin {file} is not used: {reason}" for reason in reasons]
 
 
 def _import(file: Path) -> ModuleType:
-    """A file as a module of a name of its own, so that it can be pickled; its folder is importable for its helpers."""
+    """Import a file as a module with its own name, so that it can be pickled; its folder becomes importable."""
     name = f"reconbench_plugin_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
@@ -150,8 +151,8 @@ def methods() -> tuple[str, ...]:
 
 def method(name: str) -> type[Method]:
     """The class of a method. Raises UserError for an unknown name."""
-    found: type[Method] = _METHODS.get(name)
-    return found
+    cls: type[Method] = _METHODS.get(name)
+    return cls
 
 
 def engines() -> tuple[str, ...]:
@@ -161,8 +162,8 @@ def engines() -> tuple[str, ...]:
 
 def engine(name: str) -> type[Engine]:
     """The class of an engine. Raises UserError for an unknown name."""
-    found: type[Engine] = _ENGINES.get(name)
-    return found
+    cls: type[Engine] = _ENGINES.get(name)
+    return cls
 
 
 def datasets() -> tuple[str, ...]:
@@ -172,5 +173,5 @@ def datasets() -> tuple[str, ...]:
 
 def dataset(name: str) -> Dataset:
     """The description of a dataset. Raises UserError for an unknown name."""
-    found: Dataset = _DATASETS.get(name)
-    return found
+    described: Dataset = _DATASETS.get(name)
+    return described

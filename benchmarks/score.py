@@ -1,9 +1,10 @@
-"""`score` against a plain torch loop, for released checkpoints at their real sizes: one image, and many.
+"""Compare the speed of `score` with a plain torch loop, for checkpoints of their real sizes, on one and many images.
 
     python -m benchmarks.score [--images N] [--repeats N] [--json FILE] [--models resnet50,clip_vit_l14,convnext_b]
 
-Weights are random, in the files that authors publish. Both sides load the network, decode the images, prepare them and
-compute with all cores, in turns in one process; printed is the median of ours over theirs. The machine should be idle.
+Weights are random, in the file formats that the authors publish. Both sides load the network, decode and preprocess the
+images, and compute with all cores. They alternate in one process; the median ratio of their times is printed. The
+machine should be idle.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ DETECTORS = {"resnet50": "cnnspot", "clip_vit_l14": "univfd", "convnext_b": "con
 
 
 def images(folder: Path, count: int) -> list[Path]:
-    """JPEG photographs of ImageNet's usual size."""
+    """``count`` JPEG files of ImageNet's usual size, 500 × 375."""
     rng, paths = np.random.default_rng(0), []
     for number in range(count):
         small = Image.fromarray(rng.integers(0, 256, (25, 33, 3), dtype=np.uint8))
@@ -68,21 +69,21 @@ class Case:
         kind = discover.method(DETECTORS[name])
         self.method: Any = kind(kind.Params())
         if not isinstance(self.method, Detector):
-            raise TypeError(f"{name} is no detector")
+            raise TypeError(f"{name} is not a detector")
         self.weights = {"clip_vit_l14": clip_folder(home / "clip")} if name == "clip_vit_l14" else {}
         torch.manual_seed(0)
         torch.save({"model": self.method.build(self.weights).state_dict()}, self.checkpoint)
 
     def ours(self, paths: list[Path]) -> list[float]:
-        """By ``score``."""
-        named = tuple(f"{role}={folder}" for role, folder in self.weights.items())
-        options = ScoreOptions("mini", "hub", "cpu", self.home / "store", self.checkpoint, named)
-        wanted = check_score(DETECTORS[self.name], paths, ("sdv14", "aligned", 0), options, Progress())
-        return [line["logit"] for line in score_images(wanted, Progress())]
+        """Logits from ``score``."""
+        weights = tuple(f"{role}={folder}" for role, folder in self.weights.items())
+        options = ScoreOptions("mini", "hub", "cpu", self.home / "store", self.checkpoint, weights)
+        job = check_score(DETECTORS[self.name], paths, ("sdv14", "aligned", 0), options, Progress())
+        return [line["logit"] for line in score_images(job, Progress())]
 
     @torch.inference_mode()
     def plain(self, paths: list[Path]) -> list[float]:
-        """By a loop as one writes it: load, decode, prepare, forward in batches of 32."""
+        """Logits from a plain loop: load, decode, preprocess, forward in batches of 32."""
         torch.set_num_threads(int(joblib.cpu_count()))
         if self.weights:
             encoder = CLIPVisionModelWithProjection.from_pretrained(self.weights["clip_vit_l14"]).eval()
@@ -98,17 +99,17 @@ class Case:
             model.eval()
 
             def network(x: torch.Tensor) -> torch.Tensor:
-                logits: torch.Tensor = self.method.logit(model, {"image": x})
-                return logits
+                output: torch.Tensor = self.method.logit(model, {"image": x})
+                return output
 
-        found: list[float] = []
+        logits: list[float] = []
         for start in range(0, len(paths), 32):
             views = [self.prepared(path) for path in paths[start : start + 32]]
-            found += network(torch.stack(views)).tolist()
-        return found
+            logits += network(torch.stack(views)).tolist()
+        return logits
 
     def prepared(self, path: Path) -> torch.Tensor:
-        """One image as the network sees it."""
+        """One image as the network's input."""
         with Image.open(path) as image:
             rgb = np.asarray(image.convert("RGB"))
         sample = Sample(rgb, {}, Facts("jpeg", 90, *rgb.shape[1::-1], 0))
@@ -117,40 +118,40 @@ class Case:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a piece of work takes."""
+    """The time that ``work`` takes, in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=64, help="how many images are many")
-    parser.add_argument("--repeats", type=int, default=3, help="how often both are timed, in turns")
-    parser.add_argument("--models", default=",".join(DETECTORS), help="comma list")
+    parser.add_argument("--images", type=int, default=64, help="number of images in the larger case")
+    parser.add_argument("--repeats", type=int, default=3, help="how often both sides are timed")
+    parser.add_argument("--models", default=",".join(DETECTORS), help="comma-separated networks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the ratios")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     table, document = [], {}
     with tempfile.TemporaryDirectory() as folder:
         devices.pin()
-        paths = images(Path(folder), asked.images)
-        for name in asked.models.split(","):
+        paths = images(Path(folder), arguments.images)
+        for name in arguments.models.split(","):
             (home := Path(folder) / name).mkdir()
             case = Case(name, home)
-            apart = np.abs(np.subtract(case.ours(paths), case.plain(paths))).max()  # Also the first, unmeasured call.
+            difference = np.abs(np.subtract(case.ours(paths), case.plain(paths))).max()  # Also warms up.
             for count in (1, len(paths)):
                 pairs = [
                     (seconds(lambda: case.ours(paths[:count])), seconds(lambda: case.plain(paths[:count])))  # noqa: B023
-                    for _ in range(asked.repeats)
+                    for _ in range(arguments.repeats)
                 ]
                 ratio = median(ours / plain for ours, plain in pairs)
                 ours, plain = (median(side) for side in zip(*pairs, strict=True))
-                table.append([name, count, f"{ours:.2f}", f"{plain:.2f}", f"{ratio:.2f}", f"{apart:.1e}"])
+                table.append([name, count, f"{ours:.2f}", f"{plain:.2f}", f"{ratio:.2f}", f"{difference:.1e}"])
                 document |= {f"{name}_{count}_seconds": ours, f"{name}_{count}_vs_plain": ratio}
-    print(tabulate(table, ["network", "images", "score s", "plain loop s", "ratio", "logits apart"]))
-    if asked.json:
-        asked.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print(tabulate(table, ["network", "images", "score s", "plain loop s", "ratio", "max. logit difference"]))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make ``.venv`` from the hashed lock; does nothing if it is already there. Needs a bare Python >= 3.11 alone."""
+"""Make ``.venv`` from the hashed lock file, unless it is up to date. Needs only Python >= 3.11 without packages."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ PROJECT, RESOLUTION = HERE / "pyproject.toml", os.environ.get("RESOLUTION", "")
 
 
 def stop(message: str) -> None:
-    """End with one message."""
+    """Exit with one message."""
     sys.exit(f"make venv: {message}")
 
 
 def run(*command: str | Path) -> None:
-    """Run a command; end with its name if it fails."""
+    """Run a command; if it fails, exit with a message that shows it."""
     if subprocess.run([str(word) for word in command], check=False).returncode:
         stop(f"this command failed (its own message is above): {' '.join(map(str, command))}")
 
 
 def wanted() -> str:
-    """What the environment must have been made from: the lock, or a resolution of pyproject.toml, and the Python."""
+    """A hash of the environment's inputs: the Python version, and the lock file or pyproject.toml and RESOLUTION."""
     source = (RESOLUTION.encode() + PROJECT.read_bytes()) if RESOLUTION else LOCK.read_bytes()
     return hashlib.sha256(source + sys.version.encode()).hexdigest()
 
 
 def packages() -> list[str | Path]:
-    """What is installed: the lock's versions, or those of ``RESOLUTION`` (lowest-direct, highest) if it is set."""
+    """What to install: the lock file's versions, or those of ``RESOLUTION`` (lowest-direct, highest) if it is set."""
     if RESOLUTION:
         return ["--resolution", RESOLUTION, "--all-extras", "-r", PROJECT]
     return ["--require-hashes", "-r", LOCK]
 
 
 def uv_command() -> Path:
-    """The uv on this machine, or one installed into the new environment from its own hashed lock."""
+    """Create the environment; returns this machine's uv, or one installed into it from uv's own lock file."""
     present = shutil.which("uv")
     if present:
         run(present, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
@@ -59,13 +59,13 @@ def uv_command() -> Path:
 
 
 def main() -> None:
-    """Make the environment unless its stamp says it is current."""
+    """Make the environment unless its stamp shows that it is up to date."""
     if sys.version_info < (3, 11):
         stop(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; name another with PYTHON=python3.12")
     if STAMP.exists() and STAMP.read_text(encoding="ascii") == wanted():
         return
     uv = uv_command()
-    # Where Python may not keep its bytecode, every start would compile torch and its relatives again: seconds each.
+    # If Python may not write bytecode, every start compiles torch and its dependencies again, which takes seconds.
     compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
     run(uv, "pip", "install", "--quiet", "--python", PYTHON, *compiled, *packages())
     STAMP.write_text(wanted(), encoding="ascii")

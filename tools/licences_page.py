@@ -1,4 +1,4 @@
-"""Write docs/licences.md from catalogue, datasets and cards: ``python -m tools.licences_page``."""
+"""Write docs/licences.md from the catalogue, the datasets and the cards: ``python -m tools.licences_page``."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ result depends on every weight that it uses, so the strictest of their licences 
 
 
 def _roles(method: type[Method]) -> list[str]:
-    """The models that a method or its artefacts use, with the paper's parameters."""
+    """The roles of the models that a method or its artefacts use with the paper's parameters, sorted."""
     needs = [need for stage in STAGES for need in method(method.Params()).needs(stage).values()]
     return sorted(set(method.card.weights).union(*(need.roles() for need in needs)))
 
 
 def render() -> str:
-    """The page: datasets, models, official code of the methods."""
+    """The text of the page: licences of datasets, models and the methods' official code."""
     datasets = [discover.dataset(name) for name in discover.datasets()]
     users: dict[str, list[str]] = {role: [] for role in MODELS}
     for name in discover.methods():

@@ -48,7 +48,7 @@ def _section(name: str, method: type[Method]) -> str:
 
 
 def _parameters(method: type[Method]) -> str:
-    """List every parameter with its default and its other allowed values."""
+    """Every parameter with its default and its other allowed values, as one line of Markdown."""
     hints, listed = get_type_hints(method.Params), []
     for field in fields(method.Params):
         choices = get_args(hints[field.name]) if get_origin(hints[field.name]) is Literal else ()
@@ -58,7 +58,7 @@ def _parameters(method: type[Method]) -> str:
 
 
 def render() -> str:
-    """Return the page: detectors first, then the trivial baselines."""
+    """The text of the page: detectors first, then the trivial baselines."""
     methods = [(name, discover.method(name)) for name in discover.methods()]
     methods.sort(key=lambda pair: (issubclass(pair[1], Statistic), pair[0]))
     return _HEAD + "\n".join(_section(name, method) for name, method in methods)

@@ -1,11 +1,11 @@
-"""Do the tests notice? A seeded sample of small changes to the code, each run against the tests that should fail on it.
+"""Mutation tests: make a seeded sample of small changes to the code, and run the tests that should fail on each.
 
-    make mutants                                     the sample that docs/testing.md tells of
-    python -m tools.mutants --count 20 --only store  fewer, of one part
+    make mutants                                     the sample of docs/testing.md
+    python -m tools.mutants --count 20 --only store  fewer mutants, of one part
 
-Changes are cosmic-ray's (numbers, comparisons, arithmetic, conditions, loops, keywords); those that alter nothing that
-runs, as in annotations, are left out. The tree is copied, nothing here is touched. Exit code 1 where fewer than
-``--least`` per cent are killed, survivors with a reason in tools/mutants.toml aside.
+Mutants are made by cosmic-ray (numbers, comparisons, arithmetic, conditions, loops, keywords). Those that change no
+executed code, such as annotations, are left out. The tests run on copies; the working tree is not changed. Exits with
+code 1 if fewer than ``--least`` per cent are killed. Survivors are printed with their reason from tools/mutants.toml.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
-import cosmic_ray.ast  # First: its plugins import each other in a circle.
+import cosmic_ray.ast  # Must be first: its plugins have circular imports.
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 from tabulate import tabulate
@@ -34,9 +34,9 @@ from bench import discover
 
 ROOT = Path(__file__).parents[1]
 KNOWN = ROOT / "tools" / "mutants.toml"
-#: Seconds for the tests of one change: a loop that no longer ends is noticed too.
+#: Time limit for the tests of one mutant, in seconds; it also kills endless loops.
 PATIENCE = 300
-#: Part → its modules → the tests that hold them; ``{stem}`` is the module's name.
+#: Part → (patterns of its modules, their tests).
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "methods": (
         ("methods/*.py", "methods/_shared/*.py"),
@@ -56,16 +56,16 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
 }
-#: Operators whose changes say nothing of a recipe: decorators of dataclasses, keywords of calls that are typed.
+#: Operators that are not informative: decorators of dataclasses, and keywords of calls that are type-checked.
 _LEFT_OUT = ("core/RemoveDecorator", "core/VariableInserter", "core/VariableReplacer")
 
-#: Lines of a card and of an engine that name a year or a version, which nothing computes with.
+#: Lines of a card or an engine with a year or a version, which no code computes with.
 _FACTS = ("year=", "version=", "version =", "year =")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the part and file, the operator's how-manieth, the line, and the file as it would be."""
+    """One change: part, file and operator; number and text of the first changed line; the whole changed file."""
 
     part: str
     path: str
@@ -77,7 +77,7 @@ class Mutant:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away what is not run: annotations and docstrings."""
+    """Removes annotations, which change nothing at run time."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -108,33 +108,33 @@ def _changed(before: str, after: str) -> tuple[int, str, str]:
 
 
 def candidates(part: str, path: Path, rng: random.Random, wanted: int) -> list[Mutant]:
-    """Up to ``wanted`` random changes of a file that alter what runs."""
-    source, found = path.read_text(encoding="utf-8"), list[Mutant]()
+    """Up to ``wanted`` random mutants of a file that change executed code."""
+    source, mutants = path.read_text(encoding="utf-8"), list[Mutant]()
     plain, tree = _meaning(source), cosmic_ray.ast.get_ast(source)
     nodes = list(cosmic_ray.ast.ast_nodes(tree))
-    places = []
+    positions = []
     for name in operator_names():
         operator = get_operator(name)
         if name.startswith(_LEFT_OUT) or operator.arguments():
             continue
         count = sum(len(list(operator().mutation_positions(node))) for node in nodes)
-        places += [(name, number) for number in range(count)]
-    rng.shuffle(places)
-    for name, number in places:
+        positions += [(name, number) for number in range(count)]
+    rng.shuffle(positions)
+    for name, number in positions:
         changed = mutate_code(source, get_operator(name)(), number)
         if changed is None or _meaning(changed) in ("", plain):
             continue
         line, before, after = _changed(source, changed)
         if before.startswith(_FACTS):
             continue
-        found.append(Mutant(part, path.relative_to(ROOT).as_posix(), name, line, before, after, changed))
-        if len(found) == wanted:
+        mutants.append(Mutant(part, path.relative_to(ROOT).as_posix(), name, line, before, after, changed))
+        if len(mutants) == wanted:
             break
-    return found
+    return mutants
 
 
 def draw(parts: list[str], count: int, seed: int) -> list[Mutant]:
-    """A seeded sample, as many of each part, spread over its files by their size."""
+    """A seeded sample with equally many mutants per part, distributed over its files by size."""
     rng, chosen = random.Random(seed), list[Mutant]()
     for part in parts:
         patterns, _ = PARTS[part]
@@ -148,7 +148,7 @@ def draw(parts: list[str], count: int, seed: int) -> list[Mutant]:
 
 
 def copied(home: Path) -> Path:
-    """A copy of the tree to change; what is large is linked to."""
+    """A copy of the source tree; large folders are symbolic links."""
     for name in ("bench", "methods", "tests", "tools", "docs", "benchmarks"):
         ignored = shutil.ignore_patterns("__pycache__", "weights", "images")
         shutil.copytree(ROOT / name, home / name, ignore=ignored, symlinks=True)
@@ -160,13 +160,16 @@ def copied(home: Path) -> Path:
 
 
 def survives(mutant: Mutant, home: Path) -> bool:
-    """Whether all tests of its part pass on a change; the copy is put right again."""
+    """Whether all tests of its part pass on a mutant. The copy is restored afterwards.
+
+    Raises RuntimeError if no test ran.
+    """
     target, tests = home / mutant.path, PARTS[mutant.part][1]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     if mutant.part == "methods" and not mutant.path.startswith("methods/_shared"):
         others = " and ".join(f"not {name}" for name in discover.methods() if name != target.stem)
-        command += ["-k", f"{target.stem} or not contract or ({others})"]  # The contract of this method alone.
-    whole = target.read_text(encoding="utf-8")
+        command += ["-k", f"{target.stem} or not contract or ({others})"]  # Only this method's contract tests.
+    original = target.read_text(encoding="utf-8")
     target.write_text(mutant.text, encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -176,33 +179,33 @@ def survives(mutant: Mutant, home: Path) -> bool:
     except subprocess.TimeoutExpired:
         return False
     finally:
-        target.write_text(whole, encoding="utf-8")
+        target.write_text(original, encoding="utf-8")
     if done in (4, 5):  # pytest's exit codes if a path does not exist or no test was selected.
         raise RuntimeError(f"no test ran: {' '.join(command)}")
     return done == 0
 
 
 def reasons() -> dict[tuple[str, str, str], str]:
-    """Why a change is known to survive, by (file, line before, line after)."""
+    """Why a mutant is known to survive, by (file, line before, line after)."""
     listed = tomllib.loads(KNOWN.read_text(encoding="utf-8")).get("survivor", [])
     return {(entry["path"], entry["before"], entry["after"]): entry["why"] for entry in listed}
 
 
 def main() -> None:
-    """Draw, run, and tell what survived."""
+    """Draw and run the mutants; print what survived."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=48, help="how many changes, over all parts")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="a part alone; may be given again")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
-    parser.add_argument("--least", type=float, default=85.0, help="per cent that must be killed")
+    parser.add_argument("--count", type=int, default=48, help="number of mutants, over all parts")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
+    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="only this part; can be repeated")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="number of parallel test runs")
+    parser.add_argument("--least", type=float, default=85.0, help="percentage that must be killed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every outcome")
-    asked = parser.parse_args()
-    mutants = draw(asked.only or sorted(PARTS), asked.count, asked.seed)
+    arguments = parser.parse_args()
+    mutants = draw(arguments.only or sorted(PARTS), arguments.count, arguments.seed)
     outcomes: list[tuple[Mutant, bool]] = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(asked.jobs) as pool:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         homes: Queue[Path] = Queue()
-        for number in range(asked.jobs):
+        for number in range(arguments.jobs):
             (home := Path(folder) / str(number)).mkdir()
             homes.put(copied(home))
 
@@ -217,25 +220,25 @@ def main() -> None:
             outcomes.append(outcome)
             word = "survived" if outcome[1] else "killed"
             sys.stderr.write(f"{done} of {len(mutants)} {word}: {outcome[0].path}:{outcome[0].line}\n")
-    sys.exit(report(outcomes, asked.least, asked.json))
+    sys.exit(report(outcomes, arguments.least, arguments.json))
 
 
 def report(outcomes: list[tuple[Mutant, bool]], least: float, file: Path | None) -> int:
-    """Print the share killed by part and every survivor; the exit code."""
+    """Print the share of killed mutants by part, and every survivor; returns the exit code."""
     known, table = reasons(), []
     for part in dict.fromkeys(mutant.part for mutant, _ in outcomes):
-        mine = [alive for mutant, alive in outcomes if mutant.part == part]
-        table.append([part, len(mine), len(mine) - sum(mine), f"{100 - 100 * sum(mine) / len(mine):.0f} %"])
-    killed = sum(not alive for _, alive in outcomes)
+        alive = [survived for mutant, survived in outcomes if mutant.part == part]
+        table.append([part, len(alive), len(alive) - sum(alive), f"{100 - 100 * sum(alive) / len(alive):.0f} %"])
+    killed = sum(not survived for _, survived in outcomes)
     share = 100 * killed / len(outcomes)
     head = ["part", "changes", "killed", ""]
     sys.stdout.write(f"{tabulate([*table, ['all', len(outcomes), killed, f'{share:.0f} %']], head)}\n")
-    for mutant in (mutant for mutant, alive in outcomes if alive):
+    for mutant in (mutant for mutant, survived in outcomes if survived):
         why = known.get((mutant.path, mutant.before, mutant.after), "not explained")
-        told = f"survived: {mutant.path}:{mutant.line} ({why})\n  - {mutant.before}\n  + {mutant.after}"
-        sys.stdout.write(f"\n{told}\n")
+        message = f"survived: {mutant.path}:{mutant.line} ({why})\n  - {mutant.before}\n  + {mutant.after}"
+        sys.stdout.write(f"\n{message}\n")
     if file is not None:
-        lines = [{**vars(mutant), "text": "", "survived": alive} for mutant, alive in outcomes]
+        lines = [{**vars(mutant), "text": "", "survived": survived} for mutant, survived in outcomes]
         file.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
     return int(share < least)
 

@@ -1,4 +1,4 @@
-"""Lines, files and functions of the source by room: ``python -m tools.size [FOLDER]``, of another checkout if named."""
+"""Count files, lines and functions of the source by room: ``python -m tools.size [FOLDER]``."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ROOT = Path(__file__).parents[1]
 
 
 def room_of(path: Path) -> str:
-    """The room of a file, by its path inside the checkout: ``bench/data``, ``methods``, ``tools/miniature``."""
+    """The room of a file, from its path relative to the checkout: ``bench/data``, ``methods``, ``tools/miniature``."""
     folders = path.parts[:-1]
     return "/".join(folders[:2]) if folders[:1] in (("bench",), ("tools",)) else folders[0] if folders else "."
 
 
 def functions(source: str) -> list[int]:
-    """Lengths of all functions of a file, in lines."""
+    """The lengths of all functions of a file, in lines."""
     nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return [(node.end_lineno or node.lineno) - node.lineno + 1 for node in nodes]
 
 
 def table(root: Path) -> list[list[str | int]]:
-    """One row per room and a total: files, lines, functions, and the median and longest function in lines."""
+    """One row per room and one total: files, lines, functions, and the median and largest length of a function."""
     files: dict[str, list[str]] = defaultdict(list)
     for folder in ("bench", "methods", "tools", "benchmarks", "tests"):
         for path in sorted((root / folder).rglob("*.py")):

@@ -28,19 +28,19 @@ app = typer.Typer(
     help=(
         "A leak-audited benchmark for detectors of AI-generated images.\n\n"
         "`python run_bench.py --methods all --train sdv14` plans, makes reconstructions, trains, tests and prints the "
-        "tables. Without a verb it is `run`. Everything computed is kept: the same command again only reads."
+        "tables. The default verb is `run`. Everything computed is kept: repeating a command computes nothing."
     ),
     add_completion=False,
     no_args_is_help=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-#: Packages that the extra `run` brings, by the names that they are imported by.
+#: Packages that the extra `run` installs, by import name.
 RUN_PACKAGES = (
     *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
     *("scipy", "cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
 )
-#: The exit code that typer makes of Ctrl-C.
+#: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
 VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "check-method", "list")
 
@@ -54,7 +54,7 @@ def run(
     ] = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Plan, prepare, fit, score, measure and report; what is already there is not done again."""
+    """Plan, prepare, fit, score, measure and report. What is already computed is not computed again."""
     started, progress = datetime.now(UTC), new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
@@ -75,7 +75,7 @@ def run(
 @app.command()
 @with_run_options
 def plan(options: RunOptions, as_json: opt.Json = False) -> None:
-    """Show cells, fits, artefacts (cached or missing) and their forwards, time and disk; computes nothing."""
+    """Show cells, fits and artefacts (cached or missing) of a run, with forwards, time and disk. Computes nothing."""
     progress = new_progress()
     prepared = check(options, progress)
     show.plan(plan_of(prepared, options, progress), prepared, as_json)
@@ -84,7 +84,7 @@ def plan(options: RunOptions, as_json: opt.Json = False) -> None:
 @app.command()
 @with_run_options
 def prepare(options: RunOptions, as_json: opt.Json = False) -> None:
-    """Make the missing artefacts only."""
+    """Make only the missing artefacts."""
     progress = new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
@@ -102,22 +102,22 @@ def prepare(options: RunOptions, as_json: opt.Json = False) -> None:
 @app.command()
 def score(
     method: Annotated[
-        str, typer.Argument(help="A method or `name[variant]`: fitted by `run`, or with `--checkpoint`.")
+        str, typer.Argument(help="A method or `name[variant]`, fitted by `run` or given by `--checkpoint`.")
     ],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
     train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
     protocol: Annotated[str, typer.Option(help="The protocol that the fit was trained under.")] = "aligned",
     seed: Annotated[int, typer.Option(help="The seed of the fit.")] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="An official checkpoint instead of a fit of ours; implies the paper's parameters and `--models hub`."
+            help="An official checkpoint, used instead of a fit. Implies the paper's parameters and `--models hub`."
         ),
     ] = None,
     weights: opt.Weights = None,
     artefact: opt.Artefacts = None,
     trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Unpickle a whole module: runs whatever code the file names.")
+        bool, typer.Option("--trust-pickle", help="Unpickle a whole module. This runs any code that the file contains.")
     ] = False,
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
@@ -126,15 +126,15 @@ def score(
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
-    """P(fake) of your own images, by a detector that `run` has trained, or by its authors' checkpoint."""
+    """Print P(fake) of your own images, by a detector that `run` has trained or by its authors' checkpoint."""
     progress = new_progress()
     load_plugins(plugin or (), progress)
-    own = tuple(weights or ()), tuple(artefact or ())
-    options = ScoreOptions(suite, models, device, store, checkpoint, *own, trust_pickle)
-    wanted = check_score(method, images, (train, protocol, seed), options, progress)
+    user_files = tuple(weights or ()), tuple(artefact or ())
+    options = ScoreOptions(suite, models, device, store, checkpoint, *user_files, trust_pickle)
+    job = check_score(method, images, (train, protocol, seed), options, progress)
     from bench.predict import predict
 
-    scored = predict.score_images(wanted, progress)
+    scored = predict.score_images(job, progress)
     show.scores(scored, as_json)
     if any(line["status"] != "ok" for line in scored):
         raise typer.Exit(1)
@@ -142,7 +142,7 @@ def score(
 
 @app.command()
 def report(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
-    """Write tables, figures and leaderboard again, from the results folder alone; needs no torch."""
+    """Rewrite tables, figures and leaderboard from the results folder alone. Needs no torch."""
     from bench.report.write import write_report
 
     folder = inspect.results_folder(suite, results)
@@ -151,7 +151,7 @@ def report(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_jso
 
 @app.command()
 def verify(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
-    """Recompute every number of a results folder from its per-image scores; exit 1 and a list on any difference."""
+    """Recompute every number of a results folder from its per-image scores. If any differs, list it and exit with 1."""
     folder = inspect.results_folder(suite, results)
     count, differences = inspect.verify(folder)
     show.verified(count, differences, as_json)
@@ -162,24 +162,24 @@ def verify(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_jso
 @app.command()
 def compare(
     one: Annotated[str, typer.Argument(help="A method or `name[variant]`, or a results folder.")],
-    other: Annotated[str, typer.Argument(help="What it is compared with: another method, or another folder.")],
+    other: Annotated[str, typer.Argument(help="What to compare it with: another method, or another folder.")],
     suite: opt.SuiteName = "mini",
     results: opt.ResultsDir = None,
     fail_if_worse: Annotated[
         float | None,
-        typer.Option(help="Exit 1 if on any mean over subsets ONE is worse by more than this many points of AUC."),
+        typer.Option(help="Exit with 1 if ONE is worse by more than this many points of AUC in any mean over subsets."),
     ] = None,
     over: Annotated[
         str | None,
-        typer.Option(help="Also the mean over these subsets: adm,glide,vqdm,biggan."),
+        typer.Option(help="Also print the mean over these subsets, for example adm,glide,vqdm,biggan."),
     ] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
+    """Compare the AUC of two methods, or of two results folders, on the same images: difference, interval, p."""
     inspect.check_points(fail_if_worse)
-    found = inspect.compare(one, other, suite, results, list(dict.fromkeys(comma_list(over or ""))))
-    show.comparisons(found, as_json)
-    worse = inspect.worse(found, fail_if_worse)
+    compared = inspect.compare(one, other, suite, results, list(dict.fromkeys(comma_list(over or ""))))
+    show.comparisons(compared, as_json)
+    worse = inspect.worse(compared, fail_if_worse)
     if len(worse):
         show.worse(worse)
         raise typer.Exit(1)
@@ -194,9 +194,8 @@ def check_machine(
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
-    """Tell what this machine has and lacks (data, weights, device, disk) and how to get each missing thing."""
-    found = inspect.machine(suite, models, tuple(weights or ()), data, store)
-    show.machine(found, as_json)
+    """Show what this machine has and lacks (data, weights, device, disk) and how to get what is missing."""
+    show.machine(inspect.machine(suite, models, tuple(weights or ()), data, store), as_json)
 
 
 @app.command("check-method")
@@ -209,7 +208,7 @@ def check_method(
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
-    """Run the contract suite on one method, also one outside the project; exit 1 and a list of broken promises."""
+    """Run the contract suite on one method or plugin. If it breaks any promise, list it and exit with 1."""
     progress = new_progress()
     name = plugin_name(method, plugin or (), progress)
     loaded = suites.load(suite)
@@ -231,16 +230,16 @@ def list_names(
     plugin: opt.Plugins = None,
     as_json: opt.Json = False,
 ) -> None:
-    """List what can be named on this command line."""
+    """List the names that the command line accepts."""
     load_plugins(plugin or (), new_progress())
     show.names(kind, inspect.names(kind, suite), as_json)
 
 
 def main() -> None:
-    """Entry point: without a verb it is ``run``; the user's mistakes end in one message and exit code 2."""
+    """Entry point; the default verb is ``run``. A mistake of the user ends in one message and exit code 2."""
     arguments = sys.argv[1:]
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A file's name may be no text in this locale.
+        if isinstance(stream, io.TextIOWrapper):  # A file name may not be encodable in this locale.
             stream.reconfigure(errors="backslashreplace")
     route_warnings()
     if not arguments or (arguments[0] not in VERBS and arguments[0].startswith("-") and arguments[0] != "--help"):
@@ -264,5 +263,5 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("interrupted: what was computed is kept; run the same command to go on", file=sys.stderr)
+            print("interrupted: everything computed is kept; run the same command to continue", file=sys.stderr)
         raise

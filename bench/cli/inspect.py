@@ -1,4 +1,4 @@
-"""What the verbs that compute nothing look up: results, fits, this machine, names."""
+"""Look-ups of the verbs that compute nothing: results, comparisons, this machine, names."""
 
 from __future__ import annotations
 
@@ -34,32 +34,34 @@ from bench.suites import suite as suites
 
 
 def results_folder(suite: str, results: Path | None) -> Results:
-    """The results folder that the options name; UserError if it holds none."""
+    """The results folder that the options name. Raises UserError if it contains no results."""
     folder = Results(results or Path("results") / "runs" / suites.load(suite).name)
     folder.read_matrix()
     return folder
 
 
 def verify(results: Results) -> tuple[int, list[str]]:
-    """Rows checked, and a line for every difference between what is written and what the per-image values say.
+    """Recompute a results folder; returns the number of rows and one line per difference from the files.
 
-    Recomputed are ``rows.csv``, ``comparisons.csv``, ``thresholds.csv``, and from these every table, the figures' data
-    and the leaderboard.
+    ``rows.csv``, ``comparisons.csv`` and ``thresholds.csv`` are recomputed from the per-image values; every table, the
+    data of the figures and the leaderboard from these.
     """
     computed = rows.render(measure(results)).splitlines()
     written = (read_text(results.rows) or "").splitlines()
-    gone = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
-    new = [f"only in the scores: {line}" for line in sorted(set(computed) - set(written))]
+    extra = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
+    missing = [f"only in the scores: {line}" for line in sorted(set(computed) - set(written))]
     order = (
-        ["rows.csv has the right lines in another order or number"] if written != computed and not gone + new else []
+        ["rows.csv has the right lines in another order or number"]
+        if written != computed and not extra + missing
+        else []
     )
     stale = _stale(results.comparisons, comparisons.render(comparisons.compute(results)))
     stale += _stale(results.thresholds, thresholds.render(results))
-    return max(len(computed) - 1, 0), gone + new + order + stale + _stale_report(results)
+    return max(len(computed) - 1, 0), extra + missing + order + stale + _stale_report(results)
 
 
 def _stale_report(results: Results) -> list[str]:
-    """The texts that ``report`` would write otherwise; made beside the folder's values, which are only linked to."""
+    """One line per text file that differs from what ``report`` writes into a temporary folder with the same values."""
     from bench.report.write import write_report
 
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +73,7 @@ def _stale_report(results: Results) -> list[str]:
         made = [again.leaderboard, *again.tables.glob("*"), *again.figures.glob("*.csv")]
         names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
         wrong = [n for n in names if read_text(results.root / n) != read_text(again.root / n)]
-    bare = not any(results.figures.glob("*"))  # As published runs on own images are.
+    bare = not any(results.figures.glob("*"))  # Runs on each subset's own images are published without figures.
     return [f"{name} is not what report writes" for name in wrong if not (bare and name.parts[0] == "figures")]
 
 
@@ -80,39 +82,43 @@ def _stale(path: Path, wanted: str) -> list[str]:
 
 
 def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> pd.DataFrame:
-    """Two methods of a results folder, or the methods that two results folders share; ``over``: one more mean."""
-    places = [Path(word) for word in (one, other)]
-    folders = all(place.is_dir() for place in places)
-    for place in places:
-        if not place.is_dir() and len(place.parts) > 1:
+    """Compare two methods of a results folder, or two results folders in the methods that they share.
+
+    ``over`` names the subsets of one more mean. Raises UserError for a folder, method or subset that does not exist,
+    and if nothing can be compared.
+    """
+    paths = [Path(word) for word in (one, other)]
+    folders = all(path.is_dir() for path in paths)
+    for path in paths:
+        if not path.is_dir() and len(path.parts) > 1:
             raise UserError(
-                f"There is no results folder {place}.",
-                "Folders are compared with folders, methods with methods.",
+                f"There is no results folder {path}.",
+                "Two folders or two methods can be compared, but not one of each.",
                 "Name two folders that `run` has written, or two methods.",
             )
-    found = (
-        _folders(places[0], places[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
+    compared = (
+        _folders(paths[0], paths[1], over) if folders else _methods(one, other, results_folder(suite, results), over)
     )
-    known = {subset for subset in found["subset"] if not subset.startswith("mean:")}
+    known = {subset for subset in compared["subset"] if not subset.startswith("mean:")}
     for subset in over:
         if subset not in known:
-            raise unknown("subset", subset, known, fix="--over takes subsets on which both were scored.")
-    if over and comparisons.over_title(over) not in set(found["subset"]):
+            raise unknown("subset", subset, known, fix="Name subsets with --over on which both were scored.")
+    if over and comparisons.over_title(over) not in set(compared["subset"]):
         raise UserError(
             f"There is no mean over {', '.join(over)}.",
-            "No setting has all of them: they are of different datasets or protocols.",
+            "No setting has all of them: they belong to different datasets or protocols.",
             "Name subsets of one dataset.",
         )
-    return found
+    return compared
 
 
 def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> pd.DataFrame:
     if one == other:
-        raise UserError(f"{one} was to be compared with itself.", "Every difference is 0.", "Name two methods.")
+        raise UserError(f"{one} cannot be compared with itself.", "Every difference is 0.", "Name two methods.")
     known = {entry.label for entry in folder.read_matrix().entries}
     for word in (one, other):
         if word not in known:
-            fix = f"It must have been scored in {folder.root}; or name two results folders."
+            fix = f"Name a method that was scored in {folder.root}, or two results folders."
             raise unknown("method or results folder", word, known, fix=fix)
     return comparisons.between(Side(folder, one), Side(folder, other), (one, other), over)
 
@@ -124,11 +130,11 @@ def _folders(one: Path, other: Path, over: Sequence[str]) -> pd.DataFrame:
     if not shared:
         raise UserError(
             f"{one} and {other} have no method in common.",
-            f"The first has {', '.join(sorted(labels[0]))}; the second {', '.join(sorted(labels[1]))}.",
+            f"The first has {', '.join(sorted(labels[0]))}; the second has {', '.join(sorted(labels[1]))}.",
             "Run the same methods into both.",
         )
     names = (one.name, other.name) if one.name != other.name else (str(one), str(other))
-    found = pd.concat(
+    compared = pd.concat(
         [
             comparisons.between(
                 Side(folders[0], label),
@@ -140,17 +146,17 @@ def _folders(one: Path, other: Path, over: Sequence[str]) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
-    if found["effect"].isna().all():
+    if compared["effect"].isna().all():
         raise UserError(
             f"{one} and {other} cannot be compared.",
-            f"{found['reason'].iloc[0] or 'Nothing'}, and so on." if len(found) else "They share no setting.",
+            f"The first reason: {compared['reason'].iloc[0]}." if len(compared) else "They share no setting.",
             "Run both with the same --data, --limit-test, --test and --protocols.",
         )
-    return found
+    return compared
 
 
 def check_points(points: float | None) -> None:
-    """Raise UserError for a ``--fail-if-worse`` that no difference of AUC could reach, or all."""
+    """Raise UserError unless ``--fail-if-worse`` is 0 to 100 points of AUC."""
     if points is not None and not 0 <= points <= 100:
         raise UserError(
             f"--fail-if-worse is {points:g}.", "It must be 0 to 100 points of AUC.", "Use a number in that range."
@@ -158,7 +164,10 @@ def check_points(points: float | None) -> None:
 
 
 def worse(found: pd.DataFrame, points: float | None) -> pd.DataFrame:
-    """The comparisons on means over subsets in which the first is worse by more than ``points`` of AUC, or a hole."""
+    """The means over subsets in which the first side is worse by more than ``points`` of AUC, or that are holes.
+
+    Empty if ``points`` is None.
+    """
     means = found["subset"].str.startswith("mean:")
     below = found["effect"].isna() | (100 * found["effect"] < -(points or 0.0))
     return found[means & below & (points is not None)]
@@ -167,33 +176,33 @@ def worse(found: pd.DataFrame, points: float | None) -> pd.DataFrame:
 def machine(
     suite: str, models: str | None, weights: Sequence[str], data: str | None, store: Path
 ) -> list[dict[str, str]]:
-    """What is there and what is not: one line a thing, with its state and how to get it."""
+    """What this machine has and lacks: one line per thing, with its state and how to get it."""
     loaded = suites.load(suite)
-    found = [{"thing": "python", "state": platform.python_version(), "fix": ""}, _device(), _disk(store)]
+    lines = [{"thing": "python", "state": platform.python_version(), "fix": ""}, _device(), _disk(store)]
     if data is None:
         names = [path.stem for path in packs()]
-        found.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "fix": ""})
+        lines.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "fix": ""})
     else:
-        found += _data(loaded.datasets, Path(data))
-    named = models or loaded.models
-    zoo = Zoo(named, own_weights(weights, store, named), store)
+        lines += _data(loaded.datasets, Path(data))
+    source = models or loaded.models
+    zoo = Zoo(source, own_weights(weights, store, source), store)
     for role, model in MODELS.items():
         try:
-            found.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "fix": ""})
+            lines.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "fix": ""})
         except UserError as error:
-            found.append({"thing": f"weights {role}", "state": f"not there. {error.context}", "fix": error.fix})
-    return found
+            lines.append({"thing": f"weights {role}", "state": f"missing. {error.context}", "fix": error.fix})
+    return lines
 
 
 def _unread(path: Path) -> str:
-    """What an image file is that cannot be read, as far as its name and its link tell; empty for others."""
+    """Why an image file cannot be read, judged by its name and link alone; empty if neither shows a reason."""
     if path.suffix.lower() in (".heic", ".heif"):
         return "HEIC file"
     return "" if path.exists() else "broken link"
 
 
 def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
-    """A line for each dataset, for each folder that is not used, and for what is no image in those that are."""
+    """One line per dataset, with the files that are not images, and one per folder that is not used."""
     lines, located = [], {}
     for name in names:
         try:
@@ -203,12 +212,12 @@ def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
             continue
         counts = []
         for subset in discover.dataset(name).ordered(folders):
-            homes = [h for classes in folders[subset.name].values() for some in classes.values() for h in some]
+            homes = [h for classes in folders[subset.name].values() for paths in classes.values() for h in paths]
             listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
-            beside = f", passed over: {describe(listed.passed)}" if listed.passed else ""
-            odd = Counter(kind for path in listed.files if (kind := _unread(path)))
-            unread = f", {describe(odd)} among them" if odd else ""
-            counts.append(f"{subset.name} ({len(listed.files)} images{unread}{beside})")
+            skipped = f", passed over: {describe(listed.passed)}" if listed.passed else ""
+            unreadable = Counter(kind for path in listed.files if (kind := _unread(path)))
+            broken = f", {describe(unreadable)} among them" if unreadable else ""
+            counts.append(f"{subset.name} ({len(listed.files)} images{broken}{skipped})")
         lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "fix": ""})
     return lines + [{"thing": "data", "state": message, "fix": ""} for message in unused(located, root)]
 
@@ -218,18 +227,18 @@ def _device() -> dict[str, str]:
 
     if torch.cuda.is_available():
         return {"thing": "device", "state": f"cuda: {torch.cuda.get_device_name()}", "fix": ""}
-    fix = "the miniature suite needs no GPU; the real models do"
+    fix = "only the real models need a GPU; the miniature suite does not"
     return {"thing": "device", "state": "cpu, no CUDA device", "fix": fix}
 
 
 def _disk(store: Path) -> dict[str, str]:
-    place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free / 2**30
-    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {place}", "fix": ""}
+    nearest = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free / 2**30
+    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {nearest}", "fix": ""}
 
 
 def names(kind: str, suite: str) -> list[dict[str, Any]]:
-    """What ``list`` shows of a kind."""
+    """The lines that ``list`` shows for a kind of name. Raises UserError for an unknown kind."""
     loaded = suites.load(suite)
     tables: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "methods": lambda: [_method(name, loaded) for name in discover.methods()],

@@ -1,4 +1,4 @@
-"""Options that several verbs share, declared once with the help that teaches them."""
+"""Options that several verbs share, declared once together with their help texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SuiteName = Annotated[
     str,
     typer.Option(
         "--suite",
-        help="Suite: sizes and parameters of every method, by name (bench/suites) or as a `.toml` file.",
+        help="Suite: sizes and the parameters of every method, by name (bench/suites) or as a `.toml` file.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -31,47 +31,44 @@ Models = Annotated[
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        help="`ROLE=FOLDER` or `ROLE=FILE`: your own copy of one model instead of the one from `--models`; "
-        "repeat it for several (see `list models`).",
+        help="`ROLE=FOLDER` or `ROLE=FILE`: your own copy of one model, used instead of that of `--models` (roles: "
+        "`list models`). Can be repeated.",
         rich_help_panel=_WITH,
     ),
 ]
 Data = Annotated[
     str | None,
-    typer.Option(help="A folder in GenImage's layout instead of the suite's images.", rich_help_panel=_WITH),
+    typer.Option(help="A folder in GenImage's layout, used instead of the suite's images.", rich_help_panel=_WITH),
 ]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        help="A Python file that defines `METHOD`, `ENGINE` or `DATASET`, or a folder of such files; repeat it for "
-        "several.",
+        help="A Python file that defines `METHOD`, `ENGINE` or `DATASET`, or a folder of such files. Can be repeated.",
         rich_help_panel=_WITH,
     ),
 ]
 Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.", rich_help_panel=_HOW)]
 StoreDir = Annotated[
     Path,
-    typer.Option(
-        "--store", help="Where artefacts and checkpoints are kept; shared by all runs.", rich_help_panel=_WHERE
-    ),
+    typer.Option("--store", help="Folder of artefacts and checkpoints, shared by all runs.", rich_help_panel=_WHERE),
 ]
 ResultsDir = Annotated[
     Path | None,
     typer.Option(
         "--results",
-        help="Where scores, rows and tables are written. Default: `results/runs/SUITE`.",
+        help="Folder to which scores, rows and tables are written. Default: `results/runs/SUITE`.",
         rich_help_panel=_WHERE,
     ),
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document on standard output and nothing else.", rich_help_panel=_WHERE),
+    typer.Option("--json", help="Print only one JSON document to standard output.", rich_help_panel=_WHERE),
 ]
 Artefacts = Annotated[
     list[str] | None,
     typer.Option(
-        help="`NAME=FOLDER` or `NAME=FILE.json`: ready-made artefacts by file stem (see `list methods --json`).",
+        help="`NAME=FOLDER` or `NAME=FILE.json`: ready-made artefacts by file stem (names: `list methods --json`).",
         rich_help_panel=_WITH,
     ),
 ]
@@ -84,14 +81,15 @@ class RunOptions:
     methods: Annotated[
         str,
         typer.Option(
-            help="Methods, comma list: `dire,gramnet`, a variant as `name[variant]`, or `all`.", rich_help_panel=_WHAT
+            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`.",
+            rich_help_panel=_WHAT,
         ),
     ] = "all"
     train: Annotated[
         str | None,
         typer.Option(
-            help="Training generators: `a,b` one fit each, `a+b` a joint fit, `all`; `attribute:a` tells a's images "
-            "from those of the other generators. Default: the suite's, `sdv14`.",
+            help="Training generators: `a,b` for one fit each, `a+b` for a joint fit, or `all`; `attribute:a` "
+            "separates a's images from those of the other generators. Default: the suite's, `sdv14`.",
             rich_help_panel=_WHAT,
         ),
     ] = None
@@ -102,7 +100,7 @@ class RunOptions:
     protocols: Annotated[
         str | None,
         typer.Option(
-            help="`raw`: files as they are; `aligned`: one size and codec for both classes. Raw fits are tested under "
+            help="`raw`: files as they are; `aligned`: both classes have one size and codec. Raw fits are tested under "
             "every protocol. Default: the suite's.",
             rich_help_panel=_WHAT,
         ),
@@ -110,20 +108,20 @@ class RunOptions:
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="Seeds, comma list: initial weights, order and augmentation. Default: the suite's.",
+            help="Comma-separated seeds of initial weights, order and augmentation. Default: the suite's.",
             rich_help_panel=_WHAT,
         ),
     ] = None
     probes: Annotated[
         bool | None,
         typer.Option(
-            help="Measure the suite's probes too (LPIPS Δ). Default: only with `--methods all`.", rich_help_panel=_WHAT
+            help="Also measure the suite's probes (LPIPS Δ). Default: only with `--methods all`.", rich_help_panel=_WHAT
         ),
     ] = None
     limit_train: Annotated[
         int | None,
         typer.Option(
-            help="Training images per class and subset; smaller draws nest. Default: the suite's.",
+            help="Training images per class and subset; smaller samples are part of larger ones. Default: the suite's.",
             rich_help_panel=_WHAT,
         ),
     ] = None
@@ -139,8 +137,8 @@ class RunOptions:
     processes: Annotated[
         int | None,
         typer.Option(
-            help="How many processes compute at once on the CPU, one thread each. Default: one per core, as far as "
-            "memory allows.",
+            help="Number of processes that compute in parallel on the CPU, one thread each. Default: one per core, "
+            "as far as memory allows.",
             rich_help_panel=_HOW,
         ),
     ] = None
@@ -151,12 +149,12 @@ class RunOptions:
 def with_run_options(verb: Callable[..., None]) -> Callable[..., None]:
     """A verb whose first parameter is :class:`RunOptions`, as a command with one option per field."""
     hints = get_type_hints(RunOptions, include_extras=True)
-    own = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
+    own_parameters = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
         for f in fields(RunOptions)
     ]
-    every = [*shared, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own)]
+    parameters = [*shared, *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own_parameters)]
 
     @wraps(verb)
     def command(**values: Any) -> None:  # noqa: ANN401 - typer passes what the annotations say
@@ -164,6 +162,6 @@ def with_run_options(verb: Callable[..., None]) -> Callable[..., None]:
         verb(options, **values)
 
     vars(command).pop("__wrapped__")
-    vars(command)["__signature__"] = inspect.Signature(every)
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in every}
+    vars(command)["__signature__"] = inspect.Signature(parameters)
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command

@@ -1,4 +1,4 @@
-"""Progress on standard error: bars with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress on standard error: bars with rate and remaining time on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Rate(ProgressColumn):
 
 
 class TerminalProgress(Progress):
-    """Bars, one a stage, gone when the stage ends."""
+    """One bar per stage, removed when the stage ends."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -34,15 +34,15 @@ class TerminalProgress(Progress):
         self._lock = threading.Lock()  # Stages begin and end in several threads.
 
     def note(self, message: str) -> None:
-        """One line above the bars."""
+        """Print a line above the bars."""
         self._console.print(escape(message), style="dim", highlight=False)
 
     def warn(self, message: str) -> None:
-        """One line above the bars, in yellow."""
+        """Print a line above the bars, in yellow."""
         self._console.print(escape(message), style="yellow", highlight=False)
 
     def begin(self, title: str, total: int) -> int:
-        """A bar."""
+        """Add a bar; returns its number."""
         with self._lock:
             if not self._open:
                 self._bars.start()
@@ -51,7 +51,7 @@ class TerminalProgress(Progress):
         return task
 
     def advance(self, stage: int, units: int = 1) -> None:
-        """Move a bar."""
+        """Advance a bar."""
         self._bars.advance(TaskID(stage), units)
 
     def end(self, stage: int) -> None:
@@ -65,7 +65,7 @@ class TerminalProgress(Progress):
 
 @dataclass
 class _Stage:
-    """How much of a stage is done, since when, and when a line was printed last."""
+    """Progress of a stage, with the times when it started and when its last line was printed."""
 
     title: str
     total: int
@@ -75,7 +75,7 @@ class _Stage:
 
 
 class PlainProgress(Progress):
-    """Lines: one when a stage of some length ends, and one every few seconds with rate and time left."""
+    """One line when a long stage ends, and one every few seconds with rate and remaining time."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, width=200, color_system=None)
@@ -83,21 +83,21 @@ class PlainProgress(Progress):
         self._numbers = count()
 
     def note(self, message: str) -> None:
-        """One line."""
+        """Print a line."""
         self._console.print(message, markup=False, highlight=False)
 
     def warn(self, message: str) -> None:
-        """One line that starts with ``warning:``."""
+        """Print a line that starts with ``warning:``."""
         self._console.print(f"warning: {message}", markup=False, highlight=False)
 
     def begin(self, title: str, total: int) -> int:
-        """Remember when the stage began."""
+        """Start a stage; returns its number."""
         number, now = next(self._numbers), time.monotonic()
         self._stages[number] = _Stage(title, total, 0, now, now)
         return number
 
     def advance(self, stage: int, units: int = 1) -> None:
-        """Count; say something every few seconds."""
+        """Count the units; print a line every few seconds."""
         stage_, now = self._stages[stage], time.monotonic()
         stage_.done += units
         if now - stage_.printed > _EVERY and 0 < stage_.done < stage_.total:
@@ -107,7 +107,7 @@ class PlainProgress(Progress):
             self.note(f"{stage_.title}: {stage_.done} of {stage_.total}, {rate:.1f}/s, {left:.0f} s left")
 
     def end(self, stage: int) -> None:
-        """Say how long the stage took, if it took over a second."""
+        """Print how long the stage took, if it took over a second."""
         stage_ = self._stages.pop(stage)
         seconds = time.monotonic() - stage_.started
         if seconds > 1:

@@ -1,4 +1,4 @@
-"""From options to a checked request and its plan; the same for every verb."""
+"""Turn options into a checked request and its plan, in the same way for every verb."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bench.types import Plan
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request with everything it works on; ``device`` is ``cuda`` where a GPU will probably be found."""
+    """A checked request with its models and folders; ``device`` is ``cuda`` if a GPU is probably available."""
 
     request: Request
     zoo: Zoo
@@ -55,9 +55,9 @@ def _roots(suite: suites.Suite, options: RunOptions, progress: Progress) -> dict
 
 
 def _check_names(suite: suites.Suite, options: RunOptions) -> str:
-    """Check the words for training, tests and perturbations, which needs no data; what to train on.
+    """Check the names of training sources, tests and perturbations, without data; returns the training sources.
 
-    A user's folder may hold generators that no dataset knows: its subsets are checked once it has been listed.
+    A user's folder may contain generators that no dataset knows, so its subsets are checked after it was listed.
     """
     train = suite.train if options.train is None else options.train
     if not options.data:
@@ -77,29 +77,29 @@ def _limits(suite: suites.Suite, options: RunOptions) -> Limits:
 
 
 def _located(suite: suites.Suite, options: RunOptions, progress: Progress) -> Located:
-    """Root and present subsets of each dataset; one that is not there is left out, with a warning."""
-    found = {}
+    """Root and present subsets of each dataset. A missing test dataset is left out, with a note."""
+    located = {}
     for name, root in _roots(suite, options, progress).items():
         try:
-            found[name] = requests.locate(name, root)
+            located[name] = requests.locate(name, root)
         except UserError as error:
             if name == sources.TRAIN_DATASET or not root.is_dir():
                 raise
             progress.note(f"left out: {error.problem} {error.fix}")
-    for message in unused(found, Path(options.data)) if options.data else ():
+    for message in unused(located, Path(options.data)) if options.data else ():
         progress.warn(message)
-    for message in _renamed(found):
+    for message in _renamed(located):
         progress.note(message)
-    return found
+    return located
 
 
 def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:
-    """What generators that no dataset knows are called, where it is not their folder's name."""
+    """The names given to generators that no dataset knows, if they differ from their folders' names."""
     messages = []
-    for name, (root, found) in located.items():
+    for name, (root, subsets) in located.items():
         known = {subset.name for subset in discover.dataset(name).subsets}
-        for subset in sorted(set(found) - known):
-            homes = [h for classes in found[subset].values() for some in classes.values() for h in some]
+        for subset in sorted(set(subsets) - known):
+            homes = [h for classes in subsets[subset].values() for paths in classes.values() for h in paths]
             folder = homes[0].relative_to(root).parts[0]
             if folder != subset:
                 messages.append(f"{printable(root / folder)} is {name}:{subset}")
@@ -107,24 +107,24 @@ def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str
 
 
 def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
-    """Folders of a user's data that no dataset uses, with the way to add them."""
-    every = [folders for _, found in located.values() for folders in found.values()]
+    """One line for each folder of a user's data that no dataset uses, with the reason or how to arrange it."""
+    used = [folders for _, subsets in located.values() for folders in subsets.values()]
     homes = {root, *(home for home, _ in located.values())}
     messages = []
-    for folder in sorted({f for home in homes for f in unused_folders(home, every) if f not in homes}):
+    for folder in sorted({f for home in homes for f in unused_folders(home, used) if f not in homes}):
         twin = [
             f"{name}:{dataset.by_alias()[folder.name.lower()]}"
             for name, dataset in ((name, discover.dataset(name)) for name in located)
             if dataset.by_alias().get(folder.name.lower()) in located[name][1]
         ]
         layouts = " or ".join(discover.dataset(name).layout() for name in located)
-        why = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
-        messages.append(f"not used: {printable(folder)} ({why})")
+        reason = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
+        messages.append(f"not used: {printable(folder)} ({reason})")
     return messages
 
 
 def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progress) -> dict[str, Recipe]:
-    """The suite's probes if wanted; none, with a warning, where their weights are missing: the main job goes on."""
+    """The suite's probes if requested; none, with a warning, if their weights are missing: the run goes on."""
     if not (options.methods == "all" if options.probes is None else options.probes):
         return {}
     probes = requests.choose_probes(suite)
@@ -138,7 +138,7 @@ def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progre
 
 
 def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
-    """Load plugins; one that cannot be used is a warning. Raises UserError for a path that does not exist."""
+    """Load plugins, with a warning for each that cannot be used. Raises UserError for a path that does not exist."""
     for path in paths:
         if not path.exists():
             raise UserError(
@@ -151,7 +151,7 @@ def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
 
 
 def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
-    """The name of a method that is given by name or as a file; loads plugins. Raises UserError for an unknown one."""
+    """Load plugins; returns the name of a method given by name or as a file. Raises UserError if it is unknown."""
     file = Path(method)
     load_plugins([*paths, *([file] if file.suffix == ".py" else [])], progress)
     name = file.stem if file.suffix == ".py" else method
@@ -160,31 +160,34 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Raise UserError unless ``folder`` is, or can be made, a folder that files can be written into; makes nothing."""
+    """Raise UserError if files cannot be written to ``folder``; does not create it."""
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise UserError(
-            f"{option} {str(folder)!r} cannot be written into.",
+            f"{option} {str(folder)!r} is not writable.",
             f"{type(error).__name__}: {error.strerror}.",
-            f"Name a folder of your own with {option} DIR.",
+            f"Name a writable folder with {option} DIR.",
         ) from error
 
 
 def _check_models(methods: tuple[requests.Chosen, ...], zoo: Zoo, options: RunOptions, progress: Progress) -> None:
-    """Find the weights of every method. Raises UserError for one that is not there."""
-    for role in set[str]().union(*(requests.roles_of(one) for one in methods)):
+    """Check the weights of every method. Raises UserError if one has none."""
+    for role in set[str]().union(*(requests.roles_of(chosen) for chosen in methods)):
         zoo.folder(role)
-    if options.data and zoo.is_mini and any(requests.roles_of(one) for one in methods):
+    if options.data and zoo.is_mini and any(requests.roles_of(chosen) for chosen in methods):
         progress.warn(
-            "miniature weights on foreign data: the path is real, the numbers are not those of Stable Diffusion."
+            "miniature weights on other data: the pipeline runs, but the numbers are not those of Stable Diffusion."
         )
 
 
 def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> Processes:
-    """How many processes may compute at once: as asked, else what cores and memory allow for the largest models."""
+    """The number of parallel processes: as requested, else as cores and memory allow for the largest models.
+
+    Raises UserError if less than one is requested.
+    """
     if options.processes is not None:
         if options.processes < 1:
             raise UserError(
@@ -193,25 +196,25 @@ def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> 
         return Processes(options.processes, requested=True)
     if device == "cuda":
         return Processes(1)
-    together = [requests.roles_of(one) for one in request.methods]
-    together += [set(recipe.roles()) for recipe in request.probes.values()]
-    sizes = {role: zoo.size(role) for role in set[str]().union(*together)}
-    return devices.processes(max((sum(sizes[role] for role in roles) for roles in together), default=0))
+    used_together = [requests.roles_of(chosen) for chosen in request.methods]
+    used_together += [set(recipe.roles()) for recipe in request.probes.values()]
+    sizes = {role: zoo.size(role) for role in set[str]().union(*used_together)}
+    return devices.processes(max((sum(sizes[role] for role in roles) for roles in used_together), default=0))
 
 
 def new_zoo(weights: Sequence[str], models: str, store: Path) -> Zoo:
-    """The models of ``--models``, with those of ``--weights`` in place of theirs."""
+    """The models of ``--models``, some of them replaced by those of ``--weights``."""
     return Zoo(models, own_weights(weights, store, models), store)
 
 
 def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
-    """The suite, with a label that says so if its settings are used on a user's own data."""
+    """The suite; if ``own``, its label says that its settings are used on a user's own data."""
     label = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     return suite.model_copy(update={"label": label}) if own else suite
 
 
 def check(options: RunOptions, progress: Progress) -> Prepared:
-    """Check every word of the options. Raises UserError; torch is not imported here."""
+    """Check all options without importing torch. Raises UserError for those that cannot be used."""
     load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite)
     methods = requests.choose_methods(options.methods, suite)
@@ -225,7 +228,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     train = _check_names(suite, options)
     zoo = new_zoo(options.weights or (), options.models or suite.models, options.store)
     located = _located(suite, options, progress)
-    folders = {name: found for name, (_, found) in located.items()}
+    folders = {name: subsets for name, (_, subsets) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
     requests.check_tasks(methods, chosen)
     request = Request(
@@ -246,7 +249,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
     processes = _processes(request, zoo, options, device)
     if processes.requested and device == "cuda":
-        progress.warn("--processes is for the CPU: one process hands a GPU its work.")
+        progress.warn("--processes is for the CPU: a GPU is used by one process.")
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes)
 
 

@@ -1,4 +1,4 @@
-"""Printing: tables for people, one JSON document with ``--json``."""
+"""Printed output: readable tables, or one JSON document with ``--json``."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def document(value: object) -> None:
 
 
 def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
-    """What a plan will do and cost."""
+    """Print what a plan will compute and how long it takes."""
     known = rates(prepared.results, prepared.zoo.is_mini)
     cost = estimate(made, prepared.store, prepared.results, known, prepared.processes, prepared.device)
     if as_json:
         document(cost)
         return
-    lines = [
+    rows = [
         [a["engine"], _named(a["slices"]), a["needed"], a["cached"], a["missing"], a["forwards"], f"{a['seconds']:.0f}"]
         for a in cost["artefacts"]
     ]
-    print(tabulate(lines, ["artefact", "of", "needed", "cached", "missing", "forwards", "seconds"]))
+    print(tabulate(rows, ["artefact", "of", "needed", "cached", "missing", "forwards", "seconds"]))
     fits, cells = cost["fits"], cost["cells"]
     print(f"\nfits: {len(fits)}, of which done {sum(f['done'] for f in fits)}")
     print(f"cells: {len(cells)}, of which scored {sum(c['done'] for c in cells)}; holes: {len(cost['holes'])}")
     for hole in cost["holes"]:
         print(f"  hole: {hole['method']} on {hole['dataset']}:{hole['subset']} {hole['protocol']}: {hole['reason']}")
     minutes, disk = cost["seconds"] / 60, cost["bytes"] / 2**20
-    at_once = f"{cost['processes']} processes" if cost["processes"] > 1 else "one process"
-    print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {at_once}")
+    workers = f"{cost['processes']} processes" if cost["processes"] > 1 else "one process"
+    print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {workers}")
 
 
 def _named(slices: Sequence[str]) -> str:
@@ -69,7 +69,7 @@ def run(results: Results, meter: Meter, as_json: bool) -> None:
 
 
 def report(results: Results, written: Written, as_json: bool) -> None:
-    """Print the main tables and where the rest is."""
+    """Print the main tables and the folder of the others."""
     if as_json:
         document(
             {"results": str(results.root), "tables": list(written.tables), "figures": [str(f) for f in written.figures]}
@@ -77,14 +77,14 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         return
     for stem in written.tables:
         shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons")) and "permuted" not in stem
-        if shown or stem.startswith(("attribution-", "fewshot-")):  # the leaderboard has the control
+        if shown or stem.startswith(("attribution-", "fewshot-")):  # The leaderboard shows the control.
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
     print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")
 
 
 def prepared(meter: Meter, as_json: bool) -> None:
-    """What was made."""
+    """The outcome of ``prepare``."""
     if as_json:
         document({"artefacts_made": meter.artefacts_made, "forwards": meter.forwards})
     else:
@@ -92,13 +92,13 @@ def prepared(meter: Meter, as_json: bool) -> None:
 
 
 def failures(failed: Mapping[str, str]) -> None:
-    """Name what failed, each reason once, on standard error."""
+    """Print why units failed, each reason once, to standard error."""
     for reason in dict.fromkeys(failed.values()):
         print(f"failed: {reason}", file=sys.stderr)
 
 
 def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """P(fake) of images, or P(generator) where the fit attributes."""
+    """Print P(fake) of images, or P(generator) if the fit attributes."""
     if as_json:
         document(list(lines))
         return
@@ -116,56 +116,57 @@ def verified(count: int, differences: Sequence[str], as_json: bool) -> None:
     if as_json:
         document({"rows": count, "differences": list(differences)})
         return
-    for line in differences:
-        print(line)
+    for difference in differences:
+        print(difference)
     print(f"{count} rows recomputed from per-image scores, {len(differences)} differences")
 
 
-def comparisons(found: pd.DataFrame, as_json: bool) -> None:
+def comparisons(compared: pd.DataFrame, as_json: bool) -> None:
     """The outcome of ``compare``: the columns of ``comparisons.csv``; missing numbers are null."""
     if as_json:
-        document(found.astype(object).where(found.notna(), None).to_dict("records"))
+        document(compared.astype(object).where(compared.notna(), None).to_dict("records"))
         return
-    print(comparison_table(found))
+    print(comparison_table(compared))
 
 
-def worse(found: pd.DataFrame) -> None:
-    """Name the comparisons that made ``compare`` fail."""
-    for _, c in found.iterrows():
+def worse(compared: pd.DataFrame) -> None:
+    """Print the comparisons that made ``compare`` fail, to standard error."""
+    for _, c in compared.iterrows():
         effect = c["reason"] if pd.isna(c["effect"]) else f"{100 * c['effect']:+.2f} points"
         setting = f"{c['dataset']} {c['subset']}, trained on {c['train']}, {c['train_protocol']} -> {c['protocol']}"
         print(f"worse: {c['one']} than {c['other']} on {setting}: {effect}", file=sys.stderr)
 
 
-def machine(found: Sequence[Mapping[str, str]], as_json: bool) -> None:
+def machine(lines: Sequence[Mapping[str, str]], as_json: bool) -> None:
     """The outcome of ``check``."""
     if as_json:
-        document(list(found))
+        document(list(lines))
         return
-    body = [[f["thing"], f["state"], f["fix"]] for f in found]
+    body = [[line["thing"], line["state"], line["fix"]] for line in lines]
     print(tabulate(body, ["", "state", "how to get it"], maxcolwidths=[None, 60, 50]))
 
 
 def promises(name: str, outcome: Sequence[tuple[str, str]], as_json: bool) -> None:
     """The outcome of ``check-method``."""
     if as_json:
-        document([{"promise": words, "broken": reason} for words, reason in outcome])
+        document([{"promise": promise, "broken": reason} for promise, reason in outcome])
         return
     print(
         tabulate(
-            [["broken" if reason else "kept", words, reason] for words, reason in outcome], maxcolwidths=[None, 70, 60]
+            [["broken" if reason else "kept", promise, reason] for promise, reason in outcome],
+            maxcolwidths=[None, 70, 60],
         )
     )
     broken = sum(bool(reason) for _, reason in outcome)
     print(f"\n{name} keeps {len(outcome) - broken} of {len(outcome)} promises")
 
 
-def names(kind: str, found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+def names(kind: str, lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """The outcome of ``list``."""
     if as_json:
-        document(list(found))
+        document(list(lines))
         return
     shown = {"methods": ("name", "kind", "title", "paper")}.get(kind)
-    columns = shown or tuple(found[0])
-    body = [[", ".join(v) if isinstance(v := line[c], (list, tuple)) else v for c in columns] for line in found]
+    columns = shown or tuple(lines[0])
+    body = [[", ".join(v) if isinstance(v := line[c], (list, tuple)) else v for c in columns] for line in lines]
     print(tabulate(body, columns, maxcolwidths=[None] * (len(columns) - 1) + [70]))

@@ -1,1 +1,1 @@
-"""The embedded world: scenes, cameras, generators, and the images and weights made from them."""
+"""The embedded miniature world: its committed images and weights, and the code that unpacks the images."""

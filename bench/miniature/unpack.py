@@ -1,4 +1,4 @@
-"""Unpack the committed image packs into the datasets' layouts, once a version; generated images become PNG."""
+"""Unpack the committed image packs into the layouts of the datasets, once per version; generated images become PNG."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bench.models.embedded import build_atomically, version
 from bench.progress import Progress
 
 PACKS = Path(__file__).parent / "images"
-#: GenImage's class tables: one JSON object with both, compressed.
+#: GenImage's two class tables, in one compressed JSON object.
 CLASSES = PACKS / "genimage-classes.json.xz"
-#: Increased when other files are unpacked from the same packs.
+#: Must be increased if the same packs are unpacked into other files.
 _FORM = 2
 
 
@@ -28,7 +28,10 @@ def packs() -> list[Path]:
 
 
 def _members(pack: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
-    """Files of a dataset's layout. Generated images are kept as WebP without loss, edited photographs as JPEG."""
+    """Name and content of a pack's files in the dataset's layout.
+
+    Packs store generated images as lossless WebP and edited photographs as JPEG; both become PNG.
+    """
     for name in pack.namelist():
         data = pack.read(name)
         if name.endswith((".webp", ".png.jpg")):
@@ -39,7 +42,7 @@ def _members(pack: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
 
 
 def _write_classes(folder: Path) -> None:
-    """Write the tables of what GenImage's file names leave out, as :mod:`bench.data.classes` reads them."""
+    """Write the class tables that complete GenImage's file names, as :mod:`bench.data.classes` reads them."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = json.loads(lzma.decompress(CLASSES.read_bytes()))
     for name in (NAMES, FILES):
@@ -47,7 +50,7 @@ def _write_classes(folder: Path) -> None:
 
 
 def unpack(store: Path, progress: Progress) -> Path:
-    """The folder with one sub-folder a dataset, below ``store``."""
+    """The folder below ``store`` with one sub-folder per dataset, unpacked if it does not exist."""
 
     def fill(partial: Path) -> None:
         with progress.stage("unpacking the miniature world", len(packs())) as stage:

@@ -1,1 +1,1 @@
-"""Pretrained models by role: where they lie, what they hash to, under which licence."""
+"""Pretrained models by role: their files, content hashes and licences."""

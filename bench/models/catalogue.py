@@ -31,11 +31,11 @@ _STABLE_DIFFUSION_REQUIRED = (
 class Model(BaseModel):
     """A pretrained model.
 
-    ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID". ``mini`` is its folder among the embedded weights (empty:
-    the miniature has none). ``hub`` is its repository on the Hugging Face Hub and ``revision`` the commit or branch;
-    without a repository, ``url`` is the address of its one file with (the beginning of) that file's ``sha256``, or
-    ``source`` says where to find it. ``files`` are the patterns of the files that are loaded, and hashed; ``required``
-    the files that must be there, one of each group. ``layout`` names a folder format that sets both. ``one_file``: the
+    ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID". ``mini`` is its folder among the embedded weights (empty
+    if the miniature has none). ``hub`` is its repository on the Hugging Face Hub and ``revision`` the commit or branch;
+    without a repository, ``url`` is the address of its only file, with the first digits of that file's ``sha256``, or
+    ``source`` says where to find it. ``files`` are the patterns of the files that are loaded and hashed; of each
+    group of ``required``, one file must exist. ``layout`` names a folder format that sets both. If ``one_file``, the
     authors' single file is enough. ``commercial`` says whether the licence allows commercial use.
     """
 

@@ -1,4 +1,4 @@
-"""The miniature's weights: committed small, unpacked once a version into the formats of the published models."""
+"""The miniature's weights: committed in compressed form, unpacked once per version into the published formats."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from bench.errors import BenchError
 
 WEIGHTS = Path(__file__).parents[1] / "miniature" / "weights"
-#: Endings of committed weights: a file that is compressed, and one that names another model's file with the same bytes,
-#: and their hash. RECORD is the builders' own.
+#: Endings of committed weights: PACKED is a compressed file; SAME names another model's file with the same bytes, and
+#: their hash. RECORD is used by the builders only.
 PACKED, SAME, RECORD = ".xz", ".same", "quality.json"
 
 
 def version(folder: Path, files: list[Path]) -> str:
-    """A name for the content of files."""
+    """A name for the content of ``files`` in ``folder``: 16 hex digits."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.relative_to(folder).as_posix().encode())
@@ -27,7 +27,7 @@ def version(folder: Path, files: list[Path]) -> str:
 
 
 def build_atomically(home: Path, fill: Callable[[Path], None]) -> Path:
-    """``home``, filled if it is not there: whole or not at all, also when two processes come at once."""
+    """``home``, filled if it does not exist: completely or not at all, even if two processes do so at the same time."""
     if home.is_dir():
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -45,11 +45,14 @@ def build_atomically(home: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def unpack_weights(store: Path) -> Path:
-    """The folder with one sub-folder a miniature model, below ``store``, in the formats of the published ones."""
+    """The folder below ``store`` with one sub-folder per miniature model, in the formats of the published models.
+
+    Raises BenchError if two files that should be the same differ.
+    """
     files = sorted(path for path in WEIGHTS.rglob("*") if path.is_file() and path.name != RECORD)
 
     def fill(partial: Path) -> None:
-        later: list[tuple[str, str, Path]] = []
+        copies: list[tuple[str, str, Path]] = []
         for path in files:
             target = partial / path.relative_to(WEIGHTS)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,16 +60,16 @@ def unpack_weights(store: Path) -> Path:
                 target.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
             elif path.suffix == SAME:
                 source, digest = path.read_text(encoding="utf-8").split()
-                later.append((source, digest, target.with_suffix("")))
+                copies.append((source, digest, target.with_suffix("")))
             else:
                 shutil.copyfile(path, target)
-        for source, digest, target in later:
+        for source, digest, target in copies:
             shutil.copyfile(partial / source, target)
             if hashlib.sha256(target.read_bytes()).hexdigest() != digest:
                 raise BenchError(
                     f"{target.relative_to(partial)} should be the same as {source}, which has changed.",
-                    "The committed weights do not fit together.",
-                    f"Build {target.relative_to(partial).parts[0]} again, or restore the weights' folder.",
+                    "The committed weights are inconsistent.",
+                    f"Build {target.relative_to(partial).parts[0]} again, or restore the folder of the weights.",
                 )
 
     return build_atomically(store / "miniature" / f"weights-{version(WEIGHTS, files)}", fill)

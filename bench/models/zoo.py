@@ -1,4 +1,4 @@
-"""From a role to files: the miniature's, the Hub's, or a person's own folder (``--models mini|hub|DIR``)."""
+"""Find the files of a role: the miniature's, the Hub's or a user's (``--models mini|hub|DIR``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.models.catalogue import MODELS, Model
 from bench.models.embedded import unpack_weights
 from bench.recipe import content_key
 
-#: The files of a CLIP's tokenizer, in either of its forms.
+#: The files of a CLIP tokenizer, in either of its formats.
 TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
 
 
@@ -24,7 +24,7 @@ def files_of(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 
 
 class _Digests:
-    """SHA-256 of files, remembered below the store while their size and modification time are the same."""
+    """SHA-256 of files, cached in the store as long as size and modification time do not change."""
 
     def __init__(self, store: Path) -> None:
         self._file = store / "index" / "weights.jsonl"
@@ -34,7 +34,7 @@ class _Digests:
                 try:
                     path, stamp, digest = json.loads(line)
                 except ValueError:
-                    continue  # The last line of a run that was killed.
+                    continue  # A run was killed while it wrote its last line.
                 self._known[path] = (stamp, digest)
 
     def of(self, path: Path) -> str:
@@ -47,7 +47,7 @@ class _Digests:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         self._known[name] = (stamp, digest)
-        with suppress(OSError):  # Where nothing can be written it is computed again.
+        with suppress(OSError):  # If the cache is not writable, the next run computes it again.
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([name, stamp, digest]) + "\n")
@@ -57,14 +57,15 @@ class _Digests:
 class Zoo:
     """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder per role.
 
-    ``own`` are folders of single roles that go before it. The miniature's weights are unpacked below ``store``.
+    ``own`` gives folders of single roles, used instead of those of ``source``. The miniature's weights are unpacked
+    below ``store``. Raises UserError for a source that does not exist.
     """
 
     def __init__(self, source: str, own: Mapping[str, Path] | None = None, store: Path = Path("store")) -> None:
         self._own: dict[str, Path] = {}
         self._hashes: dict[str, str] = {}
         self._commits: dict[str, str] = {}
-        self._whole: set[Path] = set()
+        self._checked_folders: set[Path] = set()
         self._digests = _Digests(store)
         for role, folder in (own or {}).items():
             self.adopt(role, folder)
@@ -72,12 +73,12 @@ class Zoo:
             raise UserError(
                 f"--models {source!r} is neither mini, hub nor a folder.",
                 f"Looked for a folder at {Path(source).absolute()}.",
-                f"Name a folder that holds one sub-folder per role: {', '.join(sorted(MODELS))}.",
+                f"Name a folder with one sub-folder per role: {', '.join(sorted(MODELS))}.",
             )
         self.source, self._store = source, store
 
     def adopt(self, role: str, folder: Path) -> None:
-        """Take a role's files from a folder from now on. Raises UserError for one without its weights."""
+        """Take a role's files from ``folder`` from now on. Raises UserError if it does not contain the weights."""
         model = self.model(role)
         if not files_of(folder, model.files):
             raise UserError(
@@ -85,12 +86,12 @@ class Zoo:
                 f"Looked for {', '.join(model.files)} in {folder.absolute()}.",
                 _fix_for(model),
             )
-        _check_whole(model, folder)
+        _check_complete(model, folder)
         self._own[role] = folder
         self._hashes.pop(role, None)
 
     def names(self, role: str) -> bool:
-        """Whether a role has a folder of its own, before that of all models."""
+        """Whether a role has its own folder, used instead of that of all models."""
         return role in self._own
 
     @cached_property
@@ -108,43 +109,43 @@ class Zoo:
             raise UserError(
                 f"The miniature's weights cannot be unpacked below --store {self._store}.",
                 f"{type(error).__name__}: {error.strerror or error}.",
-                "Name a folder that can be written, with 60 MB to spare.",
+                "Name a writable folder with 60 MB of free space.",
             ) from error
 
     def model(self, role: str) -> Model:
-        """The catalogue's entry. Raises UserError for an unknown role."""
+        """The catalogue's entry of a role. Raises UserError for an unknown role."""
         if role not in MODELS:
             raise unknown("model role", role, MODELS)
         return MODELS[role]
 
     def folder(self, role: str) -> Path:
-        """The folder of a role's files. Raises UserError naming the way to get what is missing."""
+        """A role's folder, downloaded if needed. Raises UserError with a way to get the files if some are missing."""
         model = self.model(role)
         if role in self._own:
             return self._own[role]
         if self.source == "hub" and (model.hub or model.url):
             folder = _from_hub(model) if model.hub else _from_url(model)
             if model.hub:
-                self._commits[role] = folder.name  # As the cache names its snapshots.
+                self._commits[role] = folder.name  # The cache names its snapshots by commit.
             return self._checked(model, folder)
         name = model.mini if self.is_mini else role
         folder = self._root / name
         if not name or not folder.is_dir():
             raise UserError(
-                f"The weights of {role} ({model.title}) are not there.",
-                f"--models {self.source} has {_listing(folder.parent)}.",
+                f"The weights of {role} ({model.title}) are missing.",
+                f"--models {self.source} contains {_listing(folder.parent)}.",
                 _fix_for(model),
             )
         return self._checked(model, folder)
 
     def _checked(self, model: Model, folder: Path) -> Path:
-        if folder not in self._whole:
-            _check_whole(model, folder)
-            self._whole.add(folder)
+        if folder not in self._checked_folders:
+            _check_complete(model, folder)
+            self._checked_folders.add(folder)
         return folder
 
     def hash(self, role: str) -> str:
-        """Content hash of a role's files, computed once a run."""
+        """Content hash of a role's files, computed once per run."""
         if role not in self._hashes:
             folder = self.folder(role)
             files = files_of(folder, self.model(role).files)
@@ -152,11 +153,11 @@ class Zoo:
         return self._hashes[role]
 
     def digest(self, file: Path) -> str:
-        """SHA-256 of a file; computed again only where the file has changed."""
+        """SHA-256 of a file, computed again only if the file has changed."""
         return self._digests.of(file)
 
     def size(self, role: str) -> int:
-        """Bytes of a role's files."""
+        """Total size of a role's files, in bytes."""
         return sum(path.stat().st_size for path in files_of(self.folder(role), self.model(role).files))
 
     def known(self) -> dict[str, str]:
@@ -168,15 +169,15 @@ class Zoo:
         return dict(self._commits)
 
 
-def _check_whole(model: Model, folder: Path) -> None:
-    """Raise UserError for a folder that lacks a file of a model, or has something else in a file's place."""
-    lacking = [" or ".join(group) for group in model.required if not files_of(folder, group)]
-    if lacking:
+def _check_complete(model: Model, folder: Path) -> None:
+    """Raise UserError for a folder that lacks a file of a model, or has something else instead of a file."""
+    missing = [" or ".join(group) for group in model.required if not files_of(folder, group)]
+    if missing:
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        present = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         raise UserError(
-            f"The weights of {model.role} ({model.title}) in {folder} are not whole.",
-            f"Missing: {', '.join(lacking)}. There: {there or 'nothing'}.",
+            f"The weights of {model.role} ({model.title}) in {folder} are incomplete.",
+            f"Missing: {', '.join(missing)}. Present: {present or 'nothing'}.",
             _fix_for(model),
         )
     broken = [f"{path} is {what}" for path in files_of(folder, model.files) if (what := what_is(path) or _cut(path))]
@@ -185,7 +186,7 @@ def _check_whole(model: Model, folder: Path) -> None:
 
 
 def _cut(path: Path) -> str:
-    """How a file of weights is not whole by its own account; nothing where it is, or says nothing of it."""
+    """Why a file of weights is incomplete according to its own header; empty if it is complete or has no header."""
     if path.suffix != ".safetensors":
         return ""
     from safetensors import SafetensorError, safe_open
@@ -194,17 +195,17 @@ def _cut(path: Path) -> str:
         with safe_open(path, "numpy"):
             return ""
     except (SafetensorError, OSError) as error:
-        return f"cut off or no safetensors file ({error})"
+        return f"truncated, or not a safetensors file ({error})"
 
 
 def _fix_for(model: Model) -> str:
     """How to get a model's files."""
-    single = f"--weights {model.role}=FILE, its authors' file, or " if model.one_file else ""
+    single = f"--weights {model.role}=FILE with its authors' file, or " if model.one_file else ""
     files = ", ".join(model.files)
-    own = f"name your own by {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR) with {files}."
+    own = f"name your own with {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR): {files}."
     if model.hub or model.url:
         return f"Use --models hub (downloads {model.hub or model.url}, {model.size}), or {own}"
-    return f"It is not on the Hub; take {model.source}, and {own}"
+    return f"It is not on the Hub. Get {model.source}, and {own}"
 
 
 def _listing(folder: Path) -> str:
@@ -213,7 +214,7 @@ def _listing(folder: Path) -> str:
 
 
 def _from_url(model: Model) -> Path:
-    """The folder with a model's one file, downloaded into torch's cache and checked if it is not there."""
+    """The folder of a model's only file. If it is missing, it is downloaded into torch's cache and checked."""
     from torch import hub
 
     path = Path(hub.get_dir()) / "checkpoints" / PurePosixPath(model.url).name
@@ -222,11 +223,11 @@ def _from_url(model: Model) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hub.download_url_to_file(model.url, str(path), hash_prefix=model.sha256, progress=False)
-    except (OSError, RuntimeError) as error:  # RuntimeError: another checksum.
+    except (OSError, RuntimeError) as error:  # RuntimeError: the checksum differs.
         raise UserError(
             f"The weights of {model.role} ({model.title}) could not be downloaded from {model.url}.",
             f"{type(error).__name__}: {error}",
-            f"Check the network, or put the file at {path} yourself, or name it by --weights {model.role}=FILE.",
+            f"Check the network, or put the file at {path}, or name it with --weights {model.role}=FILE.",
         ) from error
     return path.parent
 
@@ -243,13 +244,13 @@ def _from_hub(model: Model) -> Path:
         raise UserError(
             f"The weights of {model.role} ({model.title}) could not be downloaded from {model.hub}.",
             f"{type(error).__name__}: {reason}",
-            "Check the network or the Hub cache (HF_HOME), or copy that repository's files and name them by "
+            "Check the network or the Hub cache (HF_HOME), or copy that repository's files and name them with "
             f"--weights {model.role}=FOLDER: {files}.",
         ) from error
 
 
 def tokenizer_from_hub(model: Model) -> Path | None:
-    """The folder with a model's tokenizer from the Hub or its cache, no weights; None where it cannot be had."""
+    """The folder of a model's tokenizer from the Hub or its cache, without weights; None if it is not available."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

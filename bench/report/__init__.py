@@ -1,1 +1,1 @@
-"""From a results folder to what people read. No torch, no methods: a laptop is enough."""
+"""Tables, figures and leaderboard of a results folder. Needs neither torch nor the methods, so a laptop is enough."""

@@ -1,4 +1,4 @@
-"""The rows of a results folder as the tables, figures and the leaderboard need them: averaged over seeds."""
+"""The rows of a results folder, averaged over seeds, as tables, figures and the leaderboard need them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pandas as pd
 from bench.results import rows
 from bench.results.folder import Column, Results
 
-#: What the rows of one metric share, and of one mean over seeds.
+#: Columns in which the rows of one metric agree, and those in which the rows of one mean over seeds agree.
 _METRIC = ["train", "train_protocol", "dataset", "protocol", "perturbation", "metric", "threshold_rule"]
 _CELL = [*_METRIC, "label", "subset"]
 KINDS = ("detector", "statistic")
 
 
 class Setting(NamedTuple):
-    """One table's worth of cells: training source and protocol, dataset and test protocol, perturbation."""
+    """The cells of one table: training source and protocol, dataset and test protocol, perturbation."""
 
     train: str
     train_protocol: str
@@ -29,14 +29,14 @@ class Setting(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """For file names."""
+        """The setting as part of file names."""
         suffix = "" if self.perturbation == "none" else f"-{self.perturbation}"
         return f"{self.dataset}-{self.train}-{self.train_protocol}-to-{self.protocol}{suffix}"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A share with its interval and the number of seeds; ``value`` is None in a hole, which has a ``reason``.
+    """A share in 0…1 with its interval and the number of seeds; in a hole ``value`` is None and ``reason`` is set.
 
     Over several seeds, value and interval ends are means, and ``sd`` is the standard deviation of the values.
     """
@@ -49,21 +49,21 @@ class Value:
     sd: float | None = None
 
 
-def over_seeds(found: pd.DataFrame) -> pd.DataFrame:
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Rows averaged over seeds: ``value``, ``low``, ``high`` (NaN if any seed lacks it), ``seeds``, ``sd``, ``reason``.
 
-    ``found`` has the columns of ``rows.csv`` and ``label``.
+    ``table`` has the columns of ``rows.csv`` and ``label``.
     """
-    groups = found.groupby(_CELL, sort=False)
+    groups = table.groupby(_CELL, sort=False)
     seeds = groups.size()
     averages = {name: groups[name].mean().where(groups[name].count() == seeds) for name in ("value", "low", "high")}
-    reasons = found[found["value"].isna()].groupby(_CELL, sort=False)["reason"].first()
-    made = pd.DataFrame({**averages, "seeds": seeds, "sd": groups["value"].std().where(averages["value"].notna())})
-    return made.join(reasons).fillna({"reason": ""})
+    reasons = table[table["value"].isna()].groupby(_CELL, sort=False)["reason"].first()
+    means = pd.DataFrame({**averages, "seeds": seeds, "sd": groups["value"].std().where(averages["value"].notna())})
+    return means.join(reasons).fillna({"reason": ""})
 
 
 class Board:
-    """Everything that the report room reads."""
+    """Everything that a report reads from a results folder."""
 
     def __init__(self, results: Results) -> None:
         matrix = results.read_matrix()
@@ -81,7 +81,7 @@ class Board:
 
     @property
     def settings(self) -> list[Setting]:
-        """Every setting of detection that has rows, datasets in the columns' order."""
+        """Every setting of detection that has rows; datasets are in the order of the columns."""
         order = {name: index for index, name in enumerate(self.datasets)}
         return sorted(self._settings("detect"), key=lambda s: (order.get(s.dataset, len(order)), s.slug))
 
@@ -92,11 +92,11 @@ class Board:
 
     @property
     def datasets(self) -> list[str]:
-        """The datasets, in the columns' order."""
+        """The datasets, in the order of the columns."""
         return list(dict.fromkeys(column.dataset for column in self.columns))
 
     def trains(self, setting: Setting) -> list[str]:
-        """The training sources of detection in a setting's protocols on its dataset, single ones first."""
+        """The training sources of detection with a setting's dataset and protocols; joint sources are last."""
         same = [s.train for s in self.settings if s[1:] == setting[1:]]
         return sorted(set(same), key=lambda name: ("+" in name, name))
 
@@ -113,11 +113,11 @@ class Board:
         return f"{self.cards[method]['title']}{variant}"
 
     def columns_of(self, setting: Setting) -> list[Column]:
-        """The subsets of a setting's dataset in the papers' order."""
+        """The subsets of a setting's dataset, in the order of the papers."""
         return [column for column in self.columns if column.dataset == setting.dataset]
 
     def cells(self, setting: Setting, subsets: Sequence[str], metric: str, rule: str = "") -> pd.DataFrame:
-        """A metric of all methods of a setting on some subsets (or ``mean:out`` and the like), averaged over seeds.
+        """A metric of all methods of a setting on ``subsets`` (or means such as ``mean:out``), averaged over seeds.
 
         One row per method and subset, detectors first: ``method`` (title), ``kind``, ``subset``, and the columns of
         :func:`over_seeds`. A cell without rows has the reason "not in the matrix".
@@ -127,15 +127,15 @@ class Board:
         known = self._values.get((*setting, metric, rule))
         if known is None:
             known = pd.DataFrame(columns=["value", "low", "high", "seeds", "sd", "reason"], index=index[:0])
-        made = known.reindex(index).reset_index()
-        made["reason"] = made["reason"].fillna("not in the matrix")
-        made["seeds"] = made["seeds"].fillna(0).astype("int64")
-        made.insert(0, "method", made["label"].map(self.title))
-        made.insert(1, "kind", made.pop("label").map(labels))
-        return made
+        cells = known.reindex(index).reset_index()
+        cells["reason"] = cells["reason"].fillna("not in the matrix")
+        cells["seeds"] = cells["seeds"].fillna(0).astype("int64")
+        cells.insert(0, "method", cells["label"].map(self.title))
+        cells.insert(1, "kind", cells.pop("label").map(labels))
+        return cells
 
     def value(self, setting: Setting, method: str, subset: str, metric: str, rule: str = "") -> Value:
-        """A metric of one method on one subset (or ``mean:out`` and the like), averaged over seeds."""
+        """A metric of one method on one subset (or a mean such as ``mean:out``), averaged over seeds."""
         known = self._values.get((*setting, metric, rule))
         if known is None or (method, subset) not in known.index:
             return Value(None, None, None, 0, "not in the matrix")
@@ -145,7 +145,7 @@ class Board:
 
 
 def percent(value: float, low: float, high: float, digits: int = 1) -> str:
-    """A share in percent with its interval, one digit each; a dash if it is missing."""
+    """A share in percent with ``digits`` decimals, and its interval with one; a dash if the share is missing."""
     if pd.isna(value):
         return "–"
     interval = "" if pd.isna(low) or pd.isna(high) else f" [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,4 +1,4 @@
-"""Pairs of methods: the difference of their AUC by setting, with paired intervals."""
+"""Pairs of methods: the difference of their AUC in every setting, with paired intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTE = (
 
 
 def _line(c: pd.Series) -> list[str]:
-    """One comparison for people."""
+    """One comparison as a row of the printed table."""
     names = [f"{c['one']} − {c['other']}", f"{c['train']}, {c['train_protocol']}", f"{c['dataset']}, {c['protocol']}"]
     if pd.isna(c["effect"]):
         return [*names, c["subset"], "–", "", c["reason"]]
@@ -26,27 +26,27 @@ def _line(c: pd.Series) -> list[str]:
     return [*names, c["subset"], effect, f"{c['p']:.3f}", spread]
 
 
-def _without_repeats(found: pd.DataFrame) -> pd.DataFrame:
-    """Without the mean over all subsets if all are out of family: it is the mean over those."""
+def _without_repeats(compared: pd.DataFrame) -> pd.DataFrame:
+    """Drop the mean over all subsets if all are out of family: it equals the mean over those."""
     key = ["one", "other", *comparisons.SETTING, "effect", "low", "high"]
-    out = found.loc[(found["subset"] == "mean:out") & found["effect"].notna(), key]
-    repeated = pd.MultiIndex.from_frame(found[key]).isin(pd.MultiIndex.from_frame(out))
-    return found[~(repeated & (found["subset"] == "mean:all"))]
+    out = compared.loc[(compared["subset"] == "mean:out") & compared["effect"].notna(), key]
+    repeated = pd.MultiIndex.from_frame(compared[key]).isin(pd.MultiIndex.from_frame(out))
+    return compared[~(repeated & (compared["subset"] == "mean:all"))]
 
 
-def table(found: pd.DataFrame) -> str:
-    """Comparisons as a table for people, with how to read it."""
-    lines = [_line(c) for _, c in _without_repeats(found).iterrows()]
+def table(compared: pd.DataFrame) -> str:
+    """Comparisons as a Markdown table, with a note on how to read it."""
+    lines = [_line(c) for _, c in _without_repeats(compared).iterrows()]
     return f"{_NOTE}\n\n{tabulate(lines, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
 def write_comparisons(results: Results, label: str) -> list[str]:
-    """Write ``tables/comparisons.md``; returns its stem, or nothing if nothing is compared."""
+    """Write ``tables/comparisons.md``; returns its stem in a list, which is empty if nothing is compared."""
     if not results.comparisons.exists():
         return []
-    found = comparisons.read(results)
-    found = found[found["subset"].str.startswith("mean:") | (found["subset"] == found["train"])]
-    if found.empty:
+    compared = comparisons.read(results)
+    compared = compared[compared["subset"].str.startswith("mean:") | (compared["subset"] == compared["train"])]
+    if compared.empty:
         return []
-    write_text(results.tables / "comparisons.md", f"{label[0].upper()}{label[1:]}. {table(found)}")
+    write_text(results.tables / "comparisons.md", f"{label[0].upper()}{label[1:]}. {table(compared)}")
     return ["comparisons"]

@@ -1,4 +1,4 @@
-"""Few-shot detection in three readings, and attribution: SemGIR's Tables 1 and 2 as tables of a results folder."""
+"""Few-shot detection in three readings, and attribution: Tables 1 and 2 of SemGIR for a results folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-#: ACC at threshold 0.5, which the paper prints, and AUC.
+#: ACC at threshold 0.5, which the paper reports, and AUC.
 METRICS = (("acc", "0.5"), ("auc", ""))
 COLUMNS = ("group", "method", "generator", "metric", "value", "low", "high", "seeds", "reason")
 _CONDITIONS = {"none": "images as they are", "permuted": "control: artefacts permuted among images"}
 
 
 def _readings(board: Board, setting: Setting) -> Iterator[tuple[str, str, str]]:
-    """(reading, training source, generator) of every cell that SemGIR's table could mean."""
+    """(reading, training source, generator) of every cell, for each possible reading of SemGIR's table."""
     joint = [name for name in board.trains(setting) if "+" in name]
     single = [name for name in board.trains(setting) if "+" not in name]
     for generator in single:
@@ -32,7 +32,7 @@ def _readings(board: Board, setting: Setting) -> Iterator[tuple[str, str, str]]:
 
 
 def _cells(board: Board, setting: Setting, group: str, generator: str) -> pd.DataFrame:
-    """All methods of a setting on one generator, both metrics."""
+    """All methods of a setting on one generator, in both metrics."""
     parts = [
         board.cells(setting, [generator], metric, rule).assign(group=group, metric=metric) for metric, rule in METRICS
     ]
@@ -44,7 +44,7 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def fewshot(board: Board, setting: Setting) -> pd.DataFrame:
-    """Every reading in the setting's protocols; empty unless there is a joint source as well as single ones."""
+    """Every reading in the setting's protocols; empty unless there are a joint source and single sources."""
     trains = board.trains(setting)
     single = [name for name in trains if "+" not in name]
     columns = {column.subset for column in board.columns_of(setting)}
@@ -55,7 +55,7 @@ def fewshot(board: Board, setting: Setting) -> pd.DataFrame:
 
 
 def attribution(board: Board, train_protocol: str, protocol: str) -> pd.DataFrame:
-    """Every method, target and perturbation of attribution under a pair of protocols."""
+    """All methods, targets and perturbations of attribution under a pair of protocols."""
     settings = [s for s in board.attribution if (s.train_protocol, s.protocol) == (train_protocol, protocol)]
     return _joined(
         [
@@ -85,7 +85,7 @@ def markdown(cells: pd.DataFrame, caption: str) -> str:
 
 
 def write_fewshot(board: Board, results: Results) -> list[str]:
-    """Write the tables that the folder's sources allow; returns their stems."""
+    """Write the tables that are possible with the folder's training sources; returns their stems."""
     tables: dict[str, tuple[pd.DataFrame, str]] = {}
     for setting in {s._replace(train="") for s in board.settings if s.perturbation == "none"}:
         name = f"fewshot-{setting.dataset}-{setting.train_protocol}-to-{setting.protocol}"

@@ -1,4 +1,4 @@
-"""Figures: data first as CSV, drawing as a thin last step."""
+"""Figures: their data are written as CSV first, then drawn."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def protocol_points(board: Board, train: str, dataset: str) -> pd.DataFrame:
         cells = board.cells(Setting(train, train_protocol, dataset, protocol, "none"), list(panels), "auc")
         parts.append(cells.assign(panel=cells["subset"].map(panels), protocols=f"{train_protocol} → {protocol}"))
     points = pd.concat(parts, ignore_index=True).rename(columns={"value": "auc"})
-    filled = points.groupby("panel")["auc"].transform("count") > 0  # A dataset may lack the training generator.
-    return points.loc[filled, ["panel", "method", "kind", "protocols", "auc", "low", "high"]]
+    has_values = points.groupby("panel")["auc"].transform("count") > 0  # A dataset may lack the training generator.
+    return points.loc[has_values, ["panel", "method", "kind", "protocols", "auc", "low", "high"]]
 
 
 def draw(points: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
-    """AUC with intervals, one row per method and one colour per pair of protocols; trivial baselines below."""
+    """Draw AUC with intervals: one row per method, trivial baselines last, and one colour per pair of protocols."""
     panels, pairs = list(points["panel"].unique()), list(points["protocols"].unique())
     methods = list(points.sort_values("kind", kind="stable")["method"].unique())
     figure = mpl.figure.Figure(figsize=(max(6.4, 4.6 * len(panels)), 1.3 + 0.42 * len(methods)), layout="constrained")
@@ -55,7 +55,7 @@ def draw(points: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
 
 def write_figures(board: Board, results: Results) -> list[Path]:
     """Write every figure with its data; returns the PNG files."""
-    made = []
+    written = []
     for train, dataset in sorted({(s.train, s.dataset) for s in board.settings}):
         points = protocol_points(board, train, dataset)
         if points.empty:
@@ -64,17 +64,17 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         write_text(path.with_suffix(".csv"), to_csv(points))
         caption = f"trained on {train}, tested on {dataset}; 95 % intervals of the test images\n{board.label}"
         save(draw(points, caption), path)
-        made.append(path)
-    return made
+        written.append(path)
+    return written
 
 
 def save(figure: matplotlib.figure.Figure, path: Path) -> None:
-    """Write a figure as PNG and SVG, without dates: the same figure gives the same bytes."""
+    """Write a figure as PNG and SVG without dates, so that the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    drawn = io.BytesIO()
+    buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "bench"}):
-        figure.savefig(drawn, dpi=130, format="png")
+        figure.savefig(buffer, dpi=130, format="png")
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    # A palette takes a third of the space, and boards are committed.
-    few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(path, "PNG", optimize=True)
+    # A PNG with a palette takes a third of the space, and boards are committed.
+    palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    palette.save(path, "PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""Whether the miniature world is informative: what a board must show before its ranking means anything."""
+"""Whether the miniature world is informative: conditions that a board must meet before its ranking is meaningful."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bench.results.comparisons import Side
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-#: What the methods of a kind are, by name: facts of the file, which ``aligned`` takes away, and numbers of the pixels.
+#: Trivial baselines by name: those that use facts of the file, which ``aligned`` removes, and those that compute one
+#: number from the pixels.
 FILE_FACTS, NUMBERS = ("container", "jpeg_quality", "image_size"), ("bytes_per_pixel", "hf_energy")
 _HONEST = {"train_protocol": "aligned", "protocol": "aligned", "perturbation": "none"}
 
@@ -30,16 +31,16 @@ class Gate:
 
 
 def setting_of_gates(train: str, dataset: str = "genimage") -> Setting:
-    """Trained and tested aligned, unperturbed."""
+    """The setting of the gates: trained and tested aligned, unperturbed."""
     return Setting(train=train, dataset=dataset, **_HONEST)
 
 
 def _signal(own: Board) -> Iterator[Gate]:
-    """Some CNN trained on each subset's own images finds it; that another does not is its own weakness."""
+    """At least one CNN trained on each subset's own images detects it; another CNN may fail because it is weak."""
     for column in own.columns:
         setting = setting_of_gates(column.subset, column.dataset)
-        tried = own.methods(setting, "detector")
-        values = {own.title(m): own.value(setting, m, column.subset, "auc").value for m in tried}
+        detectors = own.methods(setting, "detector")
+        values = {own.title(m): own.value(setting, m, column.subset, "auc").value for m in detectors}
         known = sorted(((v, title) for title, v in values.items() if v is not None), reverse=True)
         requirement = f"a CNN trained on {column.title}'s own images: AUC there ≥ 0.95"
         measured = ", ".join(f"{title} {value:.3f}" for value, title in known) or "missing"
@@ -49,18 +50,18 @@ def _signal(own: Board) -> Iterator[Gate]:
 def _shortcuts(board: Board, setting: Setting) -> Iterator[Gate]:
     """Neither a fact of the file nor a single number separates the classes."""
     for name in board.methods(setting, "statistic"):
-        found = board.value(setting, name, "mean:all", "auc").value
-        measured = "missing" if found is None else f"{found:.3f}"
+        auc = board.value(setting, name, "mean:all", "auc").value
+        measured = "missing" if auc is None else f"{auc:.3f}"
         if name in FILE_FACTS:
             yield Gate(
-                f"{board.title(name)}, mean AUC: 0.5 ± 0.05", measured, found is not None and abs(found - 0.5) <= 0.05
+                f"{board.title(name)}, mean AUC: 0.5 ± 0.05", measured, auc is not None and abs(auc - 0.5) <= 0.05
             )
         elif name in NUMBERS:
-            yield Gate(f"{board.title(name)}, mean AUC: ≤ 0.75", measured, found is not None and found <= 0.75)
+            yield Gate(f"{board.title(name)}, mean AUC: ≤ 0.75", measured, auc is not None and auc <= 0.75)
 
 
 def _reach(board: Board, setting: Setting) -> Iterator[Gate]:
-    """Most detectors find what they were trained on, and its family; outside, not all guess."""
+    """Most detectors detect their training generator and its family; outside, at least half are above chance."""
     methods = board.methods(setting, "detector")
     for title, subset in (("the training generator", setting.train), ("its family", "mean:family")):
         values = [board.value(setting, method, subset, "auc").value for method in methods]
@@ -77,7 +78,7 @@ def _reach(board: Board, setting: Setting) -> Iterator[Gate]:
 
 
 def _ceiling(board: Board, setting: Setting) -> Gate:
-    """Few cells outside the family are solved."""
+    """At most a quarter of the cells outside the family are solved."""
     outside = board.rows.loc[(board.rows["relation"] == "out") & (board.rows["dataset"] == setting.dataset), "subset"]
     cells = board.cells(setting, sorted(set(outside)), "auc")
     values = cells.loc[cells["kind"] == "detector", "value"].dropna()
@@ -88,7 +89,7 @@ def _ceiling(board: Board, setting: Setting) -> Gate:
 
 
 def _spread(results: Results, board: Board, setting: Setting) -> Gate:
-    """Methods differ: the best out of family and the worst, paired on the same images."""
+    """Methods differ: the best and the worst detector out of family, compared on the same images."""
     requirement = "best minus worst detector, mean AUC out of family: ≥ 0.10, interval above 0"
     means = {m: board.value(setting, m, "mean:out", "auc").value for m in board.methods(setting, "detector")}
     known = {method: value for method, value in means.items() if value is not None}
@@ -105,7 +106,7 @@ def _spread(results: Results, board: Board, setting: Setting) -> Gate:
 
 
 def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
-    """Every gate of a board; ``own`` holds a CNN trained on each subset's own images."""
+    """Every gate of a board; ``own`` are the results of CNNs trained on each subset's own images."""
     board, setting = Board(results), setting_of_gates(train)
     return [
         *_signal(Board(own)),
@@ -117,10 +118,10 @@ def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
 
 
 def write_gates(results: Results, own: Results) -> list[Gate]:
-    """Write ``tables/gates.md`` and ``.csv``."""
-    found = gates(results, own)
-    write_text(results.tables / "gates.csv", to_csv(pd.DataFrame([asdict(gate) for gate in found])))
-    lines = [[gate.requirement, gate.measured, "yes" if gate.met else "**no**"] for gate in found]
+    """Write ``tables/gates.md`` and ``tables/gates.csv``; returns the gates."""
+    checked = gates(results, own)
+    write_text(results.tables / "gates.csv", to_csv(pd.DataFrame([asdict(gate) for gate in checked])))
+    lines = [[gate.requirement, gate.measured, "yes" if gate.met else "**no**"] for gate in checked]
     body = tabulate(lines, ["trained and tested aligned", "measured", "met"], "github", disable_numparse=True)
     write_text(results.tables / "gates.md", f"Whether the world is informative. {Board(results).label}.\n\n{body}\n")
-    return found
+    return checked

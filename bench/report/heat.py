@@ -1,4 +1,4 @@
-"""The matrix as a picture: AUC of every method on every generator, one panel per dataset."""
+"""The matrix as a heat map: AUC of every method on every generator, one panel per dataset."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.report.figures import save
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-#: Above this distance from 0.5 a cell is too dark for black letters.
+#: Above this distance from 0.5 a cell is too dark for black text.
 _DARK = 0.33
 
 
 def panel(board: Board, setting: Setting) -> pd.DataFrame:
-    """AUC of all methods in one setting, one row per method and column, the mean outside the family last."""
+    """AUC of all methods in one setting: one row per method and column; the last column is the mean out of family."""
     titles = {column.subset: column.title for column in board.columns_of(setting)} | {"mean:out": "mean out"}
     cells = board.cells(setting, list(titles), "auc").rename(columns={"value": "auc"})
     return cells.assign(dataset=setting.dataset, column=cells["subset"].map(titles))
@@ -47,7 +47,7 @@ def _fill(axis: Axes, part: pd.DataFrame) -> None:
 
 
 def draw(panels: Sequence[pd.DataFrame], caption: str) -> matplotlib.figure.Figure:
-    """Blue where a method ranks fakes above photographs, white where it guesses, red where the ranking is reversed."""
+    """Draw blue if a method ranks fakes above photographs, white at chance level, red if the ranking is reversed."""
     widths = [part["column"].nunique() for part in panels]
     height = 1.7 + 0.27 * max(part["method"].nunique() for part in panels)
     figure = mpl.figure.Figure(figsize=(1.9 + 0.52 * sum(widths), height), layout="constrained")
@@ -66,12 +66,12 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     for setting in board.settings:
         if setting.perturbation == "none":
             groups.setdefault((setting.train, setting.train_protocol, setting.protocol), []).append(setting)
-    made = []
+    written = []
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
         path = results.figures / f"{train}-{before}-to-{after}-matrix.png"
         data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
         write_text(path.with_suffix(".csv"), to_csv(data))
         save(draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}"), path)
-        made.append(path)
-    return made
+        written.append(path)
+    return written

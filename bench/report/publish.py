@@ -1,4 +1,4 @@
-"""Results made fit to be committed: ``python -m bench.report.publish`` after the two runs of ``make board``."""
+"""Pack results for the repository: ``python -m bench.report.publish``, after the two runs of ``make board``."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ _KEPT = (
     "run.json",
     "costs.csv",
 )
-#: Kept as ``.gz``: they say the same words in every line.
+#: Kept as ``.gz``: their lines repeat the same words.
 _PACKED = ("rows.csv", "cells.json")
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a folder but ``digests.json``, by relative path."""
+    """SHA-256 of every file of a folder except ``digests.json``, by relative path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def publish(results: Results, target: Path, own: Results | None = None, figures: bool = True) -> str:
-    """Copy rows, matrix and cards, pack the per-image values, write report and digests anew; returns the leaderboard.
+    """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
 
-    ``figures`` are kept as PNG with their data, if at all: ``report`` draws them again. ``own`` are results of a CNN
-    on each subset's own images, for the gates. Raises UserError where a cell has failed: a board is whole or not there.
+    If ``figures``, they are kept as PNG with their data; ``report`` can draw them again. ``own`` are the results of
+    CNNs trained on each subset's own images, for the gates. Raises UserError if a cell has failed: a board must be
+    complete.
     """
     matrix = results.read_matrix()
     failed = [entry for entry in matrix.entries if entry.status not in ("ok", "missing")]
@@ -45,7 +46,7 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
         raise UserError(
             f"{results.root} cannot be published.",
             f"{len(failed)} of its cells failed, the first: {first}.",
-            "Run `make board` again: it goes on where it stopped.",
+            "Run `make board` again: it continues where it stopped.",
         )
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
@@ -58,8 +59,8 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
     written = write_report(Results(partial))
-    for drawn in Results(partial).figures.glob("*.svg" if figures else "*"):
-        drawn.unlink()
+    for figure in Results(partial).figures.glob("*.svg" if figures else "*"):
+        figure.unlink()
     if own is not None:
         write_gates(Results(partial), own)
     text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"

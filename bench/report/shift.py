@@ -1,4 +1,4 @@
-"""LPIPS of reals and fakes to their reconstructions, without and with captions: SARE's Figure 4, bars and Δ table."""
+"""LPIPS of reals and fakes to their reconstructions, without and with captions: Figure 4 of SARE, and a table of Δ."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def _effect(row: pd.Series) -> str:
     return f"d {row['effect']:+.2f}, AUC {100 * row['auc']:.1f}"
 
 
-def markdown(board: Board, dataset: str, protocol: str, found: pd.DataFrame) -> str:
-    """The Δ table of one dataset and protocol."""
+def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) -> str:
+    """The Δ table of one dataset and protocol, as Markdown."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
     body = []
-    for subset, pair in found.groupby("subset", sort=False):
+    for subset, pair in measured.groupby("subset", sort=False):
         (_, plain), (_, captioned) = pair.iterrows()
         title = titles[dataset, str(subset)]
         if plain["reason"]:
@@ -47,10 +47,10 @@ def markdown(board: Board, dataset: str, protocol: str, found: pd.DataFrame) -> 
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
-def draw(board: Board, found: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
-    """Mean LPIPS of reals and fakes: one panel per condition, one pair of bars per generator."""
+def draw(board: Board, measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
+    """Draw mean LPIPS of reals and fakes: one panel per condition, one pair of bars per generator."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
-    known = found[found["reason"] == ""]
+    known = measured[measured["reason"] == ""]
     count = known["subset"].nunique()
     figure = mpl.figure.Figure(figsize=(2.2 + 1.6 * count, 3.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
@@ -59,8 +59,8 @@ def draw(board: Board, found: pd.DataFrame, caption: str) -> matplotlib.figure.F
         for offset, kind in ((-0.2, "real"), (0.2, "fake")):
             means = part[kind]
             spans = [means - part[f"{kind}_low"], part[f"{kind}_high"] - means]
-            places = [index + offset for index in range(count)]
-            axis.bar(places, means, 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
+            positions = [index + offset for index in range(count)]
+            axis.bar(positions, means, 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
         names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
         axis.set(title=condition, xticks=range(count), xticklabels=names)
         axis.spines[["top", "right"]].set_visible(False)
@@ -71,16 +71,16 @@ def draw(board: Board, found: pd.DataFrame, caption: str) -> matplotlib.figure.F
 
 
 def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
-    """Write the Δ tables and figures; returns table stems and PNG files, none if nothing was probed."""
-    stems, made = [], []
-    for (dataset, protocol), found in shifts.compute(results).groupby(["dataset", "protocol"], sort=False):
+    """Write the Δ tables and figures; returns table stems and PNG files, both empty if nothing was probed."""
+    stems, written = [], []
+    for (dataset, protocol), measured in shifts.compute(results).groupby(["dataset", "protocol"], sort=False):
         stem = f"{dataset}-{protocol}-lpips-shift"
-        write_text(results.tables / f"{stem}.md", markdown(board, str(dataset), str(protocol), found))
-        write_text(results.tables / f"{stem}.csv", to_csv(found))
+        write_text(results.tables / f"{stem}.md", markdown(board, str(dataset), str(protocol), measured))
+        write_text(results.tables / f"{stem}.csv", to_csv(measured))
         stems.append(stem)
-        if (found["reason"] == "").any():
+        if (measured["reason"] == "").any():
             path = results.figures / f"{stem}.png"
-            write_text(path.with_suffix(".csv"), to_csv(found))
-            save(draw(board, found, f"{dataset}, {protocol}; {board.label}"), path)
-            made.append(path)
-    return stems, made
+            write_text(path.with_suffix(".csv"), to_csv(measured))
+            save(draw(board, measured, f"{dataset}, {protocol}; {board.label}"), path)
+            written.append(path)
+    return stems, written

@@ -1,4 +1,4 @@
-"""Tables in the layout of the SARE paper's Tables 1–2: a row per method, a column per generator, the average last."""
+"""Tables in the layout of SARE's Tables 1–2: one row per method, one column per generator, the average last."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-#: File suffix, metric, threshold rule, and what the caption calls it.
+#: File suffix, metric, threshold rule, and the metric's name in the caption.
 KINDS = (
     ("acc", "acc", "0.5", "ACC (%) at threshold 0.5"),
     ("auc", "auc", "", "AUC (%)"),
     ("ap", "ap", "", "AP (%)"),
     ("acc-source-val", "acc", "source_val", "ACC (%) at the threshold of the source's validation images"),
 )
-#: What is written around the best and the second-best value of a column.
+#: Markup of the best and the second-best value of a column.
 _MARKDOWN, _LATEX = {1: "**%s**", 2: "<u>%s</u>"}, {1: r"\textbf{%s}", 2: r"\underline{%s}"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data: one row per method and column in ``cells``, in the order in which it is printed."""
+    """A table as data: ``cells`` has one row per method and column, in the order in which they are printed."""
 
     cells: pd.DataFrame
     caption: str
@@ -46,7 +46,7 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
 
 
 def _ranks(cells: pd.DataFrame) -> pd.Series:
-    """1 for the best value of each column among detectors, 2 for the second best; none if there is one detector."""
+    """1 for the best value of each column among detectors, 2 for the second best; empty for a single detector."""
     detectors = cells[cells["kind"] == "detector"]
     if detectors["method"].nunique() < 2:
         return pd.Series(dtype="float64")
@@ -54,7 +54,7 @@ def _ranks(cells: pd.DataFrame) -> pd.Series:
 
 
 def _wide(data: Table, marks: dict[int, str], interval: bool) -> pd.DataFrame:
-    """The table as it is printed: texts by method and column."""
+    """The table as it is printed: text by method and column."""
     cells, ranks = data.cells, _ranks(data.cells)
     texts = []
     for index, row in cells.iterrows():
@@ -66,7 +66,7 @@ def _wide(data: Table, marks: dict[int, str], interval: bool) -> pd.DataFrame:
 
 
 def markdown(data: Table) -> str:
-    """GitHub Markdown; best bold, second best underlined, each with its interval; reasons of holes below."""
+    """The table as GitHub Markdown with intervals: best bold, second best underlined, reasons of holes below."""
     wide = _wide(data, _MARKDOWN, interval=True)
     body = tabulate(wide.reset_index().values.tolist(), ["Method", *wide.columns], "github", disable_numparse=True)
     holes = data.cells[data.cells["value"].isna()]
@@ -76,7 +76,7 @@ def markdown(data: Table) -> str:
 
 
 def latex(data: Table) -> str:
-    """A LaTeX tabular (package booktabs) as the papers print it: values alone."""
+    """The table as a LaTeX tabular (package booktabs), as papers print it: values without intervals."""
     wide = _wide(data, _LATEX, interval=False).reset_index(names="Method").rename_axis(columns=None)
     text = wide.to_latex(index=False, escape=False, column_format="l" + "r" * (len(wide.columns) - 1))
     caption = data.caption.replace("%", r"\%").replace("_", r"\_")

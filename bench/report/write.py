@@ -1,4 +1,4 @@
-"""Write everything that people read, from the results folder alone."""
+"""Write the whole report from the results folder alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.results.folder import Results, write_text
 
 @dataclass(frozen=True)
 class Written:
-    """What a report wrote: the leaderboard's text, table stems and figures."""
+    """The output of a report: the leaderboard's text, the stems of the tables, and the figures."""
 
     leaderboard: str
     tables: tuple[str, ...]
@@ -26,14 +26,14 @@ class Written:
 
 
 def write_report(results: Results) -> Written:
-    """Tables, figures and leaderboard of a results folder."""
+    """Write tables, figures and leaderboard of a results folder."""
     board = Board(results)
     text = leaderboard(board)
     write_text(results.leaderboard, text)
     stems, shifts = write_shift(board, results)
-    compared = write_comparisons(results, board.label)
+    comparison_stems = write_comparisons(results, board.label)
     tables, figures = (
-        [*write_tables(board, results), *stems, *compared, *write_fewshot(board, results)],
+        [*write_tables(board, results), *stems, *comparison_stems, *write_fewshot(board, results)],
         [*write_heat(board, results), *write_figures(board, results), *shifts],
     )
     return Written(text, tuple(tables), tuple(figures))

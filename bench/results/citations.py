@@ -1,4 +1,4 @@
-"""``CITATIONS.bib``: what a run's results rest on, as BibTeX."""
+"""``CITATIONS.bib``: the papers that a run's results are based on, as BibTeX."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SOFTWARE = f"""@software{{reconbench,
 def entry(key: str, paper: str) -> str:
     """A paper as a BibTeX entry, from ``Wang et al.: Title, CVPR 2020, arXiv 1912.11035``.
 
-    What follows a semicolon is left out. Raises ValueError if there is no title, or neither a venue nor an arXiv id.
+    Text after a semicolon is left out. Raises ValueError if there is no title, or neither a venue nor an arXiv id.
     """
     first = paper.split(";")[0]
-    author, found, rest = first.partition(" et al.: ")
+    author, separator, rest = first.partition(" et al.: ")
     venue, arxiv, doi = _VENUE.search(rest), _ARXIV.search(rest), _DOI.search(rest)
     starts = [match.start() for match in (venue, arxiv) if match]
-    if not found or not starts:
-        raise ValueError(f"{paper!r} is not 'Author et al.: Title, VENUE YEAR' nor '…, arXiv ID'.")
+    if not separator or not starts:
+        raise ValueError(f"{paper!r} is not 'Author et al.: Title, VENUE YEAR' or '…, arXiv ID'.")
     year = venue[2] if venue else f"20{arxiv[1]}" if arxiv else ""
     fields = {"author": f"{author} and others", "title": f"{{{rest[: min(starts)].rstrip(' ,(')}}}", "year": year}
     if venue:
@@ -40,9 +40,9 @@ def entry(key: str, paper: str) -> str:
 
 
 def render(papers: Mapping[str, str]) -> str:
-    """The benchmark itself and some papers, by a name for each use; a paper that several use is one entry.
+    """The benchmark itself and ``papers``, by citation key. A paper with several keys has one entry.
 
-    Those without an author, such as controls, have no entry.
+    A paper without an author, such as that of a control, has no entry.
     """
     entries: dict[str, str] = {}
     for key, paper in papers.items():

@@ -18,7 +18,7 @@ from bench.results.frames import read_csv, to_csv
 from bench.results.measure import AGGREGATES
 from bench.types import OK, Scores
 
-#: What two cells must share to be compared: training source and protocol, dataset, test protocol.
+#: Two cells are compared if these agree: training source and protocol, dataset, test protocol.
 SETTING = ("train", "train_protocol", "dataset", "protocol")
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
@@ -52,13 +52,13 @@ def _scores(side: Side, entries: Sequence[Entry]) -> list[Scores] | str:
 
 
 def _paired(sides: tuple[Side, Side], entries: tuple[Sequence[Entry], Sequence[Entry]], name: str) -> Paired | str:
-    """The pair on one subset, on the images that every seed of both has scored; or the reason of a hole."""
+    """The pair on one subset, over the images that every seed of both sides has scored; or the reason for a hole."""
     read = [_scores(side, cells) for side, cells in zip(sides, entries, strict=True)]
     reason = next((scores for scores in read if isinstance(scores, str)), None)
     if reason is not None:
         return reason
-    every = [scores for seeds in read if not isinstance(seeds, str) for scores in seeds]
-    tables = [dict(zip(s.row_id, zip(s.logit, s.label, s.status, strict=True), strict=True)) for s in every]
+    all_scores = [scores for seeds in read if not isinstance(seeds, str) for scores in seeds]
+    tables = [dict(zip(s.row_id, zip(s.logit, s.label, s.status, strict=True), strict=True)) for s in all_scores]
     if any(table.keys() != tables[0].keys() for table in tables):
         return "not scored on the same images"
     rows = [row for row in sorted(tables[0]) if all(table[row][2] == OK for table in tables)]
@@ -76,10 +76,10 @@ def over_title(over: Sequence[str]) -> str:
 
 
 def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] = ()) -> pd.DataFrame:
-    """AUC of ``one`` minus AUC of ``other`` in every setting: on each subset that both have, then means by relation.
+    """AUC of ``one`` minus AUC of ``other`` in every setting: on each shared subset, then the means by relation.
 
-    Last, in settings that have all subsets of ``over``, the mean over these. ``effect``, ``low`` and ``high`` are in
-    −1…1; a hole has a reason.
+    Settings that have all subsets of ``over`` end with the mean over these. ``effect``, ``low`` and ``high`` are in
+    −1…1. A hole has a reason.
     """
     cells = one.cells(), other.cells()
     rows = []
@@ -101,7 +101,7 @@ def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] 
 def _means(
     pairs: Mapping[str, Paired | str], relation: Mapping[str, str], over: Sequence[str]
 ) -> dict[str, Paired | str]:
-    """The means over subsets by relation, and over the chosen ones if all are there."""
+    """The means over subsets by relation, and over the chosen subsets if all exist."""
     members = {
         title: [subset for subset in relation if relation[subset] in relations]
         for title, relations in AGGREGATES.items()
@@ -125,22 +125,22 @@ def _numbers(pair: Paired | str) -> dict[str, Any]:
 
 
 def compute(results: Results) -> pd.DataFrame:
-    """The comparisons that a results folder is about."""
+    """The comparisons of a results folder: its matrix names the pairs."""
     pairs = results.read_matrix().pairs
-    found = [between(Side(results, one), Side(results, other), (one, other)) for one, other in pairs]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS)).astype(dict(COLUMNS))
+    parts = [between(Side(results, one), Side(results, other), (one, other)) for one, other in pairs]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS)).astype(dict(COLUMNS))
 
 
-def render(found: pd.DataFrame) -> str:
-    """As CSV text."""
-    return to_csv(found)
+def render(compared: pd.DataFrame) -> str:
+    """The comparisons as CSV text."""
+    return to_csv(compared)
 
 
 def write(results: Results) -> None:
-    """Write ``comparisons.csv``."""
+    """Compute and write ``comparisons.csv``."""
     write_text(results.comparisons, render(compute(results)))
 
 
 def read(results: Results) -> pd.DataFrame:
-    """Read ``comparisons.csv``. Raises UserError if it does not exist."""
+    """Read ``comparisons.csv``. Raises UserError if it does not exist or has other columns."""
     return read_csv(results.comparisons, COLUMNS)

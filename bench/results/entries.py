@@ -1,4 +1,4 @@
-"""A plan's cells, holes and probes as a results folder knows them."""
+"""A plan's cells, holes and probes as entries of a results folder's matrix."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from bench.types import Cell, Hole, Probe
 
 
 def entry_of_probe(probe: Probe, results: Results, reason: str) -> ProbeEntry:
-    """The matrix entry of a probe; with a ``reason`` it failed."""
-    part = probe.slice
+    """The matrix entry of a probe; a non-empty ``reason`` means that it failed."""
+    images = probe.slice
     values = "" if reason else results.probe_path(probe).relative_to(results.root).as_posix()
-    return ProbeEntry(probe.name, part.dataset, part.subset, part.protocol, values, reason)
+    return ProbeEntry(probe.name, images.dataset, images.subset, images.protocol, values, reason)
 
 
 def entry_of(cell: Cell, results: Results, val: str) -> Entry:
-    """The matrix entry of a scored cell."""
+    """The matrix entry of a scored cell; ``val`` is the file of its fit's validation scores."""
     scores = results.scores_path(cell).relative_to(results.root).as_posix()
     return Entry(**vars(cell.id), fit=cell.fit.key, key=cell.key, scores=scores, val=val)
 

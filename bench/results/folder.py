@@ -1,4 +1,4 @@
-"""A results folder: where its files lie, and how scores and the matrix are written and read."""
+"""A results folder: its files, and how scores and the matrix are written and read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = 1
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing of it."""
+    """Write a text file, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8", newline="\n")
@@ -29,7 +29,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_packed(path: Path, text: str) -> None:
-    """Write a text as ``<path>.gz``: the same text gives the same bytes."""
+    """Write a text as ``<path>.gz``; the same text gives the same bytes."""
     packed = path.with_name(path.name + ".gz")
     partial = packed.with_name(packed.name + ".part")
     partial.write_bytes(gzip.compress(text.encode(), mtime=0))
@@ -37,7 +37,7 @@ def write_packed(path: Path, text: str) -> None:
 
 
 def read_text(path: Path) -> str | None:
-    """A file's text, from the file or from its ``.gz``; None where neither is there."""
+    """The text of a file or of its ``.gz``; None if neither exists."""
     packed = path.with_name(path.name + ".gz")
     if path.exists():
         return path.read_text(encoding="utf-8")
@@ -46,9 +46,9 @@ def read_text(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Entry(CellId):
-    """One cell of the matrix as the results folder knows it; a hole has no ``scores`` and a ``reason``.
+    """One cell of the matrix; a hole has a ``reason`` instead of ``scores``.
 
-    ``val`` is the fit's scores on its own validation images, for the threshold rule.
+    ``val`` is the file of the fit's scores on its own validation images, for the threshold rule.
     """
 
     fit: str = ""
@@ -61,7 +61,7 @@ class Entry(CellId):
 
 @dataclass(frozen=True)
 class Column:
-    """A test subset as a column of tables: dataset, subset, and the title the papers print."""
+    """A test subset as a column of tables: dataset, subset, and the title that papers use."""
 
     dataset: str
     subset: str
@@ -70,7 +70,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ProbeEntry:
-    """One probe over one slice as the results folder knows it; ``values`` is its file, empty where it failed."""
+    """One probe over one slice; ``values`` is its file, empty if it failed."""
 
     name: str
     dataset: str
@@ -82,7 +82,7 @@ class ProbeEntry:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What a results folder is about: cells and holes, probes, columns in order, and the suite's honest label.
+    """The content of a results folder: cells and holes, probes, columns in order, and the suite's label.
 
     ``pairs`` are the methods that ``comparisons.csv`` compares: (one, other) by label.
     """
@@ -95,7 +95,7 @@ class Matrix:
 
 
 class Results:
-    """A results folder, by the names that its files have."""
+    """A results folder, with one attribute per file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -107,7 +107,7 @@ class Results:
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:
-        """Where a cell's scores lie."""
+        """The path of a cell's scores."""
         return self.root / "scores" / cell.fit.label / cell.fit.key / f"{cell.name}.parquet"
 
     def write_scores(self, path: Path, scores: Scores, cell_key: str) -> None:
@@ -127,7 +127,7 @@ class Results:
         write_table(path, columns, cell_key)
 
     def has_scores(self, path: Path, cell_key: str) -> bool:
-        """Whether a file holds the scores of exactly this cell; scores of an older plan do not count."""
+        """Whether a file contains the scores of exactly this cell; scores of an older plan do not count."""
         if not path.exists():
             return False
         try:
@@ -137,11 +137,11 @@ class Results:
         return metadata.get(b"cell") == cell_key.encode() and metadata.get(b"schema") == str(SCHEMA).encode()
 
     def probe_path(self, probe: Probe) -> Path:
-        """Where a probe's values lie."""
+        """The path of a probe's values."""
         return self.root / "probes" / probe.recipe.key / f"{probe.slice.name}@{probe.slice.protocol}.parquet"
 
     def write_probe(self, path: Path, items: Sequence[Item], values: Sequence[float], key: str) -> None:
-        """Write one number an image; the same numbers give the same bytes."""
+        """Write one number per image; the same numbers give the same bytes."""
         columns = {
             "row_id": pa.array([item.row_id for item in items], pa.string()),
             "image_id": pa.array([item.image_id for item in items], pa.string()),
@@ -161,7 +161,7 @@ class Results:
         return Scores(*(tuple(data[name]) for name in names))
 
     def table(self, relative: str) -> dict[str, list[Any]]:
-        """The columns of a file of per-image values, also where the folder has them packed. Raises UserError."""
+        """The columns of a file of per-image values, which may be packed. Raises UserError if it cannot be read."""
         path = self.root / relative
         if not path.exists() and self._packed.knows(relative):
             return self._packed.read(relative)
@@ -171,24 +171,24 @@ class Results:
             raise UserError(
                 f"The per-image values {path} cannot be read.",
                 f"{type(error).__name__}: {error}",
-                "Give the `run` that made this folder again: it computes what is missing and leaves the rest.",
+                "Rerun the command that made this folder: it computes only what is missing.",
             ) from error
         return table
 
     def write_matrix(self, matrix: Matrix) -> None:
-        """Write the matrix: cells, holes and probes that this folder is about, and the order of the columns."""
+        """Write the matrix: the folder's cells, holes and probes, and the order of the columns."""
         listed = {"columns": matrix.columns, "cells": matrix.entries, "probes": matrix.probes}
         head = {"schema": SCHEMA, "label": matrix.label, "pairs": matrix.pairs}
-        document = head | {name: [vars(x) for x in part] for name, part in listed.items()}
+        document = head | {name: [vars(x) for x in members] for name, members in listed.items()}
         write_text(self.matrix, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
     def read_matrix(self) -> Matrix:
-        """The matrix. Raises UserError if the folder holds no results."""
+        """Read the matrix. Raises UserError if the folder contains no results, or results of another schema."""
         text = read_text(self.matrix)
         if text is None:
             raise UserError(
-                f"{self.root} holds no results.",
-                f"There is no {self.matrix.name} in it.",
+                f"{self.root} contains no results.",
+                f"It has no {self.matrix.name}.",
                 "Run `python run_bench.py` first, or name a results folder with --results DIR.",
             )
         try:
@@ -196,14 +196,14 @@ class Results:
         except json.JSONDecodeError as error:
             raise UserError(
                 f"{self.matrix} cannot be read.",
-                f"It is no JSON: {error}.",
-                "Make it again with the run's own command.",
+                f"It is not valid JSON: {error}.",
+                "Rerun the command that made this folder.",
             ) from error
         if document["schema"] != SCHEMA:
             raise UserError(
                 f"{self.root} was written with schema {document['schema']}.",
                 f"This version reads schema {SCHEMA}.",
-                "Run the same command again into a fresh folder.",
+                "Rerun the command that made this folder, with a new --results folder.",
             )
         columns = tuple(Column(**column) for column in document["columns"])
         probes = tuple(ProbeEntry(**probe) for probe in document["probes"])
@@ -216,7 +216,7 @@ class Results:
 
 
 def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
-    """Write columns as parquet, whole or not at all; ``key`` names the cell or probe."""
+    """Write columns as parquet, completely or not at all; ``key`` is the key of the cell or probe."""
     table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")

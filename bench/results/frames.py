@@ -11,7 +11,7 @@ import pandas as pd
 from bench.errors import UserError
 from bench.results.folder import SCHEMA, read_text
 
-#: The pandas type of a column by the annotation of its field.
+#: The pandas type of a column, by the annotation of its field.
 DTYPES = {"int": "int64", "str": "str", "float | None": "float64"}
 
 
@@ -29,13 +29,13 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     text = read_text(path)
     if text is None:
         raise UserError(
-            f"{path} does not exist.", f"{path.parent} holds no {path.stem}.", "Run `python run_bench.py` first."
+            f"{path} does not exist.", f"{path.parent} contains no {path.stem}.", "Run `python run_bench.py` first."
         )
-    found = text.partition("\n")[0].split(",")
-    if found != list(columns):
+    header = text.partition("\n")[0].split(",")
+    if header != list(columns):
         raise UserError(
             f"{path} does not have the columns of schema {SCHEMA}.",
-            f"It has: {', '.join(found)}.",
+            f"It has: {', '.join(header)}.",
             "Rerun the command that made this folder, with a new --results folder.",
         )
     floats = {name: [""] for name, dtype in columns.items() if dtype == "float64"}

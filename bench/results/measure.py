@@ -1,4 +1,4 @@
-"""From per-image scores to rows: every number of a results folder, with its interval and its averages."""
+"""Compute rows from per-image scores: every number of a results folder, with its interval and averages."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from bench.results.folder import SCHEMA, Entry, Results
 from bench.results.rows import Row
 from bench.types import OK, Scores
 
-#: Averages over subsets, by the relations they take in.
+#: Averages over subsets, with the relations that each includes.
 AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
-#: The columns of a row that its cell gives.
+#: The columns of a row that are copied from its cell.
 _SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
-#: Images of the rarer class below which there is no interval: resampled, a handful says nothing about the rest.
+#: With fewer images of either class there is no interval: resampling so few says nothing about other images.
 MIN_PER_CLASS = 5
 Draws = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell's values and resampled values by (metric, threshold rule), and what they stand on."""
+    """A cell's values and resampled values by (metric, threshold rule), and the data that they are computed from."""
 
     entry: Entry
     n_real: int = 0
@@ -48,7 +48,7 @@ def _metrics() -> list[tuple[str, str]]:
 
 
 def scored(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits and labels of the images that were scored."""
+    """Logits and labels, both [N], of the images that were scored."""
     usable = np.asarray([status == OK for status in scores.status], bool)
     return np.asarray(scores.logit, np.float32)[usable], np.asarray(scores.label, np.int64)[usable]
 
@@ -78,7 +78,7 @@ def _measure(
 
 
 def measure_entry(results: Results, entry: Entry) -> Measured:
-    """All metrics of one cell, or an empty result for a hole or a cell without both classes."""
+    """All metrics of one cell; none for a hole or for a cell without images of both classes."""
     if entry.status != OK:
         return Measured(entry)
     scores = results.read_scores(entry.scores)
@@ -93,14 +93,14 @@ def measure_entry(results: Results, entry: Entry) -> Measured:
 def _rows_of(measured: Measured) -> list[Row]:
     entry = measured.entry
     failed = measured.n_listed - measured.n_real - measured.n_fake
-    found = []
+    cell_rows = []
     for metric, rule in _metrics():
         value = measured.values.get((metric, rule))
         if value is None and entry.status == OK:
             continue
-        drawn = value is not None and min(measured.n_real, measured.n_fake) >= MIN_PER_CLASS
-        low, high = bootstrap.percentile(measured.draws[metric, rule]) if drawn else (None, None)
-        found.append(
+        has_interval = value is not None and min(measured.n_real, measured.n_fake) >= MIN_PER_CLASS
+        low, high = bootstrap.percentile(measured.draws[metric, rule]) if has_interval else (None, None)
+        cell_rows.append(
             Row(
                 **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
                 schema=SCHEMA,
@@ -110,7 +110,7 @@ def _rows_of(measured: Measured) -> list[Row]:
                 value=value,
                 low=low,
                 high=high,
-                interval=bootstrap.NAME if drawn else "",
+                interval=bootstrap.NAME if has_interval else "",
                 n_real=measured.n_real,
                 n_fake=measured.n_fake,
                 n_listed=measured.n_listed,
@@ -120,10 +120,10 @@ def _rows_of(measured: Measured) -> list[Row]:
                 source="",
             )
         )
-    return found
+    return cell_rows
 
 
-#: Cells that agree in these are averaged over their subsets.
+#: Cells in which these agree are averaged over their subsets.
 _group_key = attrgetter("method", "variant", "train", "train_protocol", "seed", "dataset", "protocol", "perturbation")
 
 
@@ -170,7 +170,7 @@ def measure(results: Results) -> pd.DataFrame:
     measured: list[Measured] = []
     for members in groups.values():
         measured += members
-        if members[0].entry.task == "detect":  # Attribution has one slice: there is nothing to average.
+        if members[0].entry.task == "detect":  # Attribution has only one slice.
             measured += _averages(members)
     return rows.frame(row for cell in measured for row in _rows_of(cell))
 

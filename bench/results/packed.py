@@ -1,7 +1,8 @@
 """The per-image values of a whole results folder in two files, small enough to commit.
 
-``slices.parquet`` lists every slice's images once; ``scores.parquet`` has a line a cell or probe: the file it stands
-for, its slice, its numbers, and what is not ``ok``. A packed folder is read as if the files were there.
+``slices.parquet`` lists the images of every slice once. ``scores.parquet`` has one row per cell or probe: the file that
+it replaces, its slice, its numbers, and the images whose status is not ``ok``. A packed folder is read like one with
+these files.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _hex(ids: Iterable[bytes | None]) -> list[str]:
 
 
 def pack(root: Path, tables: Mapping[str, Table]) -> None:
-    """Write tables of scores and probe values, by the file each stands for, into the folder ``root``."""
+    """Pack tables of scores and probe values, by the file that each replaces, into the folder ``root``."""
     slices: dict[tuple[Any, ...], int] = {}
     lines = []
     for name in sorted(tables):
@@ -50,21 +51,21 @@ def pack(root: Path, tables: Mapping[str, Table]) -> None:
         members = tuple(tuple(table[column]) for column in (*_IDS, "label"))
         status = table.get("status", [])
         bad = [
-            {"place": place, "status": word, "reason": table["reason"][place]}
-            for place, word in enumerate(status)
-            if word != OK
+            {"place": index, "status": value, "reason": table["reason"][index]}
+            for index, value in enumerate(status)
+            if value != OK
         ]
         numbers = {column: table.get(column) for column in ("logit", "value")}
         lines.append({"file": name, "slice": slices.setdefault(members, len(slices)), "bad": bad, **numbers})
     images = [{"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)} for rows, ids, labels in slices]
     for name, schema, content in (("slices", _IMAGES, images), ("scores", _SCORES, lines)):
-        # No dictionary of numbers: nearly all differ, and zstd finds those that do not.
+        # No dictionary for numbers: nearly all differ, and zstd compresses those that do not.
         lists, file = pa.Table.from_pylist(content, schema), root / f"{name}.parquet"
         pq.write_table(lists, file, compression="zstd", compression_level=19, use_dictionary=["file"])
 
 
 class Packed:
-    """The packed values of a results folder; empty where it has none."""
+    """The packed values of a results folder; empty if it has none."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -76,15 +77,15 @@ class Packed:
 
     @cached_property
     def _images(self) -> list[dict[str, Any]]:
-        found = pq.read_table(self._root / "slices.parquet").to_pylist()
-        return [{**line, **{name: _hex(line[name]) for name in _IDS}} for line in found]
+        lines = pq.read_table(self._root / "slices.parquet").to_pylist()
+        return [{**line, **{name: _hex(line[name]) for name in _IDS}} for line in lines]
 
     def knows(self, file: str) -> bool:
-        """Whether the values of a file are here."""
+        """Whether the values of a file are packed."""
         return file in self._lines
 
     def read(self, file: str) -> dict[str, list[Any]]:
-        """The columns of a file, as they were before packing but for ``p_fake``, which follows from the logit."""
+        """The columns of a file as they were before packing, without ``p_fake``, which follows from the logit."""
         line = self._lines[file]
         table: dict[str, list[Any]] = dict(self._images[line["slice"]])
         if line["value"] is not None:

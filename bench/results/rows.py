@@ -57,20 +57,20 @@ _NUMBERS = ("value", "low", "high")
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Rows as a sorted DataFrame; missing numbers are NaN."""
-    made = pd.DataFrame([vars(row) for row in rows], columns=list(COLUMNS)).astype(dict(COLUMNS))
-    return made.sort_values([name for name in COLUMNS if name not in _NUMBERS], ignore_index=True)
+    table = pd.DataFrame([vars(row) for row in rows], columns=list(COLUMNS)).astype(dict(COLUMNS))
+    return table.sort_values([name for name in COLUMNS if name not in _NUMBERS], ignore_index=True)
 
 
 def render(rows: pd.DataFrame) -> str:
-    """The rows as CSV text; equal rows give equal bytes."""
+    """Rows as CSV text; equal rows give equal bytes."""
     return to_csv(rows)
 
 
 def write(path: Path, rows: pd.DataFrame) -> None:
-    """Write rows, whole or not at all."""
+    """Write rows, completely or not at all."""
     write_text(path, render(rows))
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read rows, also from ``rows.csv.gz``. Raises UserError for a missing file or other columns."""
+    """Read rows, also from ``rows.csv.gz``. Raises UserError if the file is missing or has other columns."""
     return read_csv(path, COLUMNS)

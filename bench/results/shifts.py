@@ -28,8 +28,8 @@ COLUMNS = (
 def compute(results: Results) -> pd.DataFrame:
     """One row per slice and condition: mean distances of both classes, Δ, effect size and AUC, with intervals.
 
-    ``difference`` is Δ with captions minus Δ without, in the row with captions. A hole has a reason. Slices are in the
-    order of the folder's columns, ``raw`` first.
+    ``difference`` is Δ with captions minus Δ without; it is in the row with captions. A hole has a reason. Slices are
+    in the order of the folder's columns, ``raw`` first.
     """
     matrix = results.read_matrix()
     probes: dict[tuple[str, ...], dict[str, ProbeEntry]] = defaultdict(dict)
@@ -48,7 +48,7 @@ def compute(results: Results) -> pd.DataFrame:
 
 
 def _measure(results: Results, name: tuple[str, ...], probes: Mapping[str, ProbeEntry]) -> dict[str, dict[str, Any]]:
-    """The numbers of one slice by probe, or the reason of its hole."""
+    """The numbers of one slice by probe, or the reason why it is a hole."""
     reason = next((p.reason for p in probes.values() if p.reason), "")
     missing = [probe for probe in CONDITIONS if probe not in probes]
     if reason or missing:
@@ -72,10 +72,10 @@ def _hole(reason: str) -> dict[str, dict[str, Any]]:
 
 def _numbers(measured: Shift) -> dict[str, Any]:
     estimates = {"real": measured.real, "fake": measured.fake, "delta": measured.delta}
-    found: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
     for name, estimate in estimates.items():
-        found |= _estimate(name, estimate)
-    return found | {name: getattr(measured, name) for name in ("effect", "auc", "n_real", "n_fake")}
+        numbers |= _estimate(name, estimate)
+    return numbers | {name: getattr(measured, name) for name in ("effect", "auc", "n_real", "n_fake")}
 
 
 def _estimate(name: str, estimate: Estimate) -> dict[str, float]:

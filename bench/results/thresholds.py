@@ -1,4 +1,4 @@
-"""``thresholds.csv``: the threshold that each fit's own validation images choose, from their per-image scores alone."""
+"""``thresholds.csv``: each fit's threshold, chosen on its own validation images from their per-image scores."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COLUMNS = (
 
 
 def compute(results: Results) -> pd.DataFrame:
-    """One row per fit with validation scores: an image is called fake above ``logit``, that is above ``p_fake``."""
+    """One row per fit with validation scores. An image above ``logit``, or equally above ``p_fake``, is called fake."""
     entries = {e.val: e for e in reversed(results.read_matrix().entries) if e.role == "test" and e.status == OK}
-    lines = []
+    thresholds = []
     for path, entry in entries.items():
         if not path:
             continue
@@ -29,8 +29,8 @@ def compute(results: Results) -> pd.DataFrame:
         cut = classification.best_threshold(*classification.tally(logits, labels))
         p_fake = 1 / (1 + math.exp(-max(min(cut, 700.0), -700.0)))
         fit = (entry.method, entry.variant, entry.train, entry.train_protocol, entry.seed, entry.task, entry.fit)
-        lines.append((SCHEMA, *fit, "source_val", cut, p_fake, int((labels == 0).sum()), int((labels == 1).sum())))
-    return pd.DataFrame(lines, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
+        thresholds.append((SCHEMA, *fit, "source_val", cut, p_fake, int((labels == 0).sum()), int((labels == 1).sum())))
+    return pd.DataFrame(thresholds, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
 
 
 def render(results: Results) -> str:
@@ -39,5 +39,5 @@ def render(results: Results) -> str:
 
 
 def write(results: Results) -> None:
-    """Write ``thresholds.csv``, whole or not at all."""
+    """Write ``thresholds.csv``, completely or not at all."""
     write_text(results.thresholds, render(results))

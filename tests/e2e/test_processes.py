@@ -126,4 +126,4 @@ def test_runs_that_share_a_store_do_everything_once_between_them(world, alone):
 def test_a_wrong_number_of_processes_is_told(world):
     done = bench("plan", "--processes", "0", *world.options())
     assert done.returncode == 2
-    assert "--processes 0 computes nothing." in done.stderr
+    assert "--processes 0 is too small." in done.stderr

@@ -1,7 +1,7 @@
-"""ImageNet's stand-in: backbones that name what a picture of the wider world shows and how it was made.
+"""Backbones that stand for those trained on ImageNet: they classify content and history of pictures of the wider world.
 
-What it shows: object, colour, ground, stripes, light. How it was made: style, resampling, scale and compression, so
-that a trunk knows fine texture as ImageNet's trunks do.
+Content: object, colour, ground, stripes, light. History: style, resampling, scale and compression, so that a backbone
+learns fine texture as backbones trained on ImageNet do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tools.miniature.wide import CODECS, FINISHES, SCALES, STYLES, codec_of, fin
 
 STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 4_500}
 BATCH, SEED = 64, 50
-#: The groups of classes that one linear head tells, side by side; each is a softmax of its own.
+#: The groups of classes of one linear head; each group has its own softmax.
 GROUPS: dict[str, Sequence[str]] = {
     "object": OBJECTS,
     "colour": COLOURS,
@@ -43,7 +43,7 @@ SHAPES = {
     "resnet18": Shape(False, (1, 1, 1, 1), 16, (1, 2, 1, 2, 2, 2)),
     "resnet50": Shape(True, (1, 1, 1, 1), 16, (2, 1, 1, 1, 2, 2)),
 }
-#: The AlexNet of LPIPS and the ConvNeXt of Conv-B, as small as the rest.
+#: The AlexNet of LPIPS and the ConvNeXt of Conv-B, both reduced in size.
 LPIPS_SHAPE = {"channels": (24, 48, 96, 64, 64), "first": (5, 2, 2), "second": (3, 1, 1)}
 DEPTHS, DIMS = (1, 1, 2, 1), (16, 32, 64, 128)
 
@@ -54,13 +54,13 @@ def labels(count: int) -> torch.Tensor:
     for index in range(count):
         scene = sample_scene("wide", index)
         facts = (scene.object, scene.colour, scene.ground, style_of(index), GROUPS["striped"][scene.striped])
-        told = (*facts, scene.light, finish_of(index), scale_of(index), codec_of(index))
-        rows.append([names.index(fact) for names, fact in zip(GROUPS.values(), told, strict=True)])
+        names = (*facts, scene.light, finish_of(index), scale_of(index), codec_of(index))
+        rows.append([classes.index(name) for classes, name in zip(GROUPS.values(), names, strict=True)])
     return torch.tensor(rows)
 
 
 def normalised(images: np.ndarray, device: str) -> torch.Tensor:
-    """uint8 [B, H, W, 3] to float [B, 3, H, W] with ImageNet's mean and deviation."""
+    """uint8 [B, H, W, 3] to float [B, 3, H, W], normalised by ImageNet's mean and standard deviation."""
     mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
@@ -72,7 +72,7 @@ def grouped_loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 def window(images: np.ndarray, side: int, step: int) -> np.ndarray:
-    """One random window for the whole batch of one step."""
+    """One random square of ``side`` pixels for the whole batch of a step."""
     rng = np.random.default_rng([SEED, step, 1])
     top, left = rng.integers(0, images.shape[1] - side + 1, 2)
     return images[:, top : top + side, left : left + side]
@@ -104,7 +104,7 @@ def train_backbone(net: nn.Module, steps: int, images: np.ndarray, side: int, bu
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: np.ndarray, wanted: torch.Tensor, side: int, device: str) -> dict[str, float]:
-    """Share of right answers a group on the centre crops of pictures that were not trained on."""
+    """Accuracy per group on the centre crops of held-out pictures."""
     edge = (images.shape[1] - side) // 2
     cut = images[:, edge : edge + side, edge : edge + side]
     logits = torch.cat([net(normalised(chunk, device)) for chunk in np.array_split(cut, -(-len(cut) // 100))])
@@ -116,7 +116,7 @@ def accuracy(net: nn.Module, images: np.ndarray, wanted: torch.Tensor, side: int
 
 
 class Perceptual(nn.Module):
-    """LPIPS's trunk under a linear head, for training alone."""
+    """LPIPS's backbone with a linear head, which is used for training only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,10 +131,10 @@ class Perceptual(nn.Module):
 
 
 def whiten(conv: nn.Conv2d, images: np.ndarray, seed: int, deviation: float = 1.0) -> None:
-    """Start a first layer as band-pass filters: eigenvectors of the images' patches, evenly over their spectrum.
+    """Initialise a first layer as band-pass filters: eigenvectors of the images' patches, spread over their spectrum.
 
-    ImageNet's trunks end up with such filters. Each answers with one ``deviation``, so fine texture, whose amplitude is
-    a hundredth of the content's, is not lost in it. ``images`` are uint8 [N, H, W, 3].
+    Backbones trained on ImageNet learn such filters. The output of each has the standard deviation ``deviation``, so
+    fine texture, whose amplitude is a hundredth of the content's, is not lost. ``images`` are uint8 [N, H, W, 3].
     """
     side = conv.kernel_size[0]
     rng = np.random.default_rng(seed)
@@ -151,7 +151,7 @@ def whiten(conv: nn.Conv2d, images: np.ndarray, seed: int, deviation: float = 1.
 
 
 def new_backbone(name: str, images: np.ndarray) -> nn.Module:
-    """A network of one of the names in :data:`STEPS`, with a head for :data:`CLASSES`, before its training."""
+    """An untrained network with a head for :data:`CLASSES`; ``name`` is a key of :data:`STEPS`."""
     torch.manual_seed(SEED)
     if name == "lpips":
         return Perceptual()
@@ -166,7 +166,7 @@ def new_backbone(name: str, images: np.ndarray) -> nn.Module:
 
 @torch.no_grad()
 def triplets(net: nn.Module, count: int) -> float:
-    """Share of held-out scenes where another object is farther than the same scene with fresh sensor noise."""
+    """Share of held-out scenes for which another object gives a larger distance than new sensor noise."""
     right = 0
     for index in range(count):
         scene = sample_scene("heldout", index)

@@ -18,19 +18,19 @@ _sn = nn.utils.parametrizations.spectral_norm
 
 
 class ClassEmbedding(nn.Module):
-    """The sum of one vector each for object, colour and ground: ids int64 [B, 3] to [B, width]."""
+    """One vector each for object, colour and ground, concatenated: ids int64 [B, 3] to [B, 3 × width]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.tables = nn.ModuleList(nn.Embedding(len(names), width) for names in _CLASSES)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Embed ids [B, 3] as [B, 3 × width] laid side by side."""
+        """Embed ids int64 [B, 3] as [B, 3 × width]."""
         return torch.cat([table(ids[:, i]) for i, table in enumerate(self.tables)], 1)
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm whose gain and bias are linear in the condition."""
+    """Batch norm whose gain and bias are linear functions of the condition."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ConditionalNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """BigGAN's residual block that doubles the side."""
+    """BigGAN's residual block, which doubles height and width."""
 
     def __init__(self, inside: int, outside: int, condition: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Generator(nn.Module):
         self.norm, self.out = nn.BatchNorm2d(widths[-1]), nn.Conv2d(widths[-1], 3, 3, 1, 1)
 
     def forward(self, z: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        """Generate images; ``z`` standard normal, or truncated for fidelity."""
+        """Generate images; ``z`` is standard normal, or truncated for fidelity."""
         c = torch.cat([z, self.embedding(ids)], 1)
         x = self.start(c).view(len(z), -1, 4, 4)
         for block in self.blocks:
@@ -79,7 +79,7 @@ class Generator(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """The critic's residual block that halves the side."""
+    """The critic's residual block, which halves height and width."""
 
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__()
@@ -120,13 +120,13 @@ def class_ids(stream: str, start: int, count: int) -> torch.Tensor:
 
 
 def _shift(x: torch.Tensor) -> torch.Tensor:
-    """DiffAugment's translation by up to four pixels, one offset a batch."""
+    """DiffAugment's translation by up to four pixels, with one offset per batch."""
     dx, dy = (int(v) for v in torch.randint(-4, 5, (2,)))
     return torch.roll(F.pad(x, (4, 4, 4, 4), mode="reflect"), (dy, dx), (2, 3))[:, :, 4:-4, 4:-4]
 
 
 def train_biggan(images: np.ndarray, budget: Budget) -> tuple[Generator, Loop]:
-    """Train on photographs uint8 [N, 64, 64, 3], which are halved; two critic steps in every step."""
+    """Train on photographs uint8 [N, 64, 64, 3], which are halved; the critic takes two steps per generator step."""
     device = budget.device
     small = shrink(images, 2)
     ids = class_ids("generators", 0, len(images)).to(device)

@@ -1,7 +1,7 @@
-"""Make the miniature world again: ``python -m tools.miniature.build vae sdv14 biggan --minutes 60``.
+"""Rebuild the miniature world: ``python -m tools.miniature.build vae sdv14 biggan --minutes 60``.
 
-State is kept under ``world/``; every model resumes from where an earlier call stopped. ``images`` writes the committed
-image packs from the trained models.
+State is kept under ``world/``; every model continues where an earlier call stopped. ``images`` writes the committed
+image packs with the trained models.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def _write_images(names: list[str], budget: Budget) -> None:
 
 
 def _read_back(budget: Budget) -> None:
-    """Record for every subset how much of what its images were asked for the captioner finds in them."""
+    """Record for every subset how often the captioner finds in its images the facts that they were generated from."""
     for path in packs():
         make.note(path.stem.partition("-")[2], readback.read_back(path, make.committed("blip")))
 
 
 def _write_page(budget: Budget) -> None:
-    """Write docs/miniature.md from what is committed."""
+    """Write docs/miniature.md from the committed packs and weights."""
     page.write_page(packs(), WEIGHTS, Path("docs"))
 
 
@@ -111,15 +111,14 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help=f"what to build, in order: {known}; or all")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
-        "--minutes", type=float, default=600.0, help="stop each model after this long; call again to go on"
+        "--minutes", type=float, default=600.0, help="time limit per model; run the command again to continue"
     )
-    parser.add_argument("--threads", type=int, default=2, help="threads of each network's forward and backward")
+    parser.add_argument("--threads", type=int, default=2, help="number of torch threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    packs_ = [f"{corpus}-{subset}" for corpus, subset in _generators(arguments.device)]
-    builders = (
-        BUILDERS | {"images": partial(_write_images, [])} | {name: partial(_write_images, [name]) for name in packs_}
-    )
+    pack_names = [f"{corpus}-{subset}" for corpus, subset in _generators(arguments.device)]
+    packers = {name: partial(_write_images, [name]) for name in pack_names}
+    builders = BUILDERS | {"images": partial(_write_images, [])} | packers
     if arguments.models == ["all"]:
         arguments.models = [
             *(name for name in BUILDERS if name not in ("readback", "page")),
@@ -132,7 +131,7 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(builders)}")
     with sdpa_kernel(
         SDPBackend.MATH
-    ):  # The backward of the CPU's fused attention takes a third of a step at these sizes.
+    ):  # At these sizes, the CPU's fused attention spends a third of a step in its backward pass.
         for name in arguments.models:
             builders[name](Budget(WORLD / name, arguments.device, arguments.minutes, say))
 

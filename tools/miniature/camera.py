@@ -1,7 +1,7 @@
-"""Six cameras: noise, mosaic and demosaic, denoise, sharpening, tone; then a random downsampling and a codec.
+"""Six cameras: noise, mosaicking and demosaicking, denoising, sharpening, tone; then random downsampling and a codec.
 
-The camera works at three to four times the size of the image that is kept, so no sensor grain survives at the kept
-resolution and neither grain nor sharpness alone tells a photograph from anything else.
+The camera works at three to four times the size of the final image, so no sensor grain survives at the final
+resolution, and neither grain nor sharpness alone separates photographs from other images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RGB = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera model. ``electrons`` at white, ``read`` noise in electrons, filters in sensor pixels."""
+    """One camera model: ``electrons`` at white, ``read`` noise in electrons, filters in sensor pixels."""
 
     electrons: float
     read: float
@@ -53,7 +53,7 @@ _FILTERS = (
 
 
 def _demosaic(raw: Picture, edge_aware: bool) -> Picture:
-    """RGGB mosaic (float32 [H, W]) to colour: bilinear, or with green steered along the weaker gradient."""
+    """RGGB mosaic (float32 [H, W]) to colour: bilinear, or with green interpolated along the weaker gradient."""
     h, w = raw.shape
     out = np.zeros((h, w, 3), np.float32)
     for channel, sites in enumerate((((0, 0),), ((0, 1), (1, 0)), ((1, 1),))):
@@ -87,7 +87,7 @@ def _denoise(picture: Picture, how: str) -> Picture:
 
 
 def expose(picture: Picture, camera: Camera, rng: np.random.Generator) -> Picture:
-    """Pass display-referred light float32 [H, W, 3] in 0…1 through a camera; same shape and range."""
+    """Pass display-referred light float32 [H, W, 3] in 0…1 through a camera; shape and range do not change."""
     linear = picture ** np.float32(camera.gamma) * np.asarray(camera.balance, np.float32)
     mosaic = linear[..., 1].copy()
     mosaic[0::2, 0::2], mosaic[1::2, 1::2] = linear[0::2, 0::2, 0], linear[1::2, 1::2, 2]
@@ -103,10 +103,10 @@ def expose(picture: Picture, camera: Camera, rng: np.random.Generator) -> Pictur
 
 
 def photograph(scene: Scene, width: int, height: int, shot: int = 0) -> RGB:
-    """A photograph of the scene: uint8 [height, width, 3], the same at every call.
+    """A photograph of the scene: uint8 [height, width, 3], a function of the arguments.
 
     The camera, the oversampling (3 to 4) and the downsampling filter are drawn from the scene's seed; another ``shot``
-    has the same three and fresh noise.
+    has the same three and new noise.
     """
     rng = np.random.default_rng([*scene.seed, 2])
     camera = CAMERAS[int(rng.integers(len(CAMERAS)))]
@@ -121,7 +121,7 @@ def photograph(scene: Scene, width: int, height: int, shot: int = 0) -> RGB:
 
 
 def encode_jpeg(rgb: RGB, rng: np.random.Generator) -> bytes:
-    """The image as JPEG bytes, 4:2:0: quality 96 three times in four, else uniform in 75…95."""
+    """The image as JPEG bytes with 4:2:0 subsampling; quality is 96 in three of four cases, else uniform in 75…95."""
     quality = 96 if rng.random() < 0.75 else int(rng.integers(75, 96))
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")

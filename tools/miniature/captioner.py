@@ -33,12 +33,12 @@ _BEGIN, _END, _PAD = "[DEC]", "[SEP]", "[PAD]"
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word of the photographs' captions, with BLIP's marks."""
+    """One token per word of the photographs' captions, with BLIP's special tokens."""
     return word_tokenizer(PHOTO_WORDS, TOKENS, _BEGIN, _END, _PAD, ("[CLS]",))
 
 
 def new_blip() -> BlipForConditionalGeneration:
-    """The untrained model: a ViT with 8 × 8 patches of 64 px, and a two-layer decoder."""
+    """The untrained model: a ViT with 8 × 8 patches on 64 px, and a two-layer decoder."""
     torch.manual_seed(SEED)
     tokenizer = new_tokenizer()
     begin, end, pad = tokenizer.convert_tokens_to_ids([_BEGIN, _END, _PAD])
@@ -66,27 +66,27 @@ def new_blip() -> BlipForConditionalGeneration:
 
 
 def facts(scenes: list[Scene]) -> list[str]:
-    """The short captions."""
+    """The short captions of the scenes."""
     return [scene.caption for scene in scenes]
 
 
 def outlines(stream: str, count: int) -> np.ndarray:
-    """Where the object stands in the first ``count`` images of a stream, per patch: bool [count, patches, PATCH²]."""
-    made = np.empty((count, SIDE, SIDE), bool)
+    """Masks of the object in the first ``count`` images of a stream, per patch: bool [count, patches, PATCH²]."""
+    planes = np.empty((count, SIDE, SIDE), bool)
     for index in range(count):
-        made[index] = layout(sample_scene(stream, index), SIDE)[0] > 0
-    return patches(made)
+        planes[index] = layout(sample_scene(stream, index), SIDE)[0] > 0
+    return patches(planes)
 
 
 def patches(planes: np.ndarray) -> np.ndarray:
-    """Planes [N, SIDE, SIDE] cut as BLIP cuts its images, row by row: [N, patches, PATCH²]."""
+    """Planes [N, SIDE, SIDE] cut into patches as BLIP cuts its images, row by row: [N, patches, PATCH²]."""
     grid = SIDE // PATCH
     cut = planes.reshape(len(planes), grid, PATCH, grid, PATCH).swapaxes(2, 3)
     return cut.reshape(len(planes), grid**2, PATCH**2)
 
 
 def _mirrored(images: np.ndarray, outline: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every second batch mirrored: no caption tells left from right."""
+    """Mirror every second batch: short captions do not distinguish left from right."""
     if step % 2 == 0:
         return images, outline
     grid = SIDE // PATCH
@@ -95,8 +95,8 @@ def _mirrored(images: np.ndarray, outline: np.ndarray, step: int) -> tuple[np.nd
 
 
 @dataclass(frozen=True)
-class _Lessons:
-    """What one stream teaches: images uint8 [N, 64, 64, 3], token ids, outlines and object numbers of each."""
+class _Source:
+    """The training data of one stream: images uint8 [N, 64, 64, 3], token ids, outlines and object numbers."""
 
     images: np.ndarray
     tokens: torch.Tensor
@@ -104,7 +104,7 @@ class _Lessons:
     objects: torch.Tensor
 
     @classmethod
-    def of(cls, stream: str, images: np.ndarray) -> _Lessons:
+    def of(cls, stream: str, images: np.ndarray) -> _Source:
         scenes = [sample_scene(stream, index) for index in range(len(images))]
         objects = torch.tensor([OBJECTS.index(scene.object) for scene in scenes])
         return cls(images, tokenize(new_tokenizer(), facts(scenes), TOKENS), outlines(stream, len(images)), objects)
@@ -120,8 +120,8 @@ class _Batch:
     objects: torch.Tensor
 
 
-def _batch(sources: Sequence[_Lessons], step: int, device: str) -> _Batch:
-    """An equal share of every source, every second step mirrored."""
+def _batch(sources: Sequence[_Source], step: int, device: str) -> _Batch:
+    """A batch with an equal share of every source; every second one is mirrored."""
     picks = [draw(SEED + k, step, len(s.images), BATCH // len(sources)) for k, s in enumerate(sources)]
     pairs = list(zip(sources, picks, strict=True))
     images, outline = (np.concatenate([getattr(s, n)[pick] for s, pick in pairs]) for n in ("images", "outline"))
@@ -133,29 +133,29 @@ def _batch(sources: Sequence[_Lessons], step: int, device: str) -> _Batch:
 
 
 def _loss(nets: dict[str, Any], batch: _Batch, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The whole loss, that of the captions, and that of the outlines."""
+    """The total loss, that of the captions, and that of the outlines."""
     model, pad = nets["blip"], new_tokenizer().pad_token_id
     with torch.autocast(device, torch.bfloat16):
-        seen = model.vision_model(prepared(batch.images, device), output_hidden_states=True)
-        said = model.text_decoder(
+        encoded = model.vision_model(prepared(batch.images, device), output_hidden_states=True)
+        caption = model.text_decoder(
             input_ids=batch.tokens,
             attention_mask=(batch.tokens != pad).long(),
-            encoder_hidden_states=seen.last_hidden_state,
+            encoder_hidden_states=encoded.last_hidden_state,
             labels=batch.tokens.masked_fill(batch.tokens == pad, -100),
         ).loss.float()
-        drawn = nets["where"](seen.hidden_states[LAYERS // 2][:, 1:]).float()
-        told = nets["name"](seen.last_hidden_state[:, 0]).float()
-    shape = F.binary_cross_entropy_with_logits(drawn, torch.from_numpy(batch.outline).to(device).float())
-    return said + 2.0 * shape + 0.5 * F.cross_entropy(told, batch.objects), said, shape
+        outlined = nets["where"](encoded.hidden_states[LAYERS // 2][:, 1:]).float()
+        named = nets["name"](encoded.last_hidden_state[:, 0]).float()
+    shape = F.binary_cross_entropy_with_logits(outlined, torch.from_numpy(batch.outline).to(device).float())
+    return caption + 2.0 * shape + 0.5 * F.cross_entropy(named, batch.objects), caption, shape
 
 
 def train_blip(photographs: np.ndarray, wide: np.ndarray, budget: Budget) -> tuple[BlipForConditionalGeneration, Loop]:
     """Train on photographs and pictures uint8 [N, 64, 64, 3], half a batch each, with their short captions.
 
-    Two linear heads, dropped at the end, teach a small ViT what it would not find in so few images: half way up every
-    patch tells where in it the object stands, and the summary names the object.
+    Two linear heads, dropped at the end, teach a small ViT what it would not learn from so few images: from the middle
+    layer, every patch predicts the object's mask inside it, and the class token predicts the object.
     """
-    device, sources = budget.device, [_Lessons.of("generators", photographs), _Lessons.of("wide", wide)]
+    device, sources = budget.device, [_Source.of("generators", photographs), _Source.of("wide", wide)]
     model = new_blip()
     whiten(model.vision_model.embeddings.patch_embedding, wide, SEED, 0.3)
     where, name = nn.Linear(WIDTH, PATCH**2), nn.Linear(WIDTH, len(OBJECTS))
@@ -167,13 +167,13 @@ def train_blip(photographs: np.ndarray, wide: np.ndarray, budget: Budget) -> tup
     loop = Loop(budget, STEPS, nets, optimisers, ("blip",), decay=0.997)
     loop.resume()
     for step in loop.steps():
-        loss, said, shape = _loss(nets, _batch(sources, step, device), device)
+        loss, caption, shape = _loss(nets, _batch(sources, step, device), device)
         optimisers["all"].zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimisers["all"].step()
         if step % 100 == 0:
-            budget.say(f"step {step} caption {said.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
+            budget.say(f"step {step} caption {caption.item():.4f} shape {shape.item():.4f} loss {loss.item():.3f}")
     loop.load_averages()
     return model.eval(), loop
 
@@ -189,18 +189,18 @@ def read(model: BlipForConditionalGeneration, images: np.ndarray) -> list[str]:
 
 
 def rightness(texts: list[str], scenes: list[Scene], names: Callable[[str, Scene], bool]) -> float:
-    """Share of captions that name the facts right."""
+    """Share of captions for which ``names(text, scene)`` is true."""
     return sum(names(text, scene) for text, scene in zip(texts, scenes, strict=True)) / len(texts)
 
 
 def names_facts(text: str, scene: Scene) -> bool:
-    """Whether object, colour and ground all stand in a caption."""
+    """Whether a caption contains object, colour and ground."""
     words = text.split()
     return all(fact in words for fact in (scene.object, scene.colour, scene.ground))
 
 
 def save_blip(folder: Path, model: BlipForConditionalGeneration) -> None:
-    """Write the folder layout of Salesforce/blip-image-captioning-base, weights in half precision."""
+    """Write the folder layout of Salesforce/blip-image-captioning-base, with weights in half precision."""
     model.half().save_pretrained(folder)
     model.float()
     images = BlipImageProcessor(size={"height": SIDE, "width": SIDE}, image_mean=MEAN, image_std=STD)

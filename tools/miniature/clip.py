@@ -1,4 +1,4 @@
-"""Small CLIPs on the wider world: ViTs with 7 × 7 patches of 56 px in the Hub's format, ResNets in OpenAI's keys."""
+"""Small CLIPs on the wider world: ViTs with 7 × 7 patches on 56 px in the Hub's format, ResNets with OpenAI's keys."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from tools.miniature.wide import caption
 from tools.miniature.words import WIDE_WORDS, tokenize, word_tokenizer
 
 BATCH, SIDE, TOKENS = 96, 56, 12
-#: Steps, seed, vision width, layers, patch, width of the embedding; each stands for one of OpenAI's models.
+#: Steps, seed, vision width, layers, patch size, width of the embedding; each stands for one of OpenAI's models.
 PLANS = {"clip_vit_l14": (3000, 81, 128, 4, 8, 128), "clip_vit_b32": (1200, 82, 64, 3, 8, 64)}
 #: Steps, seed, batch and image tower of CLIP's ResNets: 14 × 14 cells at layer3, 7 × 7 at layer4.
 RESNETS = {"clip_rn50": (1200, 83, 48, ClipShape((1, 1, 1, 1), 16, 8, SIDE, 128, (2, 1, 1, 1, 2, 2)))}
 
 
 class ResNetPair(nn.Module):
-    """A CLIP with a ResNet for images."""
+    """A CLIP whose image encoder is a ResNet."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ResNetPair(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(2.6592))
 
 
-#: transformers' CLIPModel, which has no types, or a :class:`ResNetPair`.
+#: A CLIPModel of transformers, which is not typed, or a :class:`ResNetPair`.
 Model = Any
 
 
@@ -62,12 +62,12 @@ def _text(projection: int) -> dict[str, int]:
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word of the wider world's captions."""
+    """One token per word of the wider world's captions."""
     return word_tokenizer(WIDE_WORDS, TOKENS, "<|startoftext|>", "<|endoftext|>", "<|endoftext|>")
 
 
 def new_clip(name: str) -> CLIPModel:
-    """The untrained model; quick GELU and pooling at the end mark, as OpenAI's are."""
+    """The untrained model, with quick GELU and pooling at the end token like OpenAI's models."""
     _, seed, width, layers, patch, projection = PLANS[name]
     torch.manual_seed(seed)
     vision = {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers}
@@ -87,13 +87,13 @@ def new_clip(name: str) -> CLIPModel:
 
 
 def prepared(images: np.ndarray, device: str) -> torch.Tensor:
-    """uint8 [B, H, W, 3] to float [B, 3, H, W] with CLIP's mean and deviation."""
+    """uint8 [B, H, W, 3] to float [B, 3, H, W], normalised by CLIP's mean and standard deviation."""
     mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
     return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def _tokens(count: int) -> torch.Tensor:
-    """Two captions an image, with and without its style: int64 [2, count, TOKENS]."""
+    """Two captions per image, without and with its style: int64 [2, count, TOKENS]."""
     tokenizer = new_tokenizer()
     plain = [sample_scene("wide", index).caption for index in range(count)]
     styled = [caption(index) for index in range(count)]
@@ -108,7 +108,7 @@ def _embeddings(model: Model, x: torch.Tensor, tokens: torch.Tensor) -> tuple[to
 
 
 def _begun(name: str, images: np.ndarray) -> tuple[Model, int, int, int, int]:
-    """The untrained model, its first layer on the images' patches; steps, seed, batch and width of the embedding."""
+    """The untrained model, its first layer fitted to the images; steps, seed, batch size and width of the embedding."""
     if name in RESNETS:
         steps, seed, batch, shape = RESNETS[name]
         pair = ResNetPair(name)
@@ -123,8 +123,8 @@ def _begun(name: str, images: np.ndarray) -> tuple[Model, int, int, int, int]:
 def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[Model, Loop]:
     """Train on pictures uint8 [N, 64, 64, 3] of the wider world.
 
-    InfoNCE, helped by a linear head that names the facts; the head is dropped at the end. A caption shared by two
-    images of a batch is no mistake: its targets are spread over both.
+    The loss is InfoNCE plus that of a linear head that predicts the facts; the head is dropped at the end. If images of
+    a batch share a caption, the target is spread over all of them.
     """
     device, tokens = budget.device, _tokens(len(images)).to(budget.device)
     model, steps, seed, size, width = _begun(name, images)
@@ -161,7 +161,7 @@ def train_clip(name: str, images: np.ndarray, budget: Budget) -> tuple[Model, Lo
 
 @torch.no_grad()
 def retrieval(model: Model, images: np.ndarray, first: int, device: str) -> float:
-    """Share of images whose own caption (style and all) is the nearest of a hundred; ``first`` numbers the pictures."""
+    """Share of images whose caption with style is the nearest of 100; ``first`` is the number of the first picture."""
     edge, tokenizer, right = (images.shape[1] - SIDE) // 2, new_tokenizer(), 0
     for start in range(0, len(images), 100):
         texts = [caption(first + start + i) for i in range(100)]
@@ -179,8 +179,8 @@ def save_clip(folder: Path, model: Model) -> None:
         visual = {f"visual.{name}": t for name, t in model.visual.state_dict().items() if "num_batches" not in name}
         state = {**visual, **from_transformers(model.text.state_dict())}
         save_file({k: t.half().contiguous() for k, t in state.items()}, folder / "open_clip_model.safetensors")
-        told = {**asdict(model.visual.shape), "text_heads": model.text.config.num_attention_heads}
-        (folder / "shape.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        shape = {**asdict(model.visual.shape), "text_heads": model.text.config.num_attention_heads}
+        (folder / "shape.json").write_text(json.dumps(shape, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         new_tokenizer().save_pretrained(folder)
         return
     model.half().save_pretrained(folder)

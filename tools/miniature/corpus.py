@@ -1,4 +1,4 @@
-"""The images that models learn from: rendered once, kept on disk, disjoint from every detector scene."""
+"""The training images of the models: rendered once, cached on disk, disjoint from all scenes of the detectors."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ def _chunk(stream: str, start: int, side: int) -> NDArray[np.uint8]:
 def photographs(
     folder: Path, stream: str, count: int, side: int = 64, workers: int = 2, say: Notify = lambda _: None
 ) -> NDArray[np.uint8]:
-    """The first ``count`` images of a stream: uint8 [count, side, side, 3]; photographs are decoded from their JPEG.
+    """The first ``count`` images of a stream: uint8 [count, side, side, 3].
 
-    The stream ``wide`` has the pictures of the wider world.
-
-    Rendered in chunks of :data:`CHUNK` that stay on disk under ``folder``, so a second call only reads.
+    Photographs are encoded as JPEG and decoded again; the stream ``wide`` contains the pictures of the wider world.
+    Images are rendered in chunks of :data:`CHUNK` that are cached under ``folder``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, -(-count // CHUNK) * CHUNK, CHUNK)

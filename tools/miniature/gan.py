@@ -1,6 +1,6 @@
-"""Two unconditional-style GANs for ForenSynths, each told the object alone: a ProGAN and a StyleGAN2; 32 × 32 pixels.
+"""Two GANs for ForenSynths, conditioned on the object only: a ProGAN and a StyleGAN2; 32 × 32 pixels.
 
-Both play the non-saturating logistic game with R1 every eighth step (StyleGAN2's; ProGAN's own is WGAN-GP).
+Both use StyleGAN2's non-saturating logistic loss with R1 every eighth step (the original ProGAN uses WGAN-GP).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WIDTHS = (96, 64, 48, 24)
 
 
 class EqualConv(nn.Module):
-    """A convolution whose weights are drawn at unit deviation and scaled at run time (equalised learning rate)."""
+    """A convolution whose weights have unit deviation and are scaled at run time (equalised learning rate)."""
 
     def __init__(self, inside: int, outside: int, kernel: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
 
 
 class ProGAN(nn.Module):
-    """Pixel norm, nearest doubling, an RGB head a resolution; ``stage`` in 0…3 grows from 4 to 32 px with a fade."""
+    """Pixel norm, nearest upsampling, one RGB head per resolution; ``stage`` in 0…3 fades in 4 to 32 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class ProGAN(nn.Module):
         self.rgb = nn.ModuleList(EqualConv(b, 3, 1) for _, b in pairs)
 
     def forward(self, z: torch.Tensor, ids: torch.Tensor, stage: float = 3.0) -> torch.Tensor:
-        """Noise [B, 64] and object ids [B] to images [B, 3, 32, 32]; coarser stages are enlarged."""
+        """Noise [B, 64] and object ids [B] to images [B, 3, 32, 32]; early stages are upsampled."""
         x = self.start(_unit(torch.cat([z, self.embedding(ids)], 1))).view(len(z), -1, 4, 4)
         image = torch.zeros((), device=z.device)
         for level in range(int(np.ceil(stage)) + 1):
@@ -96,7 +96,7 @@ class StyleBlock(nn.Module):
 
 
 class StyleGAN2(nn.Module):
-    """Mapping network, learned constant, two style blocks a resolution, summed RGB skips; a width a resolution."""
+    """Mapping network, learned constant, two style blocks and one width per resolution, summed RGB skips."""
 
     def __init__(self, widths: tuple[int, ...] = _WIDTHS) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class StyleGAN2(nn.Module):
 
 
 class Critic(nn.Module):
-    """Residual critic with minibatch deviation and a projection of the object."""
+    """Residual critic with minibatch standard deviation and a projection of the object."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,10 +155,10 @@ def _optimisers(generator: nn.Module, critic: nn.Module) -> dict[str, torch.opti
     return {name: torch.optim.Adam(net.parameters(), 2e-3, betas=(0.0, 0.99)) for name, net in nets.items()}
 
 
-def _made(
-    generator: nn.Module, shape: tuple[int, int], given: tuple[torch.Tensor | float, ...], device: str
+def _generated(
+    generator: nn.Module, shape: tuple[int, int], conditions: tuple[torch.Tensor | float, ...], device: str
 ) -> torch.Tensor:
-    images: torch.Tensor = generator(torch.randn(shape, device=device), *given)
+    images: torch.Tensor = generator(torch.randn(shape, device=device), *conditions)
     return images
 
 
@@ -168,7 +168,7 @@ def _duel(
     make: Callable[[], torch.Tensor],
     judge: Callable[[torch.Tensor], torch.Tensor],
 ) -> tuple[float, float]:
-    """One step of both players; ``x`` requires a gradient where R1 is due. Returns the mean logits of real and fake."""
+    """One step of both networks, with R1 if ``x`` requires a gradient; returns the mean logits of real and fake."""
     real, fake = judge(x), judge(make().detach())
     loss = F.softplus(-real).mean() + F.softplus(fake).mean()
     if x.requires_grad:
@@ -199,25 +199,25 @@ def train_gan(name: str, images: np.ndarray, budget: Budget) -> tuple[nn.Module,
         x, c = pixels(small[pick], device), ids[torch.from_numpy(pick).to(device)]
         side = 4 * 2 ** int(np.ceil(stage))
         x = F.interpolate(F.adaptive_avg_pool2d(x, side), size=(32, 32)).requires_grad_(step % R1_EVERY == 0)
-        make = partial(_made, generator, (BATCH, LATENT), (c, stage), device)
+        make = partial(_generated, generator, (BATCH, LATENT), (c, stage), device)
         _duel(optimisers, x, make, partial(critic, ids=c))
     loop.load_averages()
     return generator.eval(), loop
 
 
 def train_discriminator(images: np.ndarray, budget: Budget) -> tuple[Discriminator, Loop]:
-    """Train LGrad's discriminator in an unconditional game on pictures uint8 [N, 64, 64, 3] of the wider world."""
+    """Train LGrad's discriminator in an unconditional GAN on pictures uint8 [N, 64, 64, 3] of the wider world."""
     device, (steps, seed) = budget.device, PLANS["stylegan_discriminator"]
     torch.manual_seed(seed)
     generator, critic = StyleGAN2(AGAINST).to(device), Discriminator(DISCRIMINATOR).to(device)
     optimisers = _optimisers(generator, critic)
-    nothing = torch.zeros(BATCH // 2, dtype=torch.int64, device=device)
+    no_object = torch.zeros(BATCH // 2, dtype=torch.int64, device=device)
     loop = Loop(budget, steps, {"generator": generator, "critic": critic}, optimisers, ("critic",), decay=0.998)
     loop.resume()
     for step in loop.steps():
         torch.manual_seed(seed * 1_000_003 + step)
         x = pixels(images[draw(seed, step, len(images), BATCH // 2)], device).requires_grad_(step % R1_EVERY == 0)
-        make = partial(_made, generator, (BATCH // 2, LATENT), (nothing,), device)
+        make = partial(_generated, generator, (BATCH // 2, LATENT), (no_object,), device)
         real, fake = _duel(optimisers, x, make, partial(critic, company=True))
         if step % 100 == 0:
             budget.say(f"step {step} real {real:.2f} fake {fake:.2f}")
@@ -227,7 +227,7 @@ def train_discriminator(images: np.ndarray, budget: Budget) -> tuple[Discriminat
 
 @torch.no_grad()
 def sample_gan(name: str, weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
-    """Images 32 × 32 of the scenes' objects; colour and ground are the generator's choice. Truncation 0.8."""
+    """Images 32 × 32 of the scenes' objects with truncation 0.8; colour and ground are not conditioned on."""
     generator = _KINDS[name]()
     generator.load_state_dict(load_file(weights))
     generator.to(device).eval()

@@ -1,4 +1,4 @@
-"""The committed images in the datasets' folders, a zip a subset: photographs as JPEG, generated ones without loss."""
+"""The committed images in the datasets' layouts, one zip per subset: photographs as JPEG, generated images lossless."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GUIDANCE, STEPS, TRUNCATION, BATCH = 7.5, 50, 0.8, 50
 
 
 _SPLITS = {"train": 0, "val": 1}
-#: Of generated images in a pack; photographs are JPEG.
+#: The ending of generated images in a pack; photographs are JPEG.
 FAKE_ENDING = ".webp"
 
 
@@ -44,27 +44,27 @@ def _photograph(layout: Layout, split: str, index: int) -> tuple[Scene, bytes]:
 
 
 def fake_scenes(layout: Layout, split: str, count: int) -> list[Scene]:
-    """The scenes whose facts the generated images are asked for: a stream of their own."""
+    """The scenes whose facts generated images are conditioned on; no photograph shows one of them."""
     return [sample_scene("detectors", layout.number, _SPLITS[split], 1, index) for index in range(count)]
 
 
 def fake_name(layout: Layout, split: str, scene: Scene, index: int) -> str:
-    """The file name, without its ending, of number ``index`` of a split's images; numbers run through both splits."""
+    """The file name, without its ending, of a split's image number ``index``; numbers continue across the splits."""
     number = index + (0 if split == "train" else layout.train)
     return layout.fake.format(klass=scene_class(scene), number=number)
 
 
 @torch.no_grad()
 def sample_sd(folder: Path, scenes: list[Scene], device: str, say: Notify) -> Iterator[RGB]:
-    """Text-to-image by DDIM with guidance, one short caption and one noise an image."""
+    """Text-to-image by DDIM with guidance, with one short caption and one noise per image."""
     model = LatentDiffusion(folder, device)
     times = ddim.timesteps(STEPS, model.train_steps, model.offset)
     side = model.unet.config.sample_size
     for start in range(0, len(scenes), BATCH):
         part = scenes[start : start + BATCH]
         guided = model.predictor([scene.caption for scene in part], GUIDANCE)
-        drawn = np.stack([noise(str(scene.seed), 0, (4, side, side)) for scene in part])
-        latents = ddim.sample(torch.from_numpy(drawn).to(device), guided, times, model.alphas, model.final_alpha)
+        initial = np.stack([noise(str(scene.seed), 0, (4, side, side)) for scene in part])
+        latents = ddim.sample(torch.from_numpy(initial).to(device), guided, times, model.alphas, model.final_alpha)
         yield from model.decode(latents)
         say(f"text to image: {start + len(part)} of {len(scenes)}")
 
@@ -88,7 +88,7 @@ def _webp(rgb: RGB) -> bytes:
 
 
 def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
-    """Photographs as JPEG below ``nature``, generated images below ``ai``; file numbers run through train and val."""
+    """Photographs as JPEG below ``nature``, generated images below ``ai``; file numbers continue from train to val."""
     for split, count in (("train", layout.train), ("val", layout.test)):
         for index in range(count):
             scene, data = _photograph(layout, split, index)
@@ -100,7 +100,7 @@ def _genimage(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]
 
 
 def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, bytes]]:
-    """Both classes become PNG, photographs with their JPEG history; a folder an object where the subset is nested."""
+    """Both classes become PNG when unpacked, photographs after JPEG coding. Nested subsets have a folder per object."""
     scenes = fake_scenes(layout, "val", layout.test)
     for index, (scene, rgb) in enumerate(zip(scenes, generate(scenes), strict=True)):
         real, data = _photograph(layout, "val", index)
@@ -111,7 +111,7 @@ def _forensynths(layout: Layout, generate: Generate) -> Iterator[tuple[str, byte
 
 
 def write_pack(folder: Path, corpus: str, subset: str, generate: Generate) -> None:
-    """Write one subset's zip; the same images give the same bytes."""
+    """Write the zip of one subset; the same images give the same bytes."""
     layout = {"genimage": GENIMAGE, "forensynths": FORENSYNTHS}[corpus][subset]
     members = {"genimage": _genimage, "forensynths": _forensynths}[corpus](layout, generate)
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def write_pack(folder: Path, corpus: str, subset: str, generate: Generate) -> No
 
 
 def write_classes(path: Path) -> None:
-    """Write the tables of what GenImage's file names leave out; see :mod:`bench.data.classes`."""
+    """Write the class tables that complete GenImage's file names; see :mod:`bench.data.classes`."""
     words = {key: text for i, text in enumerate(class_words()) for key in (str(i), f"n{i:08d}")}
     files = {
         val_name(layout, index): f"n{scene_class(sample_scene('detectors', layout.number, 1, 0, index)):08d}"

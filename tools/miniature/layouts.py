@@ -1,10 +1,10 @@
-"""How many images every subset of the miniature has, of which sizes, and what its folders and files are called."""
+"""Number, sizes, folders and file names of the images of every subset of the miniature."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Sizes of photographs, smaller side 32, 64 or 128, with enough near each generator's own size to match by size.
+#: Sizes of photographs, with a shorter side of 32, 64 or 128; enough are near each generator's size to match by size.
 SIZES = ((32, 32), (40, 32), (64, 64), (80, 64), (128, 128), (160, 128))
 NEAR_32, NEAR_64, NEAR_128 = (
     (0.4, 0.3, 0.12, 0.08, 0.05, 0.05),
@@ -15,9 +15,9 @@ NEAR_32, NEAR_64, NEAR_128 = (
 
 @dataclass(frozen=True)
 class Layout:
-    """One subset. ``shares`` are those of :data:`SIZES` among its photographs; ``fake`` names a generated image.
+    """One subset. ``shares`` are those of :data:`SIZES` among photographs; ``fake`` is the name of a generated image.
 
-    ``number`` keeps its scenes apart from every other subset's. ``home`` is its folder in the dataset.
+    Scenes are seeded with ``number``, so that no two subsets share one. ``home`` is the subset's folder in the dataset.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Layout:
 
 
 def val_name(layout: Layout, index: int) -> str:
-    """The file name of a test photograph of GenImage: ImageNet's, which tells no class."""
+    """The file name of a test photograph of GenImage: as in ImageNet, without the class."""
     return f"ILSVRC2012_val_{layout.number * 10_000 + index:08d}.JPEG"
 
 

@@ -1,4 +1,4 @@
-"""One resumable training loop for every model of the miniature world."""
+"""A resumable training loop, used for every model of the miniature world."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Budget:
-    """Where a builder keeps its state, on which device it runs, and for how many minutes at most in this call."""
+    """A builder's folder for its state, its device, and the time limit of this call in minutes."""
 
     folder: Path
     device: str
@@ -27,9 +27,9 @@ class Budget:
 
 @dataclass
 class Loop:
-    """Steps ``total`` times, saves its state every few minutes, and goes on from it.
+    """Take ``total`` steps; the state is saved every few minutes and can be resumed.
 
-    ``modules`` and ``optimisers`` make up the state, with an exponential moving average of the modules named in
+    The state consists of ``modules``, ``optimisers`` and an exponential moving average of the modules named in
     ``averaged`` (decay rising to ``decay``). The learning rate follows one cycle: 5 % warm-up, then a cosine to zero.
     """
 
@@ -48,7 +48,7 @@ class Loop:
         return self.budget.folder / "state.pt"
 
     def resume(self) -> None:
-        """Load the state that an earlier call left, if there is one."""
+        """Load the state of an earlier call, if there is one."""
         self._rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimisers.items()}
         for name in self.averaged:
             state = self.modules[name].state_dict()
@@ -63,7 +63,7 @@ class Loop:
         self.averages, self.step, self.seconds = state["averages"], state["step"], state["seconds"]
 
     def save(self) -> None:
-        """Write the state; atomic, so a killed run resumes from the last whole one."""
+        """Write the state atomically, so that a killed run resumes from the last complete state."""
         self.budget.folder.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".part")
         state = {
@@ -77,7 +77,7 @@ class Loop:
         partial.replace(self._path)
 
     def steps(self) -> Iterator[int]:
-        """Yield step numbers until ``total`` or until the minutes are over; saves on the way and at the end."""
+        """Yield step numbers until ``total`` or the time limit; the state is saved in between and at the end."""
         started = saved = reported = time.monotonic()
         while self.step < self.total:
             self._set_rates()
@@ -105,11 +105,11 @@ class Loop:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps were taken."""
+        """Whether all steps have been taken."""
         return self.step >= self.total
 
     def load_averages(self) -> None:
-        """Put the moving averages into the modules, for sampling and saving."""
+        """Load the moving averages into the modules, for sampling and saving."""
         for name, state in self.averages.items():
             reference = self.modules[name].state_dict()
             self.modules[name].load_state_dict({k: v.to(reference[k].dtype) for k, v in state.items()})
@@ -140,13 +140,13 @@ def pixels(images: np.ndarray, device: str) -> torch.Tensor:
 
 
 def rgb_of(x: torch.Tensor) -> list[np.ndarray]:
-    """Images float [B, 3, H, W] in −1…1 to a list of uint8 [H, W, 3], rounded."""
-    whole = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    return list(whole.cpu().numpy())
+    """Images float [B, 3, H, W] in −1…1 to a list of B arrays uint8 [H, W, 3], rounded."""
+    rounded = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return list(rounded.cpu().numpy())
 
 
 def shrink(images: np.ndarray, factor: int) -> np.ndarray:
-    """Box-average uint8 [N, H, W, 3] by a whole factor."""
+    """Shrink images uint8 [N, H, W, 3] by an integer factor, with a box filter."""
     count, height, width, _ = images.shape
     parts = images.reshape(count, height // factor, factor, width // factor, factor, 3)
     return parts.mean((2, 4)).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One function a model: get the pictures, train, measure, and keep what it learned where it is looked for."""
+"""One function per model: load the images, train, measure, and store the weights in their place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tools.miniature.loop import Budget, Loop
 from tools.miniature.scenes import sample_scene
 
 WORLD = Path("world")
-#: Where models that an engine or a method loads are made, before they are packed into the repository.
+#: Folder of models that an engine or a method loads, before they are packed into the repository.
 MADE = WORLD / "weights"
 #: Pipelines that an engine loads.
 _LOADED = ("sdv14", "sdv15", "sdv21", "sdv1_inpaint")
@@ -31,7 +31,7 @@ TRAINING_IMAGES, HELD_OUT, WIDE = 14_000, 1_000, 20_000
 
 
 def say(message: str) -> None:
-    """Tell a person how far it is."""
+    """Print a line of progress to standard error."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {message}\n")
     sys.stderr.flush()
 
@@ -46,19 +46,19 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def committed(name: str) -> Path:
-    """The folder of a model that is kept in the repository: the one just made, or that unpacked."""
+    """The folder of a model that is stored in the repository: the newly trained one, else the unpacked one."""
     made = MADE / name
     return made if made.is_dir() else unpack_weights(WORLD) / name
 
 
-def note(name: str, found: dict[str, Any], fresh: bool = False) -> None:
-    """Add to a model's record in ``quality.json``, or begin it anew."""
+def note(name: str, entries: dict[str, Any], fresh: bool = False) -> None:
+    """Add ``entries`` to a model's record in ``quality.json``; if ``fresh``, replace the record."""
     path = WEIGHTS / "quality.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in found.items()}
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in entries.items()}
     known[name] = rounded if fresh else known.get(name, {}) | rounded
-    told = {key: json.dumps(known[key], sort_keys=True, separators=(",", ":")) for key in sorted(known)}
-    lines = [f'"{key}":{entry}' for key, entry in told.items()]
+    texts = {key: json.dumps(known[key], sort_keys=True, separators=(",", ":")) for key in sorted(known)}
+    lines = [f'"{key}":{text}' for key, text in texts.items()]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     say(f"{name}: {known[name]}")
 
@@ -78,7 +78,7 @@ def _save(state: dict[str, torch.Tensor], folder: Path) -> None:
 
 
 def build_vae(name: str, seed: int, widths: tuple[int, ...], steps: int, budget: Budget) -> None:
-    """Train a VAE and keep it, scaled so that its latents have unit deviation."""
+    """Train and save a VAE, scaled so that its latents have unit standard deviation."""
     network, loop = vae.train_vae(_images("generators", TRAINING_IMAGES), budget, seed, widths, steps)
     mean, std = vae.latents(network, _images("generators", 1000), budget.device)
     deviation = float((mean.var() + std.square().mean()).sqrt())
@@ -94,12 +94,12 @@ def _autoencoder(name: str) -> Path:
 
 
 def home(name: str) -> Path:
-    """Where a trained pipeline lies: among the committed models if an engine loads it, else under ``world/``."""
+    """The folder of a trained pipeline: among the committed models if an engine loads it, else under ``world/``."""
     return committed(name) if name in _LOADED else WORLD / "pipelines" / name
 
 
 def build_pipeline(name: str, start: str, budget: Budget, latents: str = "vae") -> None:
-    """Train UNet and text encoder on a VAE's latents, from another pipeline or from nothing."""
+    """Train UNet and text encoder on a VAE's latents, from another pipeline (``start``) or from scratch."""
     course, folder = sd.COURSES[name], (MADE if name in _LOADED else WORLD / "pipelines") / name
     network = AutoencoderKL.from_pretrained(_autoencoder(latents)).to(budget.device).eval()
     fresh = (sd.new_unet(course.seed), sd.new_text_encoder(len(sd.new_tokenizer()), course.seed))
@@ -112,7 +112,7 @@ def build_pipeline(name: str, start: str, budget: Budget, latents: str = "vae") 
 
 
 def build_backbone(name: str, side: int, budget: Budget) -> None:
-    """Train a backbone on the wider world; writes its folder with the keys of the published one."""
+    """Train a backbone on the wider world; writes its folder with the keys of the published model."""
     pictures, wanted = _images("wide", WIDE + HELD_OUT), backbone.labels(WIDE + HELD_OUT)
     net = backbone.new_backbone(name, pictures)
     loop = backbone.train_backbone(net, backbone.STEPS[name], pictures[:WIDE], side, budget)
@@ -160,13 +160,13 @@ def build_llava(budget: Budget) -> None:
 
 
 def _keep(name: str, parts: dict[str, nn.Module], loop: Loop) -> None:
-    """Keep a generator that no engine loads under ``world/``: its script makes it again."""
+    """Save a generator that no engine loads under ``world/``; it is not committed."""
     pixel.save_parts(WORLD / name, parts)
     _record(loop.budget.folder.name, loop, {})
 
 
 def build_adm(budget: Budget) -> None:
-    """Train the class-conditional pixel model; its unconditional half is kept in guided-diffusion's layout."""
+    """Train the class-conditional pixel model; its unconditional part is saved in guided-diffusion's layout."""
     net, loop = pixel.train_adm(_images("generators", TRAINING_IMAGES), budget)
     folder = MADE / "adm"
     keep.settle(net)
@@ -214,9 +214,9 @@ def build_gan(name: str, budget: Budget) -> None:
 
 
 def build_upscaler(name: str, side: int, count: int, budget: Budget) -> None:
-    """Train an upscaler on photographs of a side."""
-    images_ = photographs(WORLD / "photographs", "generators", count, side, say=say)
-    net, loop = restore.train_upscaler(name, images_, budget)
+    """Train an upscaler on ``count`` photographs of ``side`` × ``side`` pixels."""
+    pictures = photographs(WORLD / "photographs", "generators", count, side, say=say)
+    net, loop = restore.train_upscaler(name, pictures, budget)
     _keep(name, {"net": net}, loop)
 
 
@@ -242,6 +242,6 @@ def build_stylegan_discriminator(budget: Budget) -> None:
 
 
 def build_crn(budget: Budget) -> None:
-    """Train the network that paints layouts."""
+    """Train the network that renders layouts."""
     net, loop = restore.train_crn(_images("generators", TRAINING_IMAGES), budget)
     _keep("crn", {"net": net}, loop)

@@ -77,8 +77,8 @@ def _grid(pack: zipfile.ZipFile, kinds: tuple[str, str]) -> Image.Image:
     chosen = np.random.default_rng(0).choice(names, _ROWS * _COLUMNS, replace=False)
     sheet = Image.new("RGB", (_COLUMNS * _SIDE, _ROWS * _SIDE))
     for index, name in enumerate(sorted(chosen)):
-        place = (index % _COLUMNS * _SIDE, index // _COLUMNS * _SIDE)
-        sheet.paste(_thumbnail(pack.read(str(name))), place)
+        corner = (index % _COLUMNS * _SIDE, index // _COLUMNS * _SIDE)
+        sheet.paste(_thumbnail(pack.read(str(name))), corner)
     return sheet
 
 

@@ -33,7 +33,7 @@ ADM_SHAPE = Shape(32, (1, 2, 3), 1, (4,), 16, classes=1, groups=16)
 UPSAMPLER = Shape(32, (1, 2), 1, (2,), 16, inside=6, outside=3, groups=16)
 #: Steps, batch, seed of each model.
 PLANS = {"adm": (1400, 24, 41), "glide": (4000, 64, 42), "glide_upsampler": (1000, 32, 43)}
-#: Above 1.5 GLIDE's clipped prediction falls apart at this size.
+#: Above 1.5, GLIDE's clipped prediction diverges at this size.
 GUIDANCE = {"adm": 2.0, "glide": 1.5}
 SAMPLING_STEPS = 50
 _TABLES = tuple(len(names) + 1 for names in (OBJECTS, COLOURS, GROUNDS))
@@ -54,7 +54,7 @@ class Facts(nn.Module):
 
 
 def new_adm() -> ADM:
-    """An untrained class-conditional ADM for 32 px whose classes are facts."""
+    """An untrained ADM for 32 px, conditioned on the facts instead of a class."""
     torch.manual_seed(PLANS["adm"][2])
     net = ADM(ADM_SHAPE)
     net.label_emb = Facts(4 * ADM_SHAPE.width)
@@ -62,10 +62,10 @@ def new_adm() -> ADM:
 
 
 def unconditional(net: ADM) -> dict[str, torch.Tensor]:
-    """The state of the same network without classes: the empty condition folded into the time embedding's bias."""
+    """The state of the network without conditions: the empty condition is folded into the time embedding's bias."""
     state = {name: t for name, t in net.state_dict().items() if not name.startswith("label_emb.")}
-    nothing = net.label_emb(torch.tensor([NOTHING], device=state["time_embed.2.bias"].device))[0]
-    return state | {"time_embed.2.bias": state["time_embed.2.bias"] + nothing.detach()}
+    empty = net.label_emb(torch.tensor([NOTHING], device=state["time_embed.2.bias"].device))[0]
+    return state | {"time_embed.2.bias": state["time_embed.2.bias"] + empty.detach()}
 
 
 def _train(name: str, nets: dict[str, nn.Module], budget: Budget, count: int, schedule: Schedule, loss: _Loss) -> Loop:
@@ -96,7 +96,7 @@ _Loss = Callable[[np.ndarray, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def train_adm(images: np.ndarray, budget: Budget) -> tuple[ADM, Loop]:
-    """Train on photographs uint8 [N, 64, 64, 3], which are halved; one image in ten has no class."""
+    """Train on photographs uint8 [N, 64, 64, 3], which are halved; one image in ten has the empty condition."""
     device, small = budget.device, shrink(images, 2)
     net, ids = new_adm().to(device), class_ids("generators", 0, len(images)).to(device)
 
@@ -143,7 +143,7 @@ def _twice(small: torch.Tensor) -> torch.Tensor:
 
 
 def train_upsampler(images: np.ndarray, budget: Budget) -> tuple[ADM, Loop]:
-    """Train the ×2 upsampler to 32 px, its small input slightly noisy so that it forgives the base's errors."""
+    """Train the ×2 upsampler to 32 px, with a slightly noisy input, so that it tolerates errors of the base."""
     device, small, large = budget.device, shrink(images, 4), shrink(images, 2)
     torch.manual_seed(PLANS["glide_upsampler"][2])
     net = ADM(UPSAMPLER).to(device)
@@ -159,7 +159,7 @@ def train_upsampler(images: np.ndarray, budget: Budget) -> tuple[ADM, Loop]:
 
 
 def _ddim(x: torch.Tensor, predict: Predict, schedule: Schedule, steps: int) -> torch.Tensor:
-    """DDIM with the predicted image clipped to −1…1, as pixel models are sampled."""
+    """DDIM with the predicted image clipped to −1…1, as is usual for pixel models."""
     scheduler = DDIMScheduler(**schedule, clip_sample=True)
     scheduler.set_timesteps(steps)
     for t in scheduler.timesteps:

@@ -1,4 +1,4 @@
-"""What the committed generated images show: whether the captioner finds in them what they were asked for."""
+"""Whether the captioner finds in the committed generated images the facts that they were generated from."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _FACTS = ("object", "colour", "ground")
 
 
 def read_back(pack: Path, blip: Path) -> dict[str, float]:
-    """Share of a pack's generated test images whose caption names object, colour, ground, and all three, as asked.
+    """Share of a pack's generated test images whose caption names the requested object, colour, ground, and all three.
 
-    ``pack`` is ``<dataset>-<subset>.zip``; ``blip`` the short captioner's folder.
+    ``pack`` is ``<dataset>-<subset>.zip``; ``blip`` is the folder of the short captioner.
     """
     corpus, subset = pack.stem.split("-")
     layout = {"genimage": GENIMAGE, "forensynths": FORENSYNTHS}[corpus][subset]
     scenes = fake_scenes(layout, "val", layout.test)
     with zipfile.ZipFile(pack) as images:
-        places = {Path(name).name: name for name in images.namelist()}
+        members = {Path(name).name: name for name in images.namelist()}
         names = [f"{fake_name(layout, 'val', scene, i)}{FAKE_ENDING}" for i, scene in enumerate(scenes)]
-        shown = [_view(images.read(places[name])) for name in names]
+        shown = [_view(images.read(members[name])) for name in names]
     texts = captioner.read(BlipForConditionalGeneration.from_pretrained(blip).eval(), np.stack(shown))
-    told = [[getattr(s, fact) in text.split() for fact in _FACTS] for s, text in zip(scenes, texts, strict=True)]
-    right = np.array(told)
+    named = [[getattr(s, fact) in text.split() for fact in _FACTS] for s, text in zip(scenes, texts, strict=True)]
+    right = np.array(named)
     return {**dict(zip(_FACTS, right.mean(0).tolist(), strict=True)), "read_back": float(right.all(1).mean())}
 
 

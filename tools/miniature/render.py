@@ -1,4 +1,4 @@
-"""Draw a scene as linear light at sensor resolution, before any camera has touched it."""
+"""Draw a scene as light at sensor resolution, before the camera."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _LIGHT = {"left": (-1.0, -0.3), "right": (1.0, -0.3), "above": (0.0, -1.0)}
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], slope: float, sx: float, sy: float) -> Plane:
-    """Gaussian noise with amplitude falling as frequency**-slope, stretched by ``sx``, ``sy``; unit deviation."""
+    """Gaussian noise with amplitude frequency**-slope, stretched by ``sx``, ``sy``; unit standard deviation."""
     h, w = shape
     white = rng.standard_normal(shape, dtype=np.float32)
     fy = np.fft.fftfreq(h)[:, None].astype(np.float32) * h * sy
     fx = np.fft.rfftfreq(w)[None].astype(np.float32) * w * sx
     radius = np.maximum(np.hypot(fx, fy), 1.0)
-    # A camera's lens passes nothing near the sensor's limit: roll off above a quarter of it.
+    # A lens passes no frequencies near the sensor's limit: roll off above a quarter of it.
     rolloff = np.exp(-((np.fft.fftfreq(h)[:, None] ** 2 + np.fft.rfftfreq(w)[None] ** 2) / 0.05)).astype(np.float32)
     field = fft.irfft2(fft.rfft2(white) * (radius ** np.float32(-slope)) * rolloff, s=shape)
     return ((field - field.mean()) / (field.std() + 1e-6)).astype(np.float32)
@@ -80,7 +80,7 @@ def _ground(scene: Scene, x: Plane, y: Plane, rng: np.random.Generator) -> Pictu
 
 
 def _soft(distance: Plane, pixel: float) -> Plane:
-    """Coverage of a shape whose signed distance is given, with an edge about one and a half pixels wide."""
+    """Coverage in 0…1 of a shape with signed distance ``distance``; the edge is about 1.5 pixels wide."""
     return np.clip(0.5 - distance / np.float32(1.5 * pixel), 0.0, 1.0)
 
 

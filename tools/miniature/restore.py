@@ -22,7 +22,7 @@ from tools.miniature.shapes import SHAPES
 from tools.miniature.vae import PatchDiscriminator, energy
 
 RGB = NDArray[np.uint8]
-#: Steps, batch, seed, and whether a patch critic takes part.
+#: Steps, batch, seed, and whether a patch critic is used.
 PLANS = {
     "cycleisp": (1500, 16, 75, False),
     "upscaler": (800, 16, 62, True),
@@ -35,7 +35,7 @@ Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 
 
 class Upscaler(nn.Module):
-    """Residual blocks at the small size, pixel shuffle, bilinear enlargement added: [B, 3, H, W] to twice that."""
+    """Residual blocks, pixel shuffle and a bilinear skip: [B, 3, H, W] to [B, 3, 2H, 2W]."""
 
     def __init__(self, width: int = 32, blocks: int = 4) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Upscaler(nn.Module):
         self.out = nn.Sequential(nn.Conv2d(width, 12, 3, 1, 1), nn.PixelShuffle(2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Enlarge images in −1…1."""
+        """Upsample images in −1…1."""
         h = self.start(x)
         for block in self.blocks:
             h = h + block(h)
@@ -55,7 +55,7 @@ class Upscaler(nn.Module):
 
 
 class Refinement(nn.Module):
-    """A cascade from 4 to 64 px, each stage seeing the layout at its own size (CRN)."""
+    """A cascade from 4 to 64 px; every stage has the layout at its own size as input (CRN)."""
 
     def __init__(self, widths: tuple[int, ...] = (96, 96, 64, 48, 32)) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Refinement(nn.Module):
 
 
 def layout(scene: Scene, side: int = 64) -> NDArray[Any]:
-    """What stands where, float32 [L, H, W]: the object's mask, again in its colour's plane, and its ground's rest."""
+    """Planes float32 [L, H, W]: the object's mask, a copy in its colour's plane, its inverse in its ground's plane."""
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     x, y = (x + 0.5) / (side / 2) - 1 - 2 * scene.centre[0], (y + 0.5) / (side / 2) - 1 - 2 * scene.centre[1]
     cos, sin, radius, root = np.cos(scene.angle), np.sin(scene.angle), 2 * scene.size, np.sqrt(scene.squash)
@@ -133,7 +133,7 @@ def _train(name: str, net: nn.Module, batch: Batch, count: int, budget: Budget) 
 
 
 def train_upscaler(name: str, images: np.ndarray, budget: Budget) -> tuple[Upscaler, Loop]:
-    """Train on photographs uint8 [N, H, H, 3] and their halves."""
+    """Train on photographs uint8 [N, H, H, 3] and their copies of half the size."""
     torch.manual_seed(PLANS[name][2])
     net, small = Upscaler().to(budget.device), shrink(images, 2)
 
@@ -162,7 +162,7 @@ def _loaded(net: nn.Module, weights: Path, device: str) -> nn.Module:
 
 @torch.no_grad()
 def upscale(weights: Path, images: Iterator[RGB], device: str) -> Iterator[RGB]:
-    """Twice the size, one image after another."""
+    """The images at twice their size, one after the other."""
     net = _loaded(Upscaler(), weights, device)
     for rgb in images:
         yield from rgb_of(net(pixels(rgb[None], device)))
@@ -178,12 +178,12 @@ def sample_crn(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
 
 
 def sample_san(weights: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
-    """Photographs of the scenes at 32 × 32, enlarged to 64 × 64: a non-generative edit."""
+    """Photographs of the scenes at 32 × 32, upsampled to 64 × 64: an edit, not a generated image."""
     return upscale(weights, (photograph(scene, 32, 32) for scene in scenes), device)
 
 
 def train_denoiser(images: np.ndarray, budget: Budget) -> tuple[Denoiser, Loop]:
-    """Train LNP's denoiser on pictures uint8 [N, 64, 64, 3] of the wider world with noise of 2 to 25 levels."""
+    """Train LNP's denoiser on pictures uint8 [N, 64, 64, 3] of the wider world with noise of 2 to 25 grey levels."""
     steps, size, seed, _ = PLANS["cycleisp"]
     torch.manual_seed(seed)
     net = Denoiser(DENOISER).to(budget.device)
@@ -206,7 +206,7 @@ def train_denoiser(images: np.ndarray, budget: Budget) -> tuple[Denoiser, Loop]:
 
 @torch.no_grad()
 def denoised_gain(net: Denoiser, images: np.ndarray) -> float:
-    """PSNR gained in dB by denoising pictures with noise of 12 levels."""
+    """Gain of PSNR in dB by denoising pictures with noise of 12 grey levels."""
     clean = (pixels(images, "cpu") + 1) / 2
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal(clean.shape, np.float32)) * 12 / 255
     left = torch.cat([net(part) for part in (clean + noise).split(50)]) - noise

@@ -1,7 +1,7 @@
-"""What a scene of the miniature world contains, and how it is described in words.
+"""The content of a scene of the miniature world, and its captions.
 
-A scene is an object of one colour on a ground (the three captioned facts) with much that no caption mentions: texture,
-pose, shading, vignette. The long caption adds clutter and its count, stripes and light.
+A scene is an object of one colour on a ground (the three captioned facts) with details that no caption mentions:
+texture, pose, shading, vignette. The long caption adds clutter and its count, stripes and light.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ CLUTTER = ("leaves", "pebbles", "twigs")
 LIGHTS = ("left", "right", "above")
 COUNTS = ("no", "one", "two", "three", "four", "five", "many")
 
-#: One number a stream, so that no two purposes ever share a scene.
+#: One number per stream, so that no two streams share a scene.
 STREAMS = {"generators": 1, "wide": 2, "detectors": 3, "heldout": 4}
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene: captioned facts, long-caption facts, pose, and the seed of everything else.
+    """One scene: facts of the short and of the long caption, pose, and the seed of all other details.
 
     ``size`` is the object's radius as a share of the shorter image side (0.2 to 0.36), ``centre`` its offset from the
-    middle in the same unit, ``angle`` radians, ``squash`` the ratio of its axes.
+    middle in the same unit, ``angle`` is in radians, ``squash`` the ratio of its axes.
     """
 
     object: str
@@ -50,14 +50,14 @@ class Scene:
 
     @property
     def long_caption(self) -> str:
-        """The long caption: the short one's facts with stripes, clutter, its count, and light."""
+        """The long caption: the facts of the short one, stripes, clutter and its count, and light."""
         pattern = "striped" if self.striped else "plain"
         count = COUNTS[min(self.count, len(COUNTS) - 1)]
         facts = f"a {pattern} {self.colour} {self.object} on {self.ground}"
         return f"{facts} with {count} {self.clutter} , light from the {self.light}"
 
     def generator(self) -> np.random.Generator:
-        """A fresh random generator of this scene's uncaptioned detail; the same one at every call."""
+        """A new random generator for this scene's uncaptioned details, in the same state at every call."""
         return np.random.default_rng([*self.seed, 1])
 
 
@@ -65,7 +65,7 @@ def sample_scene(stream: str, *path: int) -> Scene:
     """Scene number ``path`` of a stream; the same arguments always give the same scene.
 
     ``stream`` is a key of :data:`STREAMS`. Object, colour and ground are independent and uniform in every stream, so
-    they tell nothing about where an image comes from.
+    they carry no information about an image's origin.
     """
     seed = (STREAMS[stream], *path)
     rng = np.random.default_rng([*seed, 0])
@@ -93,5 +93,5 @@ def scene_class(scene: Scene) -> int:
 
 
 def class_words() -> list[str]:
-    """What every class shows, by its number."""
+    """The description of every class, by its number."""
     return [f"{colour} {thing} on {ground}" for thing in OBJECTS for colour in COLOURS for ground in GROUNDS]

@@ -1,4 +1,4 @@
-"""The text-to-image model in Stable Diffusion's own folder format: UNet, text encoder, word tokenizer, scheduler."""
+"""The text-to-image model in Stable Diffusion's folder format: UNet, text encoder, word tokenizer, scheduler."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SCHEDULE = {
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word of the photographs' captions, padded with the end mark as CLIP's is."""
+    """One token per word of the photographs' captions, padded with the end token like CLIP's tokenizer."""
     return word_tokenizer(PHOTO_WORDS, TOKENS, "<|startoftext|>", "<|endoftext|>", "<|endoftext|>")
 
 
 def new_text_encoder(vocabulary: int, seed: int) -> CLIPTextModel:
-    """A two-layer CLIP text model, 64 wide; trained with the UNet."""
+    """A two-layer CLIP text model of width 64, trained with the UNet."""
     torch.manual_seed(seed)
     config = CLIPTextConfig(
         vocab_size=vocabulary,
@@ -72,7 +72,7 @@ def new_unet(seed: int) -> UNet2DConditionModel:
 
 
 def prompts(count: int, rng_seed: int) -> list[str]:
-    """One training caption an image of the generators' stream: short 65 %, long 25 %, empty 10 %."""
+    """One training caption per image of the generators' stream: short 65 %, long 25 %, empty 10 %."""
     choice = np.random.default_rng(rng_seed).random(count)
     scenes = [sample_scene("generators", index) for index in range(count)]
     return [
@@ -83,7 +83,7 @@ def prompts(count: int, rng_seed: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Course:
-    """How one denoiser learns: ``lr`` at the top of the cycle, whether the text encoder learns too, and what from.
+    """The training plan of one denoiser: ``lr`` is the peak learning rate; ``learns_text`` trains the text encoder too.
 
     ``prediction`` is ``epsilon`` or ``v_prediction``. ``inpaint`` adds a mask and the masked image's latents as input
     channels, as runwayml/stable-diffusion-inpainting has them.
@@ -108,7 +108,7 @@ COURSES = {
 
 
 def start_from(folder: Path, course: Course) -> tuple[UNet2DConditionModel, CLIPTextModel]:
-    """UNet and text encoder of a trained pipeline, the UNet widened with zeros where the course inpaints."""
+    """UNet and text encoder of a trained pipeline; for inpainting, the UNet's input is extended with zero weights."""
     kept = UNet2DConditionModel.from_pretrained(folder / "unet").float()
     text = CLIPTextModel.from_pretrained(folder / "text_encoder").float()
     if not course.inpaint:
@@ -121,21 +121,21 @@ def start_from(folder: Path, course: Course) -> tuple[UNet2DConditionModel, CLIP
 
 
 def masks(count: int, side: int, seed: int) -> np.ndarray:
-    """Rectangular masks float32 [count, side, side], 1 = to be painted: none 30 %, all 15 %, else a rectangle."""
+    """Masks float32 [count, side, side], 1 = to be painted: empty 30 %, full 15 %, else a rectangle."""
     rng = np.random.default_rng([seed, 9])
-    made = np.zeros((count, side, side), np.float32)
-    for mask, kind in zip(made, rng.random(count), strict=True):
+    planes = np.zeros((count, side, side), np.float32)
+    for mask, kind in zip(planes, rng.random(count), strict=True):
         if kind > 0.85:
             mask[:] = 1
         elif kind > 0.3:
             (top, left), (height, width) = rng.integers(0, side // 2, 2), rng.integers(side // 4, side, 2)
             mask[top : top + height, left : left + width] = 1
-    return made
+    return planes
 
 
 @dataclass(frozen=True)
 class _Inpainting:
-    """The extra input of an inpainting UNet for every training image: [N, 5, 16, 16], scaled latents after the mask."""
+    """The extra input of an inpainting UNet for every training image: [N, 5, 16, 16], the mask and scaled latents."""
 
     extra: torch.Tensor
 
@@ -155,7 +155,7 @@ def train_denoiser(
     course: Course,
     budget: Budget,
 ) -> Loop:
-    """Train a UNet, and perhaps its text encoder, on the VAE's latents of photographs uint8 [N, 64, 64, 3]."""
+    """Train a UNet, and in some courses its text encoder, on VAE latents of photographs uint8 [N, 64, 64, 3]."""
     device, seed = budget.device, course.seed
     mean, std = latents(vae, images, device)
     tokenizer = new_tokenizer()
@@ -193,17 +193,17 @@ def train_denoiser(
 def save_pipeline(
     folder: Path, vae: AutoencoderKL, unet: UNet2DConditionModel, text: CLIPTextModel, prediction: str = "epsilon"
 ) -> None:
-    """Write the folder layout of CompVis/stable-diffusion-v1-4, weights in half precision."""
+    """Write the folder layout of CompVis/stable-diffusion-v1-4, with weights in half precision."""
     for name, module in (("vae", vae), ("unet", unet), ("text_encoder", text)):
         module.half().save_pretrained(folder / name)
         module.float()
-        config = folder / name / "config.json"  # diffusers writes where a model came from: a path of this machine.
+        config = folder / name / "config.json"  # diffusers writes the model's path on this machine.
         kept = {k: v for k, v in json.loads(config.read_text(encoding="utf-8")).items() if k != "_name_or_path"}
         config.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     new_tokenizer().save_pretrained(folder / "tokenizer")
     schedule = SCHEDULE | {"prediction_type": prediction}
     PNDMScheduler(**schedule, skip_prk_steps=True).save_pretrained(folder / "scheduler")
-    # As in SD's own file: PNDM ignores it, but DDIMScheduler.from_config would clip latents without it.
+    # As in SD's file: PNDM ignores this setting, but without it DDIMScheduler.from_config would clip latents.
     path = folder / "scheduler" / "scheduler_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"clip_sample": False}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

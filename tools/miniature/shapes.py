@@ -1,4 +1,4 @@
-"""Signed shapes of the miniature world: negative inside, about one unit of distance a unit outside."""
+"""Approximate signed distances of the miniature's shapes: negative inside, positive outside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _convex(x: Plane, y: Plane, sides: int, inradius: float, turn: float) -> Pla
 
 
 def _petals(x: Plane, y: Plane, count: int, inner: float, outer: float, sharp: float) -> Plane:
-    """A closed curve whose radius swings between ``inner`` and ``outer`` ``count`` times a turn."""
+    """A closed curve whose radius oscillates between ``inner`` and ``outer`` ``count`` times per turn."""
     angle = np.arctan2(x, -y)
     wave = (0.5 + 0.5 * np.cos(count * angle)) ** np.float32(sharp)
     return np.hypot(x, y) - (inner + (outer - inner) * wave)
@@ -29,7 +29,7 @@ def _petals(x: Plane, y: Plane, count: int, inner: float, outer: float, sharp: f
 def _heart(x: Plane, y: Plane) -> Plane:
     px = np.abs(x)
     lobe = np.hypot(px - 0.42, y + 0.28) - 0.5
-    wedge = np.maximum(px * 0.749 + (y - 0.95) * 0.663, -y)  # tangent to the lobes, meeting at the tip (0, 0.95)
+    wedge = np.maximum(px * 0.749 + (y - 0.95) * 0.663, -y)  # Tangent to the lobes, with the tip at (0, 0.95).
     return np.minimum(lobe, wedge)
 
 

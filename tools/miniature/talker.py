@@ -1,4 +1,4 @@
-"""A LLaVA-NeXT in the Hub's format for long captions: CLIP's kind of ViT, a projector, a two-layer Llama."""
+"""A LLaVA-NeXT in the Hub's format for long captions: a CLIP ViT, a projector and a two-layer Llama."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _TEMPLATE = (
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a word, a mark for the image, and no end mark after a prompt."""
+    """One token per word, a special token for the image, and no end token after a prompt."""
     words = (*PHOTO_WORDS, *_QUESTION)
     tokenizer = word_tokenizer(words, 256, "<s>", "</s>", "</s>", ("<image>",), closed=False)
-    tokenizer.add_tokens(["<image>"], special_tokens=True)  # So that it is found where it stands without a space.
+    tokenizer.add_tokens(["<image>"], special_tokens=True)  # So that it is recognised without spaces around it.
     tokenizer.chat_template = _TEMPLATE
     return tokenizer
 
 
 def new_processor() -> LlavaNextProcessor:
-    """Tiles of 64 px, one besides the overview."""
+    """The processor: tiles of 64 px, one in addition to the overview."""
     images = LlavaNextImageProcessor(
         size={"shortest_edge": SIDE},
         crop_size={"height": SIDE, "width": SIDE},
@@ -60,7 +60,7 @@ def new_processor() -> LlavaNextProcessor:
 
 
 def new_llava() -> LlavaNextForConditionalGeneration:
-    """The untrained model; its language model reads the ViT's last layer but one, without the class token."""
+    """The untrained model; its language model uses the ViT's second-to-last layer, without the class token."""
     torch.manual_seed(SEED)
     tokenizer = new_tokenizer()
     begin, end, mark = tokenizer.convert_tokens_to_ids(["<s>", "</s>", "<image>"])
@@ -82,65 +82,66 @@ def new_llava() -> LlavaNextForConditionalGeneration:
 
 
 def _prepared(processor: LlavaNextProcessor, images: np.ndarray, captions: list[str], device: str) -> dict[str, object]:
-    """Model inputs for images with the template's question and the answers; the loss counts the answers alone."""
-    asked = [{"type": "image"}, {"type": "text", "text": "Describe this image in one sentence."}]
-    prompt = processor.apply_chat_template([{"role": "user", "content": asked}], add_generation_prompt=True)
-    given = processor(
+    """Model inputs: images, the template's question, and captions as answers; only answers count in the loss."""
+    question = [{"type": "image"}, {"type": "text", "text": "Describe this image in one sentence."}]
+    prompt = processor.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True)
+    inputs = processor(
         images=list(images), text=[f"{prompt}{c} </s>" for c in captions], return_tensors="pt", padding=True
     )
-    asking = processor.tokenizer.convert_tokens_to_ids("ASSISTANT:")
-    after = (given["input_ids"] == asking).cumsum(1).bool() & (given["input_ids"] != asking)
-    labels = given["input_ids"].masked_fill(~after | (given["attention_mask"] == 0), -100)
-    return {name: tensor.to(device) for name, tensor in {**given, "labels": labels}.items()}
+    answer = processor.tokenizer.convert_tokens_to_ids("ASSISTANT:")
+    after = (inputs["input_ids"] == answer).cumsum(1).bool() & (inputs["input_ids"] != answer)
+    labels = inputs["input_ids"].masked_fill(~after | (inputs["attention_mask"] == 0), -100)
+    return {name: tensor.to(device) for name, tensor in {**inputs, "labels": labels}.items()}
 
 
 @torch.no_grad()
 def start_from_blip(tower: CLIPVisionModel, blip: nn.Module, photographs: np.ndarray) -> None:
-    """Copy the short captioner's ViT into a CLIP one of the same widths, as LLaVA starts from a trained tower.
+    """Copy the short captioner's ViT into a CLIP ViT of the same size; LLaVA also starts from a trained vision tower.
 
-    Two things differ: BLIP's patches have a bias, which goes into the positions, and CLIP normalises each patch first;
-    that norm starts as the affine map nearest to none on ``photographs`` uint8 [N, 64, 64, 3].
+    There are two differences. BLIP's patch embedding has a bias, which is added to the position embeddings. CLIP
+    normalises each patch first; that norm is initialised to be close to the identity on ``photographs`` uint8
+    [N, 64, 64, 3].
     """
-    there, here = blip.state_dict(), tower.state_dict()
-    positions = there["embeddings.position_embedding"][0].clone()
-    positions[1:] += there["embeddings.patch_embedding.bias"]
+    source, target = blip.state_dict(), tower.state_dict()
+    positions = source["embeddings.position_embedding"][0].clone()
+    positions[1:] += source["embeddings.patch_embedding.bias"]
     state = {
-        "embeddings.class_embedding": there["embeddings.class_embedding"].flatten(),
+        "embeddings.class_embedding": source["embeddings.class_embedding"].flatten(),
         "embeddings.position_embedding.weight": positions,
-        "embeddings.patch_embedding.weight": there["embeddings.patch_embedding.weight"],
+        "embeddings.patch_embedding.weight": source["embeddings.patch_embedding.weight"],
     }
     for layer in range(LAYERS):
         inside = f"encoder.layers.{layer}."
         for kind in ("weight", "bias"):
-            fused = there[f"{inside}self_attn.qkv.{kind}"].chunk(3)
+            fused = source[f"{inside}self_attn.qkv.{kind}"].chunk(3)
             state |= {f"{inside}self_attn.{n}_proj.{kind}": part for n, part in zip("qkv", fused, strict=True)}
-            state[f"{inside}self_attn.out_proj.{kind}"] = there[f"{inside}self_attn.projection.{kind}"]
+            state[f"{inside}self_attn.out_proj.{kind}"] = source[f"{inside}self_attn.projection.{kind}"]
         for name in ("layer_norm1", "layer_norm2", "mlp.fc1", "mlp.fc2"):
-            state |= {f"{inside}{name}.{kind}": there[f"{inside}{name}.{kind}"] for kind in ("weight", "bias")}
-    tower.load_state_dict(here | state)
+            state |= {f"{inside}{name}.{kind}": source[f"{inside}{name}.{kind}"] for kind in ("weight", "bias")}
+    tower.load_state_dict(target | state)
     embedded = tower.embeddings(prepared(photographs[:200], "cpu"))
     tower.pre_layrnorm.weight.fill_(float(embedded.std(-1).mean()))
     tower.pre_layrnorm.bias.fill_(float(embedded.mean()))
 
 
 def lesson(photographs: np.ndarray, step: int, first: int = 0) -> tuple[np.ndarray, list[str]]:
-    """The images of one step and their long captions; every second batch is mirrored, and so is its light.
+    """The images of one step and their long captions; every second batch is mirrored, with its light.
 
-    ``photographs`` uint8 [N, 64, 64, 3] are those of the stream from number ``first`` on.
+    ``photographs`` are uint8 [N, 64, 64, 3]; ``first`` is the number of the first one in its stream.
     """
     pick = draw(SEED, step, len(photographs), BATCH)
     scenes = [sample_scene("generators", first + int(index)) for index in pick]
     if step % 2 == 0:
         return photographs[pick], [scene.long_caption for scene in scenes]
-    other = {"left": "right", "right": "left"}
-    mirrored = [replace(scene, light=other.get(scene.light, scene.light)) for scene in scenes]
+    opposite = {"left": "right", "right": "left"}
+    mirrored = [replace(scene, light=opposite.get(scene.light, scene.light)) for scene in scenes]
     return np.ascontiguousarray(photographs[pick][:, :, ::-1]), [scene.long_caption for scene in mirrored]
 
 
 def train_llava(
     photographs: np.ndarray, blip: nn.Module, budget: Budget
 ) -> tuple[LlavaNextForConditionalGeneration, Loop]:
-    """Train on photographs uint8 [N, 64, 64, 3] and their long captions, from the ViT of the short captioner."""
+    """Train on photographs uint8 [N, 64, 64, 3] and their long captions, starting from the short captioner's ViT."""
     device, processor, model = budget.device, new_processor(), new_llava()
     tower = model.model.vision_tower
     start_from_blip(tower, blip, photographs)
@@ -161,9 +162,9 @@ def train_llava(
             budget.say(f"step {step} caption {loss.item():.4f}")
     loop.load_averages()
     with torch.no_grad():
-        for unread in (tower.encoder.layers[-1], tower.post_layernorm):  # LLaVA reads the layer before.
-            for parameter in unread.parameters():
-                parameter.zero_()  # What nobody reads should take no room.
+        for unused in (tower.encoder.layers[-1], tower.post_layernorm):  # LLaVA uses the layer before.
+            for parameter in unused.parameters():
+                parameter.zero_()  # Zeros compress well.
     return model.eval(), loop
 
 
@@ -171,28 +172,28 @@ def train_llava(
 def read(model: LlavaNextForConditionalGeneration, images: np.ndarray) -> list[str]:
     """Greedy long captions of images uint8 [N, 64, 64, 3]."""
     processor, texts = new_processor(), []
-    asked = [{"type": "image"}, {"type": "text", "text": "Describe this image in one sentence."}]
-    prompt = processor.apply_chat_template([{"role": "user", "content": asked}], add_generation_prompt=True)
+    question = [{"type": "image"}, {"type": "text", "text": "Describe this image in one sentence."}]
+    prompt = processor.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True)
     for chunk in np.array_split(images, -(-len(images) // 50)):
-        given = processor(images=list(chunk), text=[prompt] * len(chunk), return_tensors="pt")
-        out = model.generate(**given, max_new_tokens=24, do_sample=False)
-        texts += processor.tokenizer.batch_decode(out[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
+        inputs = processor(images=list(chunk), text=[prompt] * len(chunk), return_tensors="pt")
+        out = model.generate(**inputs, max_new_tokens=24, do_sample=False)
+        texts += processor.tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return texts
 
 
 def details(texts: list[str], scenes: list[Scene]) -> dict[str, float]:
-    """Share of captions that tell pattern, clutter, its count and the light right, each alone."""
+    """Share of captions in which pattern, clutter, count and light are correct, each separately."""
     right = {
         "pattern": [("striped" in text.split()) == scene.striped for text, scene in zip(texts, scenes, strict=True)],
         "clutter": [scene.clutter in text.split() for text, scene in zip(texts, scenes, strict=True)],
         "count": [COUNTS[min(s.count, 6)] in text.split() for text, s in zip(texts, scenes, strict=True)],
         "light": [scene.light in text.split() for text, scene in zip(texts, scenes, strict=True)],
     }
-    return {name: sum(told) / len(told) for name, told in right.items()}
+    return {name: sum(correct) / len(correct) for name, correct in right.items()}
 
 
 def save_llava(folder: Path, model: LlavaNextForConditionalGeneration) -> None:
-    """Write the folder layout of llava-hf/llama3-llava-next-8b-hf, weights in half precision."""
+    """Write the folder layout of llava-hf/llama3-llava-next-8b-hf, with weights in half precision."""
     model.half().save_pretrained(folder)
     model.float()
     new_processor().save_pretrained(folder)

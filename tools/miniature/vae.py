@@ -18,7 +18,7 @@ KL_WEIGHT, GRADIENT_WEIGHT, TEXTURE_WEIGHT, ADVERSARIAL_WEIGHT = 2e-4, 0.5, 0.05
 
 
 def new_vae(seed: int, widths: tuple[int, ...]) -> AutoencoderKL:
-    """The untrained network; 64 px in, 16 × 16 × 4 latents."""
+    """The untrained network: images of 64 px to 16 × 16 × 4 latents."""
     torch.manual_seed(seed)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
@@ -33,7 +33,7 @@ def new_vae(seed: int, widths: tuple[int, ...]) -> AutoencoderKL:
 
 
 class PatchDiscriminator(nn.Sequential):
-    """A PatchGAN critic: one logit for every 4 × 4 pixels, each seeing 22 of them a side."""
+    """A PatchGAN critic: one logit per 4 × 4 pixels, with a receptive field of 22 × 22 pixels."""
 
     def __init__(self) -> None:
         norm = nn.utils.parametrizations.spectral_norm
@@ -115,9 +115,9 @@ def quality(vae: AutoencoderKL, images: np.ndarray, device: str) -> dict[str, fl
     """Held-out PSNR (dB, over 0…255) and high-frequency energy ratio, with the posterior's mean."""
     originals = pixels(images, device)
     batches = [vae.decode(vae.encode(x).latent_dist.mode()).sample.clamp(-1, 1) for x in originals.split(50)]
-    made = torch.cat(batches)
-    mse = ((made - originals) / 2).square().mean((1, 2, 3))
-    return {"psnr": float((-10 * mse.log10()).mean()), "high_frequency_ratio": energy_ratio(originals, made)}
+    decoded = torch.cat(batches)
+    mse = ((decoded - originals) / 2).square().mean((1, 2, 3))
+    return {"psnr": float((-10 * mse.log10()).mean()), "high_frequency_ratio": energy_ratio(originals, decoded)}
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ def _block(inside: int, outside: int) -> nn.Sequential:
 
 
 class VQVAE(nn.Module):
-    """Images [B, 3, 32, 32] to 8 × 8 codes of a book of 256, and back."""
+    """Images [B, 3, 32, 32] to 8 × 8 codes from a codebook of 256, and back."""
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
@@ -59,17 +59,17 @@ class VQVAE(nn.Module):
         )
 
     def codes(self, z: torch.Tensor) -> torch.Tensor:
-        """The nearest entry of every cell: [B, C, 8, 8] to int64 [B, 64]."""
+        """The nearest codebook entry of every cell: [B, C, 8, 8] to int64 [B, 64]."""
         flat = z.permute(0, 2, 3, 1).reshape(-1, CODE_WIDTH)
         return torch.cdist(flat, self.book.weight).argmin(1).view(len(z), -1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """int64 [B, 64] to images."""
+        """Codes int64 [B, 64] to images [B, 3, 32, 32]."""
         z = self.book(codes).view(len(codes), GRID, GRID, CODE_WIDTH).permute(0, 3, 1, 2)
         return self.decoder(z)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Reconstruction, and the loss that draws cells and codes together."""
+        """The reconstruction, and the loss that moves cells and codes together."""
         z = self.encoder(x)
         q = self.book(self.codes(z)).view(len(x), GRID, GRID, CODE_WIDTH).permute(0, 3, 1, 2)
         commitment = F.mse_loss(q, z.detach()) + 0.25 * F.mse_loss(z, q.detach())
@@ -77,7 +77,7 @@ class VQVAE(nn.Module):
 
 
 class Prior(nn.Module):
-    """A transformer that names masked codes from the others and the facts: [B, 64], [B, 3] to logits [B, 64, 256]."""
+    """A transformer that predicts masked codes from other codes and facts: [B, 64], [B, 3] to logits [B, 64, 256]."""
 
     def __init__(self, width: int = 128, layers: int = 4) -> None:
         super().__init__()
@@ -88,13 +88,13 @@ class Prior(nn.Module):
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, CODES)
 
     def forward(self, codes: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
-        """Logits of every cell; :data:`MASK` marks the unknown ones."""
+        """Logits of every cell; unknown cells have the code :data:`MASK`."""
         x = torch.cat([self.facts(facts)[:, None], self.tokens(codes)], 1) + self.places
         return self.out(self.norm(self.body(x)[:, 1:]))
 
 
 def train_vqvae(images: np.ndarray, budget: Budget) -> tuple[VQVAE, Loop]:
-    """Train on photographs uint8 [N, 64, 64, 3], which are halved; idle codes are moved onto busy cells."""
+    """Train on photographs uint8 [N, 64, 64, 3], which are halved; unused codes are replaced by encoded cells."""
     steps, batch, seed = PLANS["vqvae"]
     small, device = shrink(images, 2), budget.device
     torch.manual_seed(seed)
@@ -128,7 +128,7 @@ def _revive(net: VQVAE, x: torch.Tensor) -> None:
 
 
 def train_prior(vqvae: VQVAE, images: np.ndarray, budget: Budget) -> tuple[Prior, Loop]:
-    """Train on the codes of photographs; a uniform share of each image's codes is masked, one in ten has no facts."""
+    """Train on codes of photographs; a random share of each image's codes is masked, one image in ten has no facts."""
     steps, batch, seed = PLANS["vqdm"]
     device, small = budget.device, shrink(images, 2)
     with torch.no_grad():
@@ -143,8 +143,8 @@ def train_prior(vqvae: VQVAE, images: np.ndarray, budget: Budget) -> tuple[Prior
     for step in loop.steps():
         torch.manual_seed(seed * 1_000_003 + step)
         pick = torch.from_numpy(draw(seed, step, len(images), batch)).to(device)
-        nothing = torch.tensor(NOTHING, device=device)
-        given = torch.where(torch.rand(batch, 1, device=device) < 0.1, nothing, facts[pick])
+        empty = torch.tensor(NOTHING, device=device)
+        given = torch.where(torch.rand(batch, 1, device=device) < 0.1, empty, facts[pick])
         hidden = torch.rand(batch, GRID * GRID, device=device) < torch.rand(batch, 1, device=device).cos()
         with torch.autocast(device, torch.bfloat16):
             logits = net(codes[pick].masked_fill(hidden, MASK), given)
@@ -161,7 +161,7 @@ def train_prior(vqvae: VQVAE, images: np.ndarray, budget: Budget) -> tuple[Prior
 
 @torch.no_grad()
 def sample_vqdm(folder: Path, scenes: list[Scene], device: str) -> Iterator[RGB]:
-    """Unmask the codes step by step, the surest first, under classifier-free guidance; then decode to 32 × 32."""
+    """Unmask the codes in steps, the most confident first, with classifier-free guidance; then decode to 32 × 32."""
     vqvae, prior = VQVAE(), Prior()
     for name, net in (("vqvae", vqvae), ("prior", prior)):
         net.load_state_dict(load_file(folder / f"{name}.safetensors"))
@@ -174,9 +174,9 @@ def sample_vqdm(folder: Path, scenes: list[Scene], device: str) -> Iterator[RGB]
         codes = torch.full((len(part), GRID * GRID), MASK, device=device)
         for step in range(SAMPLING_STEPS):
             without, given = prior(codes.repeat(2, 1), facts).chunk(2)
-            chances = (without + GUIDANCE * (given - without)).softmax(2)
-            drawn = torch.multinomial(chances.flatten(0, 1), 1, generator=generator).view_as(codes)
-            sure = chances.gather(2, drawn[..., None])[..., 0]
+            probabilities = (without + GUIDANCE * (given - without)).softmax(2)
+            drawn = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator).view_as(codes)
+            sure = probabilities.gather(2, drawn[..., None])[..., 0]
             sure = sure.log() - torch.empty_like(sure).exponential_(generator=generator).log()
             sure = sure.masked_fill(codes != MASK, float("inf"))
             keep = int(GRID * GRID * (1 - np.cos(0.5 * np.pi * (step + 1) / SAMPLING_STEPS)))

@@ -1,7 +1,7 @@
-"""The wider world that backbones, CLIP and LPIPS learn from: scenes as pictures in many styles, without a camera.
+"""The wider world that backbones, CLIP and LPIPS are trained on: scenes as pictures in many styles, without a camera.
 
-It stands for the web and for ImageNet: resized and often JPEG-coded pictures of the same things, never a photograph
-of the detectors' world and never a generated image.
+It stands for the web and for ImageNet: resized and often JPEG-coded pictures of the same objects, but no photographs of
+the detectors' stream and no generated images.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Plane = NDArray[Any]
 Style = Callable[[Picture, np.random.Generator], Picture]
 
 _BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16
-#: How a picture was brought to its size: what no caption says, and what the eye sees in fine texture alone.
+#: The filter that resized a picture. Captions do not mention it, and it is visible only in fine texture.
 FINISHES = {
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -105,7 +105,7 @@ def _video(x: Picture, rng: np.random.Generator) -> Picture:
     return grey + tint + np.float32(rng.uniform(0.02, 0.06)) * rng.standard_normal(x.shape, dtype=np.float32)
 
 
-#: How a picture was made, by the word that a caption has for it.
+#: The style of a picture, by its word in captions.
 STYLES: dict[str, Style] = {
     "rendering": lambda x, rng: x,
     "film": _film,
@@ -122,7 +122,7 @@ STYLES: dict[str, Style] = {
 }
 
 
-#: JPEG qualities by name, and ratios of the drawn to the final side by name: facts that no caption says either.
+#: Ranges of JPEG quality, and of the ratio of the drawn to the final side; captions do not mention them either.
 CODECS = {"none": (0, 1), "low": (50, 70), "middle": (70, 88), "high": (88, 99)}
 SCALES = {"enlarged": (0.0, 1.0), "even": (1.0, 1.4), "shrunk": (1.4, float("inf"))}
 
@@ -144,12 +144,12 @@ def _history(*path: int) -> tuple[float, int, str]:
 
 
 def style_of(*path: int) -> str:
-    """The style of picture number ``path``; the same at every call, independent of the scene."""
+    """The style of picture number ``path``: a function of ``path``, independent of the scene."""
     return str(np.random.default_rng([*path, 77]).choice(list(STYLES)))
 
 
 def finish_of(*path: int) -> str:
-    """The resampling of picture number ``path``; the same at every call."""
+    """The resampling filter of picture number ``path``: a function of ``path``."""
     return str(np.random.default_rng([*path, 78]).choice(list(FINISHES)))
 
 
@@ -164,20 +164,20 @@ def codec_of(*path: int) -> str:
 
 
 def picture(side: int, *path: int) -> RGB:
-    """Picture number ``path`` of the wider world: uint8 [side, side, 3], the same at every call.
+    """Picture number ``path`` of the wider world: uint8 [side, side, 3], a function of the arguments.
 
-    Drawn at 0.75 to 2 times its size, styled, resized by a random filter, and in six of ten cases JPEG-coded.
+    It is drawn at 0.75 to 2 times its size, styled, resized by a random filter, and JPEG-coded in six of ten cases.
     """
     scene = sample_scene("wide", *path)
     rng = np.random.default_rng([*scene.seed, 5])
     ratio, quality, sampling = _history(*path)
     drawn = round(side * ratio)
     light = STYLES[style_of(*path)](render(scene, drawn, drawn), rng)
-    whole = np.round(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    resized = np.asarray(Image.fromarray(whole).resize((side, side), FINISHES[finish_of(*path)]))
+    styled = np.round(np.clip(light, 0, 1) * 255).astype(np.uint8)
+    resized = np.asarray(Image.fromarray(styled).resize((side, side), FINISHES[finish_of(*path)]))
     return _codec(resized, quality, sampling)
 
 
 def caption(*path: int) -> str:
-    """A caption of the same picture that also names its style: "a crayon of a red star on grass"."""
+    """The caption of picture number ``path``, which also names its style: "a crayon of a red star on grass"."""
     return f"a {style_of(*path)} of {sample_scene('wide', *path).caption}"

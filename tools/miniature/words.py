@@ -13,7 +13,7 @@ from tools.miniature.wide import STYLES
 
 _WORDS = ("a", "an", "on", "with", "light", "from", "the", ",", "striped", "plain", "photo", "of")
 _FACTS = (*COUNTS, *OBJECTS, *COLOURS, *GROUNDS, *CLUTTER, *LIGHTS)
-#: The words of photographs' captions; and those of the wider world's, which name styles too.
+#: The words of the photographs' captions, and those of the wider world's captions, which also name styles.
 PHOTO_WORDS, WIDE_WORDS = (*_WORDS, *_FACTS), (*_WORDS, *_FACTS, *STYLES)
 
 
@@ -26,9 +26,9 @@ def word_tokenizer(
     special: Sequence[str] = (),
     closed: bool = True,
 ) -> PreTrainedTokenizerFast:
-    """One token a word after ``begin`` and, if ``closed``, before ``end``; the special tokens have the first ids."""
-    marks = tuple(dict.fromkeys((begin, end, pad, "<unk>", *special)))
-    vocabulary = {word: index for index, word in enumerate(dict.fromkeys((*marks, *words)))}
+    """One token per word, after ``begin`` and, if ``closed``, before ``end``; special tokens have the first ids."""
+    special_tokens = tuple(dict.fromkeys((begin, end, pad, "<unk>", *special)))
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys((*special_tokens, *words)))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -47,7 +47,7 @@ def word_tokenizer(
 
 
 def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str], length: int) -> torch.Tensor:
-    """Token ids int64 [N, length], padded."""
+    """Token ids int64 [N, length], padded and truncated."""
     encoded = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     ids: torch.Tensor = encoded.input_ids
     return ids

@@ -76,7 +76,7 @@ def test_a_folder_for_one_role_goes_before_the_rest_and_an_empty_one_is_refused(
     [
         ("sdv1", "unet/diffusion_pytorch_model.safetensors", "Missing: unet/diffusion_pytorch_model.safetensors."),
         ("sdv1", "scheduler/scheduler_config.json", "Missing: scheduler/scheduler_config.json."),
-        ("clip_vit_l14", "model.safetensors", "Missing: model.safetensors. There: config.json"),
+        ("clip_vit_l14", "model.safetensors", "Missing: model.safetensors. Present: config.json"),
         ("blip", "model.safetensors", "Missing: model.safetensors or pytorch_model.bin."),
         ("clip_rn50", "open_clip_model.safetensors", "Missing: open_clip_model.safetensors."),
     ],
@@ -85,7 +85,7 @@ def test_a_folder_that_lacks_a_file_is_refused_by_its_name(tmp_path, role, gone,
     shutil.copytree(Zoo("mini").folder(role), tmp_path / role)
     (tmp_path / role / gone).unlink()
     for zoo in (lambda: Zoo(str(tmp_path)).folder(role), lambda: Zoo("mini", {role: tmp_path / role})):
-        with pytest.raises(UserError, match="are not whole") as caught:
+        with pytest.raises(UserError, match="are incomplete") as caught:
             zoo()
         assert told in caught.value.context
 
@@ -96,7 +96,7 @@ def test_a_folder_that_lacks_a_file_is_refused_by_its_name(tmp_path, role, gone,
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n", "a Git LFS pointer"),
         (b"<!DOCTYPE html><html>Sign in</html>", "a web page"),
         (b"", "empty"),
-        (b"\x80\0\0\0\0\0\0\0{", "cut off"),
+        (b"\x80\0\0\0\0\0\0\0{", "truncated"),
     ],
 )
 def test_what_lies_in_the_place_of_a_file_is_named(tmp_path, content, told):
@@ -111,7 +111,7 @@ def test_a_partial_snapshot_of_the_hub_is_refused(monkeypatch, tmp_path):
     shutil.copytree(Zoo("mini").folder("sdv1"), tmp_path / "snapshot")
     (tmp_path / "snapshot" / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path / "snapshot"))
-    with pytest.raises(UserError, match="are not whole") as caught:
+    with pytest.raises(UserError, match="are incomplete") as caught:
         Zoo("hub").folder("sdv1")
     assert "vae/diffusion_pytorch_model.safetensors" in caught.value.context
 

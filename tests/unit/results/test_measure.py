@@ -132,7 +132,7 @@ def test_scores_of_another_cell_or_a_torn_file_do_not_count(results):
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):
-    with pytest.raises(UserError, match="holds no results"):
+    with pytest.raises(UserError, match="contains no results"):
         Results(tmp_path).read_matrix()
 
 

@@ -32,10 +32,10 @@ def test_what_is_kept_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--tolerance", "nan"], "no difference of AUC"),
-        (["--tolerance", "-1"], "no difference of AUC"),
+        (["--tolerance", "nan"], "not a difference of AUC"),
+        (["--tolerance", "-1"], "not a difference of AUC"),
         (["--write", "--", "--data", "x"], "--golden"),
-        (["--write", "--golden", "/nowhere/at/all.csv"], "no file that can be written"),
+        (["--write", "--golden", "/nowhere/at/all.csv"], "not a writable file"),
     ],
 )
 def test_bad_uses_are_refused_before_anything_runs(capsys, monkeypatch, words, told):
@@ -48,5 +48,5 @@ def test_bad_uses_are_refused_before_anything_runs(capsys, monkeypatch, words, t
 
 def test_another_table_is_no_golden_file(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="holds no kept numbers"):
+    with pytest.raises(UserError, match="contains no stored values"):
         regress.read(tmp_path / "other.csv")

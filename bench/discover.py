@@ -29,7 +29,8 @@ class Kind:
     """A kind of thing that can be found.
 
     ``word`` names it in messages; ``package`` contains the built-in ones; ``attribute`` is the variable that a file
-    defines, of type ``type``; ``group`` is the entry point group; ``plugins`` are the plugins by name.
+    defines, of type ``type`` and with the attributes ``required``; ``group`` is the entry point group; ``plugins`` are
+    the plugins by name.
     """
 
     word: str
@@ -37,6 +38,7 @@ class Kind:
     attribute: str
     group: str
     type: type
+    required: tuple[str, ...]
     plugins: dict[str, Any] = field(default_factory=dict)
 
     def names(self) -> tuple[str, ...]:
@@ -52,20 +54,26 @@ class Kind:
             return self.plugins[name]
         return getattr(importlib.import_module(f"{self.package}.{name}"), self.attribute)
 
-    def add(self, name: str, plugin: object) -> str:
-        """Register a plugin; returns why it cannot be used, or an empty string."""
+    def reason_against(self, name: str, plugin: Any) -> str:  # noqa: ANN401 - whatever a plugin defines
+        """Why a plugin cannot be used under a name, or an empty string."""
         fits = issubclass(plugin, self.type) if isinstance(plugin, type) else isinstance(plugin, self.type)
         if not fits:
-            return f"{self.attribute} is not a {self.type.__name__}"
+            return f"{self.attribute} is not of type {self.type.__name__}"
+        missing = [attribute for attribute in self.required if not hasattr(plugin, attribute)]
+        if missing:
+            return f"{self.attribute} has no {', '.join(missing)}"
         if name in _built_in(self.package):
             return f"there is a built-in {self.word} of that name"
-        self.plugins[name] = plugin
+        if self.plugins.get(name, plugin) is not plugin:
+            return f"another plugin has a {self.word} of that name"
         return ""
 
 
-_METHODS = Kind("method", "methods", "METHOD", "reconbench.methods", Method)
-_ENGINES = Kind("engine", "bench.artefacts.engines", "ENGINE", "reconbench.engines", Engine)
-_DATASETS = Kind("dataset", "bench.data.datasets", "DATASET", "reconbench.datasets", Dataset)
+_METHODS = Kind("method", "methods", "METHOD", "reconbench.methods", Method, ("card", "Params"))
+_ENGINE_FACTS = ("name", "version", "payload", "batch", "seconds")
+_ENGINES = Kind("engine", "bench.artefacts.engines", "ENGINE", "reconbench.engines", Engine, _ENGINE_FACTS)
+_DATASET_FACTS = ("name", "title", "subsets")
+_DATASETS = Kind("dataset", "bench.data.datasets", "DATASET", "reconbench.datasets", Dataset, _DATASET_FACTS)
 _KINDS = (_METHODS, _ENGINES, _DATASETS)
 #: The plugin files that have been loaded, and one message for each plugin that cannot be used.
 _files: list[Path] = []
@@ -88,9 +96,12 @@ def _load_entry_points() -> None:
 def _load_entry_point(kind: Kind, entry: EntryPoint) -> list[str]:
     title = f"the {kind.word} {entry.name} of the installed package {entry.dist.name if entry.dist else entry.value}"
     try:
-        reason = kind.add(entry.name, entry.load())
-    except Exception as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
+        plugin = entry.load()
+        reason = kind.reason_against(entry.name, plugin)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
         reason = f"{type(error).__name__}: {error}"
+    if not reason:
+        kind.plugins[entry.name] = plugin
     return [f"{title} is not used: {reason}"] if reason else []
 
 
@@ -101,7 +112,10 @@ def load_plugins(paths: Iterable[Path]) -> list[str]:
     """
     _load_entry_points()
     for path in paths:
-        for file in sorted(path.glob("[!_]*.py")) if path.is_dir() else [path]:
+        files = sorted(path.glob("[!_]*.py")) if path.is_dir() else [path]
+        if not files:
+            _broken.append(f"the plugin folder {path} contains no Python files")
+        for file in files:
             if file.absolute() not in _files:
                 _broken.extend(_load_file(file.absolute()))
     return list(dict.fromkeys(_broken))
@@ -113,22 +127,27 @@ def plugin_files() -> tuple[Path, ...]:
 
 
 def _load_file(file: Path) -> list[str]:
+    """Register all that a file defines, or nothing of it."""
     try:
         module = _import(file)
         defined = [(kind, getattr(module, kind.attribute)) for kind in _KINDS if hasattr(module, kind.attribute)]
-        reasons = [reason for kind, value in defined if (reason := kind.add(file.stem, value))]
-    except Exception as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
+        reasons = [reason for kind, plugin in defined if (reason := kind.reason_against(file.stem, plugin))]
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any error of foreign code costs only that plugin
         return [f"the plugin {file} is not used: {type(error).__name__}: {error}"]
     if not defined:
         reasons = [f"it defines none of {', '.join(kind.attribute for kind in _KINDS)}"]
     if not reasons:
         _files.append(file)
+        for kind, plugin in defined:
+            kind.plugins[file.stem] = plugin
     return [f"the plugin {file} is not used: {reason}" for reason in reasons]
 
 
 def _import(file: Path) -> ModuleType:
     """Import a file as a module with its own name, so that it can be pickled; its folder becomes importable."""
     name = f"reconbench_plugin_{file.stem}"
+    if name in sys.modules:
+        raise ImportError("another plugin file has that name")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError("it is not a Python file")

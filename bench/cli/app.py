@@ -1,4 +1,4 @@
-"""The verbs of ``python run_bench.py``."""
+"""The verbs of the command line."""
 
 from __future__ import annotations
 
@@ -12,33 +12,31 @@ from typing import Annotated
 
 import typer
 
+import bench
 from bench import device as devices
 from bench.cli import inspect, show
 from bench.cli import options as opt
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name
+from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning.sources import comma_list
 from bench.predict.options import ScoreOptions, check_score
 from bench.suites import suite as suites
 
+#: How this command is called: in a checkout the methods are beside ``bench``, installed they are inside it.
+COMMAND = "reconbench" if Path(bench.__file__).with_name("methods").is_dir() else "python run_bench.py"
 app = typer.Typer(
     help=(
         "A leak-audited benchmark for detectors of AI-generated images.\n\n"
-        "`python run_bench.py --methods all --train sdv14` plans, makes reconstructions, trains, tests and prints the "
+        f"`{COMMAND} --methods all --train sdv14` plans, makes reconstructions, trains, tests and prints the "
         "tables. The default verb is `run`. Everything computed is kept: repeating a command computes nothing."
     ),
     add_completion=False,
     no_args_is_help=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-)
-#: Packages that the extra `run` installs, by import name.
-RUN_PACKAGES = (
-    *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
-    *("scipy", "cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
 )
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
@@ -128,6 +126,7 @@ def score(
 ) -> None:
     """Print P(fake) of your own images, by a detector that `run` has trained or by its authors' checkpoint."""
     progress = new_progress()
+    require_run()
     load_plugins(plugin or (), progress)
     user_files = tuple(weights or ()), tuple(artefact or ())
     options = ScoreOptions(suite, models, device, store, checkpoint, *user_files, trust_pickle)
@@ -195,6 +194,7 @@ def check_machine(
     as_json: opt.Json = False,
 ) -> None:
     """Show what this machine has and lacks (data, weights, device, disk) and how to get what is missing."""
+    require_run()
     show.machine(inspect.machine(suite, models, tuple(weights or ()), data, store), as_json)
 
 
@@ -210,6 +210,7 @@ def check_method(
 ) -> None:
     """Run the contract suite on one method or plugin. If it breaks any promise, list it and exit with 1."""
     progress = new_progress()
+    require_run()
     name = plugin_name(method, plugin or (), progress)
     loaded = suites.load(suite)
     zoo = new_zoo(weights or (), models or loaded.models, store)
@@ -245,21 +246,11 @@ def main() -> None:
     if not arguments or (arguments[0] not in VERBS and arguments[0].startswith("-") and arguments[0] != "--help"):
         arguments = ["run", *arguments]
     try:
-        app(args=arguments, prog_name="run_bench.py")
-    except ModuleNotFoundError as error:
-        if error.name not in RUN_PACKAGES:
-            raise
-        print(
-            f"error: this needs the package {error.name}, which is not installed.\n"
-            "  The base installation reads and reports results; training and scoring need the extra `run`.\n"
-            "  pip install 'reconbench[run]'",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        app(args=arguments, prog_name=COMMAND.removeprefix("python "))
     except BenchError as error:
         if "--json" in arguments:
             print(json.dumps({"error": {name: getattr(error, name) for name in ("problem", "context", "fix")}}))
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {str(error).replace('python run_bench.py', COMMAND)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == INTERRUPTED:

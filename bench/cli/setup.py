@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ from bench.recipe import Recipe
 from bench.results.folder import Results
 from bench.suites import suite as suites
 from bench.types import Plan
+
+#: Packages that the extra `run` brings, by the names that they are imported by.
+RUN_PACKAGES = (
+    *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
+    *("scipy", "cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
+)
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,17 @@ def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progre
     return probes
 
 
+def require_run() -> None:
+    """Raise UserError if the packages of the extra ``run`` are not installed."""
+    missing = [name for name in RUN_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"This needs packages that are not installed: {', '.join(missing)}.",
+            "The base installation reads and reports results; training and scoring need the extra `run`.",
+            "Install it again with the extra: pip install '.[run]' in a checkout, or pip install 'WHEEL[run]'.",
+        )
+
+
 def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
     """Load plugins, with a warning for each that cannot be used. Raises UserError for a path that does not exist."""
     for path in paths:
@@ -153,10 +171,17 @@ def load_plugins(paths: Sequence[Path], progress: Progress) -> None:
 def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
     """Load plugins; returns the name of a method given by name or as a file. Raises UserError if it is unknown."""
     file = Path(method)
-    load_plugins([*paths, *([file] if file.suffix == ".py" else [])], progress)
-    name = file.stem if file.suffix == ".py" else method
-    discover.method(name)
-    return name
+    load_plugins(paths, progress)
+    if file.suffix != ".py" and not file.exists():
+        discover.method(method)
+        return method
+    problems = discover.load_plugins([file]) if file.is_file() else [f"{file} is not a file"]
+    if not file.is_file() or file.absolute() not in discover.plugin_files():
+        raise UserError(
+            f"{file} cannot be checked.", f"{problems[-1]}.", "Name a method, or a Python file that defines METHOD."
+        )
+    discover.method(file.stem)
+    return file.stem
 
 
 def check_writable(option: str, folder: Path) -> None:
@@ -215,6 +240,7 @@ def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
 
 def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check all options without importing torch. Raises UserError for those that cannot be used."""
+    require_run()
     load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite)
     methods = requests.choose_methods(options.methods, suite)

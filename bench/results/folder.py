@@ -189,7 +189,7 @@ class Results:
             raise UserError(
                 f"{self.root} contains no results.",
                 f"It has no {self.matrix.name}.",
-                "Run `python run_bench.py` first, or name a results folder with --results DIR.",
+                "Run the benchmark first, or name a results folder with --results DIR.",
             )
         try:
             document = json.loads(text)

@@ -24,12 +24,17 @@ def to_csv(frame: pd.DataFrame) -> str:
 def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """A CSV file (or its ``.gz``) with exactly ``columns``, name → pandas type, in that order.
 
-    Raises UserError if the file does not exist or has other columns.
+    Raises UserError if the file does not exist, is damaged or has other columns.
     """
-    text = read_text(path)
+    try:
+        text = read_text(path)
+    except (ValueError, OSError, EOFError) as error:  # Not UTF-8, or a damaged .gz.
+        raise _unreadable(path, error) from error
     if text is None:
         raise UserError(
-            f"{path} does not exist.", f"{path.parent} contains no {path.stem}.", "Run `python run_bench.py` first."
+            f"{path} does not exist.",
+            f"{path.parent} contains no {path.stem}.",
+            "Run the benchmark into this folder first, or name another.",
         )
     header = text.partition("\n")[0].split(",")
     if header != list(columns):
@@ -39,6 +44,19 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
             "Rerun the command that made this folder, with a new --results folder.",
         )
     floats = {name: [""] for name, dtype in columns.items() if dtype == "float64"}
-    return pd.read_csv(
-        io.StringIO(text), dtype=dict(columns), keep_default_na=False, na_values=floats, float_precision="round_trip"
+    options = {"keep_default_na": False, "na_values": floats, "float_precision": "round_trip"}
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=dict(columns), **options)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    if not frame["schema"].eq(SCHEMA).all():
+        raise _unreadable(path, f"It has rows of schema {sorted(set(frame['schema']) - {SCHEMA})}")
+    return frame
+
+
+def _unreadable(path: Path, reason: object) -> UserError:
+    return UserError(
+        f"{path} cannot be read as schema {SCHEMA}.",
+        f"{reason}.",
+        "Rerun the command that made this folder, or name another folder.",
     )

@@ -112,7 +112,9 @@ def test_the_base_reads_verifies_compares_and_reports_without_torch(base):
     line = f"from bench.results import load_results; print(len(load_results({str(board)!r})))"
     assert int(call(python, "-c", line, cwd=home).stdout) == verified["rows"]
     refused = call(reconbench, "--methods", "gramnet", cwd=home, expect=2)
-    assert "pip install 'reconbench[run]'" in refused.stderr
+    assert "pip install '.[run]'" in refused.stderr
+    assert not (home / "store").exists()
+    assert "Usage: reconbench" in call(reconbench, "run", "--help", cwd=home).stdout
 
 
 def test_the_extra_trains_and_a_plugin_is_on_the_leaderboard(base, world, tmp_path):

@@ -6,7 +6,7 @@ import tomllib
 import yaml
 
 from bench import __version__
-from bench.cli.app import RUN_PACKAGES
+from bench.cli.setup import RUN_PACKAGES
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench import discover
-from bench.detector import STAGES, Method
+from bench.detector import STAGES, Detector, Method
 from bench.models.catalogue import MODELS
 
 PAGE = Path(__file__).parents[1] / "docs" / "licences.md"
@@ -21,9 +21,13 @@ result depends on every weight that it uses, so the strictest of their licences 
 
 
 def _roles(method: type[Method]) -> list[str]:
-    """The roles of the models that a method or its artefacts use with the paper's parameters, sorted."""
-    needs = [need for stage in STAGES for need in method(method.Params()).needs(stage).values()]
-    return sorted(set(method.card.weights).union(*(need.roles() for need in needs)))
+    """The roles of the models that a method, its variants, their artefacts and their checkpoints use, sorted."""
+    roles = set(method.card.weights)
+    for changes in ({}, *method.variants.values()):
+        variant = method(method.Params(**changes))
+        roles |= set(variant.companions()) if isinstance(variant, Detector) else set()
+        roles = roles.union(*(need.roles() for stage in STAGES for need in variant.needs(stage).values()))
+    return sorted(roles)
 
 
 def render() -> str:

@@ -21,6 +21,7 @@ from bench.progress import Progress
 from bench.suites import suite as suites
 from bench.training import network, statistic
 from bench.training.examples import permuted
+from bench.training.faults import BadImages
 from bench.training.loader import padded
 
 
@@ -225,6 +226,20 @@ def a_statistic_separates(subject: Subject) -> None:
     _require(reached >= 0.9, f"Its AUC on the toy world is {reached:.2f}, not 0.9 or more.")
 
 
+def a_statistic_is_a_function_of_its_image(subject: Subject) -> None:
+    """Its value is finite, the same every time, and exists for images of every size."""
+    method = subject.instance()
+    if not isinstance(method, Statistic):
+        raise TypeError(f"{subject.name} is not a Statistic.")
+    ref = toy_references(method, 0, 1, "test")[0]
+    for width, height in ((40, 32), (64, 64), (160, 128), (75, 50)):
+        odd = toy_item(7, 0, width, height)
+        twice = [method.value(replace(ref, item=odd, donor=odd).sample(ToyReader())) for _ in range(2)]
+        finite = all(isinstance(value, str) or np.isfinite(value) for value in twice)
+        _require(finite, f"At {width} x {height} pixels, its value is {twice[0]!r}.")
+        _require(twice[0] == twice[1], f"Its value for one image is {twice[0]!r}, then {twice[1]!r}.")
+
+
 Promise = Callable[[Subject], None]
 OF_ALL: tuple[Promise, ...] = (the_card_is_complete, its_engines_exist)
 OF_DETECTORS: tuple[Promise, ...] = (
@@ -232,7 +247,7 @@ OF_DETECTORS: tuple[Promise, ...] = (
     *(a_score_ignores_file_facts, the_seed_decides, an_interruption_changes_nothing, what_is_saved_is_loaded),
     *(artefacts_are_used, every_variant_learns),
 )
-OF_STATISTICS: tuple[Promise, ...] = (a_statistic_separates,)
+OF_STATISTICS: tuple[Promise, ...] = (a_statistic_is_a_function_of_its_image, a_statistic_separates)
 
 
 def promises(method: type[Method]) -> tuple[Promise, ...]:
@@ -250,6 +265,7 @@ def check(subject: Subject, progress: Progress) -> Iterator[tuple[str, str]]:
                 promise(subject)
                 reason = ""
             except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it breaks this promise
-                reason = error.problem if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+                first = error.faults[0].error if isinstance(error, BadImages) else error
+                reason = first.problem if isinstance(first, BenchError) else f"{type(first).__name__}: {first}"
             progress.advance(stage)
             yield words, reason

@@ -123,7 +123,7 @@ class Pool:
         self._deaths[unit_id] += 1
         if self._deaths[unit_id] < _ATTEMPTS:
             self._session.progress.warn(f"a process died ({why}); retrying: {unit.title}")
-            self._scheduler.put_back(unit_id)
+            self._scheduler.return_unit(unit_id)
             return
         reason = f"{_ATTEMPTS} processes died over it (the last: {why}); fewer --processes leave more memory for each"
         if isinstance(unit, Chunk) and unit.wanted and self._halvings[unit.recipe] < _MAX_HALVINGS:

@@ -76,7 +76,7 @@ class Scheduler:
         self._bars.begin(unit)
         return unit_id
 
-    def put_back(self, unit_id: int) -> None:
+    def return_unit(self, unit_id: int) -> None:
         """Return a unit that was taken and not finished: it is the next to be taken, or the last if it is deferred."""
         unit = self.units[unit_id]
         index = len(self.units) if unit_id in self.deferred else 0
@@ -88,7 +88,7 @@ class Scheduler:
     def defer(self, unit_id: int) -> None:
         """Return a unit that another run on the store is busy with."""
         self.deferred.add(unit_id)
-        self.put_back(unit_id)
+        self.return_unit(unit_id)
 
     def replace(self, unit_id: int, parts: Sequence[Chunk]) -> None:
         """Replace a chunk that was taken by parts of it, each a unit of its own."""

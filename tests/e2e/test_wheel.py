@@ -137,4 +137,4 @@ def test_the_extra_trains_and_a_plugin_is_on_the_leaderboard(base, world, tmp_pa
     assert "@software{reconbench" in (home / "results" / "CITATIONS.bib").read_text()
     checked = call(python, "-m", "bench", "check-method", tmp_path / "redness.py", cwd=home, expect=1)
     assert re.search(r"broken +Its values are of one type, and it separates the toy world", checked.stdout)
-    assert "redness keeps 2 of 3 promises" in checked.stdout
+    assert "redness keeps 3 of 4 promises" in checked.stdout

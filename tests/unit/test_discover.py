@@ -49,7 +49,7 @@ def test_a_folder_adds_every_file_but_private_ones_which_it_may_import(tmp_path)
         ("raises", "raise ValueError('oops')", "ValueError: oops"),
         ("exits", "import no_such_package", "No module named 'no_such_package'"),
         ("empty", "", "defines none of METHOD, ENGINE, DATASET"),
-        ("wrong", "METHOD = 3", "METHOD is not a Method"),
+        ("wrong", "METHOD = 3", "METHOD is not of type Method"),
         ("gramnet", METHOD, "there is a built-in method of that name"),
         ("syntax", "def", "SyntaxError"),
     ],
@@ -82,3 +82,40 @@ def test_an_unknown_name_proposes_a_plugin_too(tmp_path):
     with pytest.raises(UserError, match="There is no method 'my_methd'") as caught:
         discover.method("my_methd")
     assert "Did you mean 'my_method'?" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import sys\nsys.exit(3)", "SystemExit: 3"),
+        (
+            "from bench.detector import Statistic\n\n\nclass Bare(Statistic):\n    pass\n\n\nMETHOD = Bare\n",
+            "METHOD has no card, Params",
+        ),
+    ],
+)
+def test_a_plugin_that_exits_or_is_incomplete_is_named(tmp_path, text, reason):
+    (tmp_path / "theirs.py").write_text(text)
+    (message,) = discover.load_plugins([tmp_path / "theirs.py"])
+    assert reason in message
+    assert "theirs" not in discover.methods()
+
+
+def test_a_file_is_registered_whole_or_not_at_all(tmp_path):
+    (tmp_path / "lpips.py").write_text(METHOD + "from bench.artefacts.engines.lpips import ENGINE  # noqa: E402\n")
+    (message,) = discover.load_plugins([tmp_path])
+    assert "there is a built-in engine of that name" in message
+    assert "lpips" not in discover.methods()
+
+
+def test_two_files_of_one_name_are_not_mixed_up(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.py").write_text(METHOD)
+    (message,) = discover.load_plugins([tmp_path / "a", tmp_path / "b"])
+    assert f"{tmp_path / 'b' / 'same.py'} is not used" in message
+    assert "another plugin file has that name" in message
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    assert discover.load_plugins([tmp_path]) == [f"the plugin folder {tmp_path} contains no Python files"]

@@ -85,11 +85,11 @@ def test_a_failure_ends_its_recipe_and_those_that_stand_on_it():
     assert recorder.open == {}
 
 
-def test_a_unit_that_was_put_back_can_be_taken_once_more():
+def test_a_unit_that_was_return_unit_can_be_taken_once_more():
     scheduler = Scheduler([chunk("a", 0), chunk("b", 0, "a"), trial("dire", "b")], Recorder(), {})
     assert scheduler.take() == 0
     assert scheduler.waiting == 2
-    scheduler.put_back(0)
+    scheduler.return_unit(0)
     assert scheduler.waiting == 3
     assert order(scheduler) == ["a", "b", "dire"]
     assert scheduler.waiting == 0

@@ -144,3 +144,19 @@ def test_a_handful_of_images_has_no_interval(tmp_path, n, told):
     row = find(measure(folder), "sdv14", "auc")
     assert row.value is not None
     assert ((row.low is not None), (row.high is not None), bool(row.interval)) == (told,) * 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "bytes", "schema", "words"])
+def test_damaged_rows_are_one_message(results, damage):
+    rows.write(results.rows, measure(results))
+    text = results.rows.read_text()
+    lines = text.splitlines()
+    broken = {
+        "cut": text[: len(text) - len(lines[-1]) // 2].encode(),
+        "bytes": text.encode() + b"\xff\xfe",
+        "schema": "\n".join([lines[0], "9" + lines[1][1:]]).encode(),
+        "words": "\n".join([lines[0], lines[1].replace(",0,", ",x,", 1)]).encode(),
+    }
+    results.rows.write_bytes(broken[damage])
+    with pytest.raises(UserError, match="cannot be read as schema 1"):
+        load_results(results.root)

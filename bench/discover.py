@@ -116,8 +116,8 @@ def load_plugins(paths: Iterable[Path]) -> list[str]:
         if not files:
             _broken.append(f"the plugin folder {path} contains no Python files")
         for file in files:
-            if file.absolute() not in _files:
-                _broken.extend(_load_file(file.absolute()))
+            if file.resolve() not in _files:
+                _broken.extend(_load_file(file.resolve()))
     return list(dict.fromkeys(_broken))
 
 
@@ -136,7 +136,9 @@ def _load_file(file: Path) -> list[str]:
         return [f"the plugin {file} is not used: {type(error).__name__}: {error}"]
     if not defined:
         reasons = [f"it defines none of {', '.join(kind.attribute for kind in _KINDS)}"]
-    if not reasons:
+    if reasons:
+        del sys.modules[module.__name__]
+    else:
         _files.append(file)
         for kind, plugin in defined:
             kind.plugins[file.stem] = plugin

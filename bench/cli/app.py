@@ -25,8 +25,8 @@ from bench.planning.sources import comma_list
 from bench.predict.options import ScoreOptions, check_score
 from bench.suites import suite as suites
 
-#: How this command is called: in a checkout the methods are beside ``bench``, installed they are inside it.
-COMMAND = "reconbench" if Path(bench.__file__).with_name("methods").is_dir() else "python run_bench.py"
+#: How this command is called, in a checkout and installed.
+COMMAND = "python run_bench.py" if Path(bench.__file__).parents[1].joinpath("run_bench.py").is_file() else "reconbench"
 app = typer.Typer(
     help=(
         "A leak-audited benchmark for detectors of AI-generated images.\n\n"

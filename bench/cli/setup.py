@@ -176,7 +176,7 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
         discover.method(method)
         return method
     problems = discover.load_plugins([file]) if file.is_file() else [f"{file} is not a file"]
-    if not file.is_file() or file.absolute() not in discover.plugin_files():
+    if not file.is_file() or file.resolve() not in discover.plugin_files():
         raise UserError(
             f"{file} cannot be checked.", f"{problems[-1]}.", "Name a method, or a Python file that defines METHOD."
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def document(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, sort_keys=True))
+    print(json.dumps(value, indent=2, sort_keys=True, allow_nan=False))
 
 
 def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:

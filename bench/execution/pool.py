@@ -17,9 +17,9 @@ from pathlib import Path
 from bench.device import Processes
 from bench.errors import BenchError
 from bench.execution.scheduler import Scheduler
-from bench.execution.session import Session
+from bench.execution.session import Session, reason_of
 from bench.execution.unit_runner import UnitRunner
-from bench.execution.worker import Order, Outcome, Task, Worker
+from bench.execution.worker import Order, Outcome, Task, Worker, interrupts_ignored
 from bench.planning.estimate import rates
 from bench.planning.units import Chunk, Methods, Trial, Unit, cut_fits, cut_jobs
 from bench.types import Cell, Plan
@@ -44,16 +44,31 @@ class Pool:
         """Run every unit with ``count`` processes. Raises BenchError if none can be started."""
         try:
             for _ in range(count):
-                self._workers.append(self._start())
+                self._add_worker()
             while self._assign():
                 futures = {worker.future: worker for worker in self._workers if worker.future is not None}
                 for future in wait(futures, return_when=FIRST_COMPLETED).done:
                     self._receive(futures[future])
             while self._workers:
-                self._workers.pop().close()
+                self._workers[-1].close()
+                self._workers.pop()
         finally:
-            for worker in self._workers:
-                worker.kill()
+            with interrupts_ignored():
+                for worker in self._workers:
+                    worker.terminate()
+                for worker in self._workers:
+                    worker.reap()
+
+    def _add_worker(self) -> None:
+        """Start a process. Raises BenchError if the machine cannot, and no other is there."""
+        try:
+            self._workers.append(self._start())
+        except OSError as error:
+            if not self._workers:
+                raise BenchError(
+                    f"No process can be started: {error}.", "What was computed is kept.", "Rerun with --processes 1."
+                ) from error
+            self._session.progress.warn(f"no further process can be started: {error}")
 
     def _assign(self) -> bool:
         """Give every idle process a unit that can be run now; returns whether any process is busy."""
@@ -65,7 +80,8 @@ class Pool:
                     unit = self._scheduler.units[unit_id]
                     worker.engine = unit.engine if isinstance(unit, Chunk) else ""
                     wait, added = unit_id in self._scheduler.deferred, unit_id >= self._scheduler.planned
-                    failed, lost = dict(self._scheduler.failed), self._session.lost
+                    failed = dict(self._scheduler.failed)
+                    lost = {key: dict(reasons) for key, reasons in self._session.lost.items()}
                     worker.submit(Order(unit_id, failed, wait, lost, unit if added else None))
         active = any(worker.future is not None for worker in self._workers)
         if not active:
@@ -79,6 +95,12 @@ class Pool:
             outcome = None if future is None else future.result()
         except BrokenExecutor:
             self._replace_dead(worker)
+            return
+        except Exception as error:
+            unit_id, worker.unit_id = worker.unit_id, None
+            if unit_id is None:
+                raise
+            self._fail(unit_id, reason_of(error))
             return
         if worker.unit_id is None:
             worker.started, self._failed_starts = True, 0
@@ -104,7 +126,7 @@ class Pool:
     def _replace_dead(self, worker: Worker) -> None:
         """Start another process for one that has died; its unit is retried once, then it has failed."""
         self._workers.remove(worker)
-        why = worker.kill()
+        why = worker.reap()
         if not worker.started:
             self._failed_starts += 1
             if self._failed_starts > _ATTEMPTS:
@@ -113,10 +135,12 @@ class Pool:
                     "What was computed is kept.",
                     "Rerun the same command with --processes 1.",
                 )
+        if worker.refused is not None:
+            self._scheduler.return_unit(worker.refused)
         if worker.unit_id is not None:
             self._retry_or_fail(worker.unit_id, why)
         if self._scheduler.waiting:
-            self._workers.append(self._start())
+            self._add_worker()
 
     def _retry_or_fail(self, unit_id: int, why: str) -> None:
         unit = self._scheduler.units[unit_id]
@@ -130,6 +154,10 @@ class Pool:
             self._halvings[unit.recipe] += 1
             self._halve(unit_id, unit, reason)
             return
+        self._fail(unit_id, reason)
+
+    def _fail(self, unit_id: int, reason: str) -> None:
+        unit = self._scheduler.units[unit_id]
         self._session.progress.warn(f"failed: {unit.title}: {reason}")
         keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(c.key for c in self._unscored(unit))]
         self._scheduler.finish(unit_id, dict.fromkeys(keys, reason))

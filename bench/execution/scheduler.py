@@ -95,9 +95,9 @@ class Scheduler:
         unit = self.units[unit_id]
         if isinstance(unit, Chunk):
             self._unfinished[unit.recipe] += len(parts) - 1
-            for part in parts:
+            for part in reversed(parts):
                 self.units.append(part)
-                self._chunks.setdefault(part.recipe, deque()).append((len(self.units) - 1, part))
+                self._chunks.setdefault(part.recipe, deque()).appendleft((len(self.units) - 1, part))
 
     @property
     def waiting(self) -> int:

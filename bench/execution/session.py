@@ -58,7 +58,7 @@ class Session:
         """Do a unit of work and return whether it succeeded. A failure, stored under ``key``, stops nothing else."""
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - the one place where a unit's failure becomes a status
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where a unit's failure becomes a status
             reason = reason_of(error)
             self.failed[key] = reason
             self.progress.warn(f"failed: {title}: {reason}")
@@ -89,9 +89,10 @@ class Session:
                 self.remake(artefact)
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """A failure in one line."""
-    return error.problem if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    text = error.problem if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
 
 
 def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress: Progress) -> Session:

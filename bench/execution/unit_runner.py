@@ -66,13 +66,14 @@ class UnitRunner:
         fit, session = trial.fit, self.session
         method = self._methods[fit.method, fit.variant].method
         path = fit_folder(session.store, fit.key).with_suffix(".lock")
-        self._discard_partial(fit)
-        finished = is_fitted(session.store, fit)
+        finished = is_fitted(session.store, fit) and not self._is_outdated(fit)
         lock = nullcontext() if finished else self._locks.acquire(path, f"fit of {trial.title}", wait)
         if lock is None:
             return False
         self.close()  # Free memory for the detector.
         with lock:
+            if self._is_outdated(fit):
+                (fit_folder(session.store, fit.key) / "fit.json").unlink(missing_ok=True)
             if not is_fitted(session.store, fit):
                 fit_or_record(trial, method, self._plan, session)
         with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
@@ -81,12 +82,11 @@ class UnitRunner:
                 session.progress.advance(stage)
         return True
 
-    def _discard_partial(self, fit: Fit) -> None:
-        """Discard a fit that was trained without images whose artefacts exist by now."""
+    def _is_outdated(self, fit: Fit) -> bool:
+        """Whether a finished fit was trained without images whose artefacts exist by now."""
         store = self.session.store
         missing = [(key, identity) for key, identity, _ in waiting(store, fit).values()]
-        if any(not key or store.has(key, identity) for key, identity in missing):
-            (fit_folder(store, fit.key) / "fit.json").unlink(missing_ok=True)
+        return any(not key or store.has(key, identity) for key, identity in missing)
 
     @property
     def engine(self) -> str:

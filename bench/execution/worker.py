@@ -81,22 +81,26 @@ class _Relay(Progress):
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._stages = pipe, 0
 
+    def _send(self, message: tuple[Any, ...]) -> None:
+        with suppress(OSError):  # The parent no longer listens: no reason to fail the work.
+            self._pipe.send(message)
+
     def note(self, message: str) -> None:
-        self._pipe.send(("note", message))
+        self._send(("note", message))
 
     def warn(self, message: str) -> None:
-        self._pipe.send(("warn", message))
+        self._send(("warn", message))
 
     def begin(self, title: str, total: int) -> int:
         self._stages += 1
-        self._pipe.send(("begin", self._stages, title, total))
+        self._send(("begin", self._stages, title, total))
         return self._stages
 
     def advance(self, stage: int, units: int = 1) -> None:
-        self._pipe.send(("advance", stage, units))
+        self._send(("advance", stage, units))
 
     def end(self, stage: int) -> None:
-        self._pipe.send(("end", stage))
+        self._send(("end", stage))
 
 
 def _exit_with_parent() -> None:
@@ -155,14 +159,15 @@ class Worker:
         receiving, sending = context.Pipe(duplex=False)
         self._executor = ProcessPoolExecutor(1, context, _start, (str(file), sending, discover.plugin_files()))
         before = set(multiprocessing.active_children())
-        with _interrupts_ignored():
+        with interrupts_ignored():
             self.future: Future[Any] | None = self._executor.submit(_ready)
         sending.close()
-        self._process = (set(multiprocessing.active_children()) - before).pop()
+        self._process = next(iter(set(multiprocessing.active_children()) - before), None)  # None: it died at once.
         self._relay = threading.Thread(target=_relay, args=(receiving, progress), daemon=True)
         self._relay.start()
         self.started = False
         self.unit_id: int | None = None
+        self.refused: int | None = None  # A unit that it was to run, but it had died before.
         self.engine = ""
 
     def submit(self, order: Order) -> None:
@@ -171,6 +176,7 @@ class Worker:
         try:
             self.future = self._executor.submit(_run, order)
         except BrokenExecutor as error:
+            self.unit_id, self.refused = None, order.unit_id
             self.future = Future()
             self.future.set_exception(error)
 
@@ -181,19 +187,24 @@ class Worker:
         self._executor.shutdown()
         self._relay.join()
 
-    def kill(self) -> str:
-        """End the process at once; returns why it had already ended: ``signal 9``, ``exit code 1``."""
-        self._process.join(timeout=1)
-        code = self._process.exitcode
-        self._process.terminate()
+    def terminate(self) -> None:
+        """Tell the process to end, without waiting."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def reap(self) -> str:
+        """Clean up after a process that has died or was terminated; returns why: ``signal 9``, ``exit code 1``."""
         self._executor.shutdown(cancel_futures=True)
         self._relay.join()
-        return f"signal {-code}; out of memory?" if code is not None and code < 0 else f"exit code {code}"
+        code = None if self._process is None else self._process.exitcode
+        if code is None:
+            return "it ended at once"
+        return f"signal {-code}; out of memory?" if code < 0 else f"exit code {code}"
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """A process started here ignores Ctrl-C, which reaches the whole group: the parent decides what to do."""
+def interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, also in processes started here: it reaches the whole group, and the parent decides what to do."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -209,16 +220,23 @@ def _relay(pipe: Connection, progress: Progress) -> None:
     stages: dict[int, int] = {}
     with suppress(EOFError, OSError):
         while True:
-            kind, *words = pipe.recv()
-            if kind == "begin":
-                stages[words[0]] = progress.begin(*words[1:])
-            elif kind == "advance":
-                progress.advance(stages[words[0]], words[1])
-            elif kind == "end":
-                progress.end(stages.pop(words[0]))
-            elif kind == "warn":
-                progress.warn(*words)
-            else:
-                progress.note(*words)
+            message = pipe.recv()
+            with suppress(OSError, KeyError):  # Standard error may be closed; the work goes on.
+                _forward(message, stages, progress)
     while stages:
-        progress.end(stages.popitem()[1])
+        with suppress(OSError):
+            progress.end(stages.popitem()[1])
+
+
+def _forward(message: Sequence[Any], stages: dict[int, int], progress: Progress) -> None:
+    kind, *words = message
+    if kind == "begin":
+        stages[words[0]] = progress.begin(*words[1:])
+    elif kind == "advance":
+        progress.advance(stages[words[0]], words[1])
+    elif kind == "end":
+        progress.end(stages.pop(words[0]))
+    elif kind == "warn":
+        progress.warn(*words)
+    else:
+        progress.note(*words)

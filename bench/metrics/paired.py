@@ -88,7 +88,8 @@ def paired(
 
 def mean(subsets: Sequence[Paired]) -> Paired:
     """The unweighted mean over subsets, whose images are independent of one another."""
-    seeds = zip(*(subset.by_seed for subset in subsets), strict=True) if all(s.by_seed for s in subsets) else ()
+    same = len({len(subset.by_seed) for subset in subsets}) == 1  # Else there is no difference per seed to average.
+    seeds = zip(*(subset.by_seed for subset in subsets), strict=True) if same else ()
     return Paired(
         effect=float(np.mean([subset.effect for subset in subsets])),
         draws=np.mean([subset.draws for subset in subsets], axis=0),

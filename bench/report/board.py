@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -73,6 +74,7 @@ class Board:
         variant = self.rows["variant"].map(lambda name: f"[{name}]" if name else "")
         self.rows["label"] = self.rows["method"] + variant
         values = over_seeds(self.rows)
+        self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
 
     def _settings(self, task: str) -> list[Setting]:
@@ -107,8 +109,17 @@ class Board:
         ordered = sorted(labels, key=lambda name: (self.cards[name].get("year", 0), name))
         return [name for name in ordered if self.cards[name]["kind"] == kind]
 
+    def _unique_titles(self) -> dict[str, str]:
+        """The title of every label in the rows; labels that share one, as a copied plugin may, are added to it."""
+        titles = {label: self._card_title(label) for label in self.rows["label"].unique()}
+        shared = {title for title, count in Counter(titles.values()).items() if count > 1}
+        return {label: f"{title} ({label})" if title in shared else title for label, title in titles.items()}
+
     def title(self, method: str) -> str:
-        """The card's title, with the variant in brackets."""
+        """The card's title, with the variant in brackets; unique among the folder's methods."""
+        return self._titles.get(method) or self._card_title(method)
+
+    def _card_title(self, method: str) -> str:
         variant = method[method.index("[") :] if "[" in method else ""
         return f"{self.cards[method]['title']}{variant}"
 
@@ -126,7 +137,8 @@ class Board:
         index = pd.MultiIndex.from_product([labels, subsets], names=["label", "subset"])
         known = self._values.get((*setting, metric, rule))
         if known is None:
-            known = pd.DataFrame(columns=["value", "low", "high", "seeds", "sd", "reason"], index=index[:0])
+            types = {**dict.fromkeys(("value", "low", "high", "seeds", "sd"), "float64"), "reason": "str"}
+            known = pd.DataFrame(columns=list(types), index=index[:0]).astype(types)
         cells = known.reindex(index).reset_index()
         cells["reason"] = cells["reason"].fillna("not in the matrix")
         cells["seeds"] = cells["seeds"].fillna(0).astype("int64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ SCHEMA = 1
 def write_text(path: Path, text: str) -> None:
     """Write a text file, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(path)
 
@@ -31,7 +32,7 @@ def write_text(path: Path, text: str) -> None:
 def write_packed(path: Path, text: str) -> None:
     """Write a text as ``<path>.gz``; the same text gives the same bytes."""
     packed = path.with_name(path.name + ".gz")
-    partial = packed.with_name(packed.name + ".part")
+    partial = packed.with_name(f"{packed.name}.{os.getpid()}.part")
     partial.write_bytes(gzip.compress(text.encode(), mtime=0))
     partial.replace(packed)
 
@@ -212,13 +213,13 @@ class Results:
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON document of the folder."""
-        write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+        write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:
     """Write columns as parquet, completely or not at all; ``key`` is the key of the cell or probe."""
     table = pa.table(dict(columns)).replace_schema_metadata({"schema": str(SCHEMA), "cell": key})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     pq.write_table(table, partial, compression="zstd")
     partial.replace(path)

@@ -44,7 +44,7 @@ def compute(results: Results) -> pd.DataFrame:
         for probe, numbers in _measure(results, name, probes[name]).items()
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"n_real": "Int64", "n_fake": "Int64"}).fillna({"reason": ""})
+    return frame.astype({"n_real": "Int64", "n_fake": "Int64", "reason": "str"})
 
 
 def _measure(results: Results, name: tuple[str, ...], probes: Mapping[str, ProbeEntry]) -> dict[str, dict[str, Any]]:
@@ -75,7 +75,8 @@ def _numbers(measured: Shift) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for name, estimate in estimates.items():
         numbers |= _estimate(name, estimate)
-    return numbers | {name: getattr(measured, name) for name in ("effect", "auc", "n_real", "n_fake")}
+    facts = {name: getattr(measured, name) for name in ("effect", "auc", "n_real", "n_fake")}
+    return {**numbers, **facts, "reason": ""}
 
 
 def _estimate(name: str, estimate: Estimate) -> dict[str, float]:

@@ -34,7 +34,7 @@ class Fake:
     def __init__(self, act, starts=True):
         self._act = act
         self.future = future(None if starts else DEAD)
-        self.started, self.unit_id, self.engine, self.ended = False, None, "", False
+        self.started, self.unit_id, self.engine, self.ended, self.refused = False, None, "", False, None
 
     def submit(self, order):
         self.unit_id = order.unit_id
@@ -43,7 +43,10 @@ class Fake:
     def close(self):
         self.ended = True
 
-    def kill(self):
+    def terminate(self):
+        self.ended = True
+
+    def reap(self):
         self.ended = True
         return "signal 9; out of memory?"
 
@@ -130,16 +133,40 @@ def test_a_trial_that_ends_two_processes_fails_alone():
     assert session.meter.forwards == 30
 
 
-def test_a_process_that_died_while_idle_costs_a_retry():
-    count = iter(range(100))
+def test_the_death_of_an_idle_process_costs_no_unit_a_try():
+    class Idle(Fake):
+        def submit(self, order):
+            if order.unit_id != 1:
+                return super().submit(order)
+            self.unit_id, self.refused, self.future = None, order.unit_id, future(DEAD)
 
-    def once(order):
-        return outcome() if next(count) == 0 else DEAD  # As submitting to a broken executor gives.
-
-    pool, scheduler, session, started = pooled(UNITS, lambda: Fake(once), *[lambda: Fake(good)] * 3)
+    pool, scheduler, session, started = pooled(UNITS, lambda: Idle(good), lambda: Idle(good), lambda: Fake(good))
     pool.run(1)
+    assert (scheduler.failed, session.meter.forwards, len(started)) == ({}, 40, 3)
+    assert session.progress.warnings == []
+
+
+def test_an_error_that_is_no_status_fails_its_unit_alone():
+    def act(order):
+        return RuntimeError("cannot be\npickled") if order.unit_id == 3 else outcome()
+
+    pool, scheduler, session, _ = pooled(UNITS, lambda: Fake(act))
+    pool.run(1)
+    assert scheduler.failed == {UNITS[3].fit.key: "RuntimeError: cannot be pickled"}
+    assert session.meter.forwards == 30
+
+
+def test_a_machine_that_starts_one_process_of_two_works_with_one():
+    def refuses():
+        raise OSError(12, "Cannot allocate memory")
+
+    pool, scheduler, session, started = pooled(UNITS, lambda: Fake(good), refuses)
+    pool.run(2)
     assert (scheduler.failed, session.meter.forwards) == ({}, 40)
-    assert len(started) == 2
+    assert "no further process can be started" in session.progress.warnings[0]
+    alone, _, _, _ = pooled(UNITS, refuses)
+    with pytest.raises(BenchError, match="No process can be started"):
+        alone.run(2)
 
 
 def test_processes_that_cannot_start_end_the_run_in_words():

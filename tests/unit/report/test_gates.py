@@ -99,3 +99,14 @@ def test_a_missing_cell_fails_its_gate(tmp_path):
     found = {gate.requirement: gate for gate in gates(results, Results(tmp_path / "own"))}
     gate = next(gate for asked, gate in found.items() if "container" in asked)
     assert (gate.measured, gate.met) == ("missing", False)
+
+
+def test_methods_that_share_a_title_are_kept_apart(tmp_path):
+    """As a plugin that was copied from a built-in method and keeps its title."""
+    from bench.report.write import write_report
+
+    results = folder(tmp_path / "board", {"good": 1.5, "copy": 0.3})
+    results.write_json(results.cards, {m: {"kind": "detector", "title": "Good"} for m in ("good", "copy")})
+    text = write_report(results).leaderboard
+    assert "Good (good)" in text
+    assert "Good (copy)" in text

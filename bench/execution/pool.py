@@ -30,14 +30,63 @@ _MAX_HALVINGS = 8
 _ATTEMPTS = 2
 
 
+class Failures:
+    """What becomes of units over which processes die: they are retried, halved, and at last they have failed."""
+
+    def __init__(self, scheduler: Scheduler, session: Session) -> None:
+        self._scheduler, self._session = scheduler, session
+        self._deaths: Counter[int] = Counter()
+        self._halvings: Counter[str] = Counter()
+
+    def forgive(self, unit: Unit) -> None:
+        """A unit is done: processes do not die over every chunk of its recipe."""
+        if isinstance(unit, Chunk):
+            self._halvings[unit.recipe] = 0
+
+    def retry_or_fail(self, unit_id: int, why: str) -> None:
+        """A process died over a unit."""
+        unit = self._scheduler.units[unit_id]
+        self._deaths[unit_id] += 1
+        if self._deaths[unit_id] < _ATTEMPTS:
+            self._session.progress.warn(f"a process died ({why}); retrying: {unit.title}")
+            self._scheduler.return_unit(unit_id)
+            return
+        reason = f"{_ATTEMPTS} processes died over it (the last: {why}); fewer --processes leave more memory for each"
+        if isinstance(unit, Chunk) and unit.wanted and self._halvings[unit.recipe] < _MAX_HALVINGS:
+            self._halvings[unit.recipe] += 1
+            self._halve(unit_id, unit, reason)
+            return
+        self.fail(unit_id, reason)
+
+    def fail(self, unit_id: int, reason: str) -> None:
+        """A unit has failed."""
+        unit = self._scheduler.units[unit_id]
+        self._session.progress.warn(f"failed: {unit.title}: {reason}")
+        keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(c.key for c in self._unscored(unit))]
+        self._scheduler.finish(unit_id, dict.fromkeys(keys, reason))
+
+    def _halve(self, unit_id: int, unit: Chunk, reason: str) -> None:
+        """Halve a chunk over which processes die, until the image that causes it is alone and quarantined."""
+        if len(unit.wanted) > 1:
+            self._session.progress.warn(f"in halves: {unit.title}: {reason}")
+            self._scheduler.replace(unit_id, unit.halves())
+            return
+        self._session.progress.warn(f"quarantined image {unit.wanted[0]} for {unit.title}: {reason}")
+        self._session.lost.setdefault(unit.recipe, {})[unit.wanted[0]] = reason
+        self._scheduler.finish(unit_id, {})
+
+    def _unscored(self, trial: Trial) -> list[Cell]:
+        results = self._session.results
+        return [cell for cell in trial.cells if not results.has_scores(results.scores_path(cell), cell.key)]
+
+
 class Pool:
     """Several processes that share one scheduler; ``start`` starts a process."""
 
     def __init__(self, scheduler: Scheduler, session: Session, start: Callable[[], Worker]) -> None:
         self._scheduler, self._session, self._start = scheduler, session, start
         self._workers: list[Worker] = []
-        self._deaths: Counter[int] = Counter()
-        self._halvings: Counter[str] = Counter()
+        self._failures = Failures(scheduler, session)
         self._failed_starts = 0
 
     def run(self, count: int) -> None:
@@ -100,7 +149,7 @@ class Pool:
             unit_id, worker.unit_id = worker.unit_id, None
             if unit_id is None:
                 raise
-            self._fail(unit_id, reason_of(error))
+            self._failures.fail(unit_id, reason_of(error))
             return
         if worker.unit_id is None:
             worker.started, self._failed_starts = True, 0
@@ -114,8 +163,8 @@ class Pool:
         self._session.costs += outcome.costs
         self._session.meter.add(outcome.meter)
         unit = self._scheduler.units[unit_id]
-        if isinstance(unit, Chunk) and not outcome.busy:
-            self._halvings[unit.recipe] = 0
+        if not outcome.busy:
+            self._failures.forgive(unit)
         for key, lost in outcome.lost.items():
             self._session.lost.setdefault(key, {}).update(lost)
         if outcome.busy:
@@ -138,43 +187,9 @@ class Pool:
         if worker.refused is not None:
             self._scheduler.return_unit(worker.refused)
         if worker.unit_id is not None:
-            self._retry_or_fail(worker.unit_id, why)
+            self._failures.retry_or_fail(worker.unit_id, why)
         if self._scheduler.waiting:
             self._add_worker()
-
-    def _retry_or_fail(self, unit_id: int, why: str) -> None:
-        unit = self._scheduler.units[unit_id]
-        self._deaths[unit_id] += 1
-        if self._deaths[unit_id] < _ATTEMPTS:
-            self._session.progress.warn(f"a process died ({why}); retrying: {unit.title}")
-            self._scheduler.return_unit(unit_id)
-            return
-        reason = f"{_ATTEMPTS} processes died over it (the last: {why}); fewer --processes leave more memory for each"
-        if isinstance(unit, Chunk) and unit.wanted and self._halvings[unit.recipe] < _MAX_HALVINGS:
-            self._halvings[unit.recipe] += 1
-            self._halve(unit_id, unit, reason)
-            return
-        self._fail(unit_id, reason)
-
-    def _fail(self, unit_id: int, reason: str) -> None:
-        unit = self._scheduler.units[unit_id]
-        self._session.progress.warn(f"failed: {unit.title}: {reason}")
-        keys = [unit.recipe] if isinstance(unit, Chunk) else [unit.fit.key, *(c.key for c in self._unscored(unit))]
-        self._scheduler.finish(unit_id, dict.fromkeys(keys, reason))
-
-    def _halve(self, unit_id: int, unit: Chunk, reason: str) -> None:
-        """Halve a chunk over which processes die, until the image that causes it is alone and quarantined."""
-        if len(unit.wanted) > 1:
-            self._session.progress.warn(f"in halves: {unit.title}: {reason}")
-            self._scheduler.replace(unit_id, unit.halves())
-            return
-        self._session.progress.warn(f"quarantined image {unit.wanted[0]} for {unit.title}: {reason}")
-        self._session.lost.setdefault(unit.recipe, {})[unit.wanted[0]] = reason
-        self._scheduler.finish(unit_id, {})
-
-    def _unscored(self, trial: Trial) -> list[Cell]:
-        results = self._session.results
-        return [cell for cell in trial.cells if not results.has_scores(results.scores_path(cell), cell.key)]
 
 
 def execute(plan: Plan, methods: Methods, session: Session, processes: Processes) -> None:

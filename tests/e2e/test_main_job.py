@@ -262,7 +262,7 @@ def test_check_tells_what_is_missing_and_how_to_get_it(tmp_path):
     assert "--models hub" in bare["weights resnet50"]["fix"]
     assert "DIR/lpips" in bare["weights lpips"]["fix"]
     assert "alexnet-owt" in bare["weights lpips"]["fix"]
-    assert "hub" not in bare["weights cycleisp"]["fix"]
+    assert "--models hub" not in bare["weights cycleisp"]["fix"]
 
 
 def test_score_takes_ready_made_artefacts(world, first, tmp_path):

@@ -136,9 +136,9 @@ def test_a_trial_that_ends_two_processes_fails_alone():
 def test_the_death_of_an_idle_process_costs_no_unit_a_try():
     class Idle(Fake):
         def submit(self, order):
-            if order.unit_id != 1:
-                return super().submit(order)
-            self.unit_id, self.refused, self.future = None, order.unit_id, future(DEAD)
+            super().submit(order)
+            if order.unit_id == 1:
+                self.unit_id, self.refused, self.future = None, order.unit_id, future(DEAD)
 
     pool, scheduler, session, started = pooled(UNITS, lambda: Idle(good), lambda: Idle(good), lambda: Fake(good))
     pool.run(1)
@@ -160,7 +160,7 @@ def test_a_machine_that_starts_one_process_of_two_works_with_one():
     def refuses():
         raise OSError(12, "Cannot allocate memory")
 
-    pool, scheduler, session, started = pooled(UNITS, lambda: Fake(good), refuses)
+    pool, scheduler, session, _ = pooled(UNITS, lambda: Fake(good), refuses)
     pool.run(2)
     assert (scheduler.failed, session.meter.forwards) == ({}, 40)
     assert "no further process can be started" in session.progress.warnings[0]

@@ -16,6 +16,11 @@ OK = "ok"
 NO_ARTEFACT = "no_artefact"
 
 
+def label_of(method: str, variant: str) -> str:
+    """A method as on the command line: ``dire``, or ``dire[adm]`` with a variant."""
+    return f"{method}[{variant}]" if variant else method
+
+
 @dataclass(frozen=True)
 class Item:
     """One image of a slice.
@@ -143,7 +148,7 @@ class Fit:
     @property
     def label(self) -> str:
         """``dire`` or ``dire[adm]``, as on the command line."""
-        return f"{self.method}[{self.variant}]" if self.variant else self.method
+        return label_of(self.method, self.variant)
 
     @property
     def title(self) -> str:
@@ -175,7 +180,7 @@ class CellId:
     @property
     def label(self) -> str:
         """``dire`` or ``dire[adm]``."""
-        return f"{self.method}[{self.variant}]" if self.variant else self.method
+        return label_of(self.method, self.variant)
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ class Pool:
         except BrokenExecutor:
             self._replace_dead(worker)
             return
-        except Exception as error:
+        except Exception as error:  # What the process could not turn into a status fails that unit alone.
             unit_id, worker.unit_id = worker.unit_id, None
             if unit_id is None:
                 raise

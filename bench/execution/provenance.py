@@ -62,10 +62,7 @@ def _card(kind: str, chosen: Any) -> dict[str, Any]:  # noqa: ANN401 - a Chosen 
 def write_cards(request: Request, results: Results) -> None:
     """Write ``methods.json``: the card and parameters of every method of the run."""
     cards: Mapping[str, Any] = {
-        (f"{c.name}[{c.variant}]" if c.variant else c.name): _card(
-            "statistic" if isinstance(c.method, Statistic) else "detector", c
-        )
-        for c in request.methods
+        c.label: _card("statistic" if isinstance(c.method, Statistic) else "detector", c) for c in request.methods
     }
     results.write_json(results.cards, cards)
 

@@ -17,6 +17,7 @@ from bench.errors import UserError, unknown
 from bench.planning.sources import TRAIN_DATASET, Source, check_name, check_subset, comma_list
 from bench.recipe import Recipe
 from bench.suites.suite import Suite, instantiate, split_variant
+from bench.types import label_of
 
 CONTROLS = ("permuted",)
 #: The largest seed that both torch and numpy accept.
@@ -34,7 +35,7 @@ class Chosen:
     @property
     def label(self) -> str:
         """``dire`` or ``dire[adm]``, as on the command line."""
-        return f"{self.name}[{self.variant}]" if self.variant else self.name
+        return label_of(self.name, self.variant)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import os
 from dataclasses import dataclass
@@ -44,8 +45,11 @@ def pick(name: str) -> str:
     return "cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu"
 
 
-def pin() -> None:
-    """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network."""
+def pin(precision: str = "fp32") -> None:
+    """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network.
+
+    Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU.
+    """
     import cv2
     import threadpoolctl
     import torch
@@ -56,8 +60,8 @@ def pin() -> None:
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
     torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
     # Some CUDA kernels have no deterministic version (pooling gradients): they only warn.
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
 
@@ -68,6 +72,21 @@ def spread() -> None:
     import torch
 
     torch.set_num_threads(max(1, int(joblib.cpu_count())))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a tensor did not fit into the memory of the device."""
+    told = ("OutOfMemoryError", "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory")
+    return isinstance(error, MemoryError) or any(word in f"{type(error).__name__}: {error}" for word in told)
+
+
+def release_memory() -> None:
+    """Give memory that torch keeps for later back to the device."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _number(path: str) -> int | None:

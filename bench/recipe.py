@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -29,8 +29,9 @@ class Recipe:
     """How an artefact is made from an image.
 
     ``weights`` maps a model role (``sdv1``) to the content hash of its files, empty until the planner has resolved it.
-    ``inputs`` maps a name to another recipe, :data:`SOURCE` or :data:`IMAGE`, so recipes chain. The ``key`` covers all
-    fields; paths, counts and batch sizes are not part of it.
+    ``inputs`` maps a name to another recipe, :data:`SOURCE` or :data:`IMAGE`, so recipes chain. ``numerics`` says how
+    the network is evaluated (:mod:`bench.numerics`); it is empty for the reference. The ``key`` covers all fields;
+    paths and counts are not part of it.
     """
 
     engine: str
@@ -39,11 +40,12 @@ class Recipe:
     weights: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     inputs: Mapping[str, Recipe | str] = field(default_factory=lambda: {"image": IMAGE})
+    numerics: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """The recipe as plain JSON, inputs written out."""
         inputs = {name: r.describe() if isinstance(r, Recipe) else r for name, r in self.inputs.items()}
-        return {
+        described = {
             "engine": self.engine,
             "version": self.version,
             "params": dict(self.params),
@@ -51,6 +53,14 @@ class Recipe:
             "seed": self.seed,
             "inputs": inputs,
         }
+        return described | ({"numerics": dict(self.numerics)} if self.numerics else {})
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any]) -> Recipe:
+        """The recipe that :meth:`describe` gave. Raises KeyError for a part that is absent."""
+        inputs = {n: cls.read(v) if isinstance(v, Mapping) else str(v) for n, v in described["inputs"].items()}
+        parts = {name: described[name] for name in ("engine", "version", "params", "weights", "seed")}
+        return cls(**parts, inputs=inputs, numerics=described.get("numerics", {}))
 
     @cached_property
     def key(self) -> str:
@@ -91,10 +101,14 @@ class Recipe:
         }
         return replace(self, inputs=inputs)
 
-    def resolve(self, hashes: Mapping[str, str]) -> Recipe:
-        """The recipe with the content hash of every weights role filled in, in its inputs too."""
-        inputs = {n: v.resolve(hashes) if isinstance(v, Recipe) else v for n, v in self.inputs.items()}
-        return replace(self, weights={role: hashes[role] for role in self.weights}, inputs=inputs)
+    def resolve(self, hashes: Mapping[str, str], numerics: Mapping[str, str] | None = None) -> Recipe:
+        """The recipe with the content hash of every weights role filled in, in its inputs too.
+
+        ``numerics`` are those of the recipes that evaluate a network, that is, have weights.
+        """
+        inputs = {n: v.resolve(hashes, numerics) if isinstance(v, Recipe) else v for n, v in self.inputs.items()}
+        weights = {role: hashes[role] for role in self.weights}
+        return replace(self, weights=weights, inputs=inputs, numerics=(numerics or {}) if weights else {})
 
     def roles(self) -> frozenset[str]:
         """Every weights role that this recipe and its inputs use."""
@@ -109,3 +123,7 @@ class Recipe:
                 ordered.update({recipe.key: recipe for recipe in value.closure()})
         ordered[self.key] = self
         return tuple(ordered.values())
+
+
+#: Fills in the content hashes of weights and the numerics of a recipe and its inputs.
+Resolve = Callable[[Recipe], Recipe]

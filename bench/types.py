@@ -21,7 +21,7 @@ def label_of(method: str, variant: str) -> str:
     return f"{method}[{variant}]" if variant else method
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image of a slice.
 
@@ -54,7 +54,7 @@ class Item:
         return self.image_id or self.file_id or self.row_id
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What a protocol does to one image: crop a square window in pixels, then optionally encode it once as JPEG.
 
@@ -122,7 +122,8 @@ class Fit:
     """Everything that determines one checkpoint.
 
     ``params`` and ``weights`` are resolved; ``recipes`` are the keys of all artefacts that training reads; ``source``
-    is the name of the training source; ``train`` and ``val`` are slice keys.
+    is the name of the training source; ``train`` and ``val`` are slice keys; ``numerics`` as in a
+    :class:`~bench.recipe.Recipe`.
     """
 
     method: str
@@ -137,12 +138,15 @@ class Fit:
     protocol: str
     seed: int
     task: str = "detect"
+    numerics: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
         """Content key; the name of the checkpoint's folder."""
         content = asdict(self)
         del content["variant"]  # Its parameters are in ``params``; its name must not change the key.
+        if not content["numerics"]:
+            del content["numerics"]
         return content_key(content)
 
     @property

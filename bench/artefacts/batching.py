@@ -1,26 +1,33 @@
-"""Batching with fixed chunks, fixed batch shapes and per-image noise; no artefact depends on a run's history.
+"""Batches of images of one shape, with noise per image: an artefact does not depend on a run's history.
 
-Chunks depend only on the recipe and the slice's sorted images. A chunk is computed and stored as a whole, so an
-interrupted run ends with the same bytes as an uninterrupted one.
+A chunk is computed and stored as a whole, so an interrupted run ends with the same bytes as an uninterrupted one. With
+``threads``, images are read and results encoded by other threads while the network computes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import device
 from bench.artefacts import encoding
 from bench.artefacts.engine import RGB, Engine, Request
 from bench.artefacts.reader import Reader
-from bench.artefacts.store import Store
 from bench.recipe import Recipe
 from bench.types import Item, Job
 
-CHUNK = 64
+T = TypeVar("T")
+Viewed = tuple[Request, RGB]
+#: How many batches of images are read before they are needed.
+_AHEAD = 2
 
 
 def noise(image_id: str, seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -29,53 +36,121 @@ def noise(image_id: str, seed: int, shape: tuple[int, ...]) -> NDArray[np.float3
     return np.random.default_rng(words).standard_normal(shape, dtype=np.float32)
 
 
-def chunks(job: Job) -> list[list[Item]]:
-    """The slice's distinct readable images, sorted by size and id, in groups of at most :data:`CHUNK`."""
-    distinct = {item.image_id: item for item in reversed(job.slice.usable)}
-    ordered = sorted(distinct.values(), key=lambda item: (item.width, item.height, item.image_id))
-    return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
+def _ahead(tasks: Iterable[Callable[[], T]], count: int, threads: Executor | None) -> Iterator[T]:
+    """The results of tasks in order; with ``threads``, ``count`` of them are begun before they are needed."""
+    if threads is None:
+        yield from (task() for task in tasks)
+        return
+    begun: deque[Future[T]] = deque()
+    for task in tasks:
+        begun.append(threads.submit(task))
+        if len(begun) > count:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
-def missing_chunks(job: Job, store: Store, claimed: set[str]) -> list[tuple[int, frozenset[str]]]:
-    """The number of every chunk with missing artefacts, and the ids of its images whose artefacts are not missing.
+def _parts(images: Sequence[Viewed], size: int, exact: bool) -> Iterator[Sequence[Viewed]]:
+    """Images in batches of ``size``; unless ``exact``, the rest in ever smaller powers of two: few sizes in all."""
+    start = 0
+    while start < len(images):
+        left = len(images) - start
+        while size > left and not exact:
+            size = 1 << (size - 1).bit_length() - 1
+        yield images[start : start + size]
+        start += size
 
-    Images in ``claimed`` are made by other units of the same recipe and do not count as missing; this job's missing
-    images are added to it. A chunk is always computed as a whole, so that its batches never change, and only the
-    missing artefacts are kept.
+
+class Batcher:
+    """Runs a loaded engine on images in batches of one shape.
+
+    With ``exact``, every batch has the engine's size, and incomplete ones are padded with copies of their last image:
+    the last bits of an artefact depend on the size of its batch. Otherwise what is left over runs in smaller batches. A
+    batch that does not fit into memory is halved, and so are all later ones of its shape: ``largest`` has the sizes
+    that do fit. ``note`` receives a line when that happens. The engine runs in ``context``.
     """
-    incomplete = []
-    for number, chunk in enumerate(chunks(job)):
-        identities = {item.image_id for item in chunk}
-        missing = set(store.missing(job.recipe, identities)) - claimed
-        if missing:
-            incomplete.append((number, frozenset(identities - missing)))
-            claimed |= missing
-    return incomplete
+
+    def __init__(
+        self,
+        engine: Engine,
+        exact: bool = True,
+        threads: Executor | None = None,
+        note: Callable[[str], None] = lambda message: None,
+        context: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.engine, self._exact, self._context = engine, exact, context
+        self.largest: dict[tuple[int, ...], int] = {}
+        self._threads, self._note = threads, note
+
+    def make(self, requests: Iterable[Callable[[], Request]]) -> dict[str, bytes]:
+        """The encoded artefacts by image id, of requests that are read when they are needed."""
+        engine = self.engine
+        made: dict[str, Future[bytes] | bytes] = {}
+        incomplete: dict[tuple[int, ...], list[Viewed]] = {}
+        tasks = (partial(_view, engine, request) for request in requests)
+        for request, view in _ahead(tasks, _AHEAD * engine.batch, self._threads):
+            images = incomplete.setdefault(view.shape, [])
+            images.append((request, view))
+            if len(images) == engine.batch:
+                self._run(incomplete.pop(view.shape), made)
+        for shape in sorted(incomplete):
+            self._run(incomplete[shape], made)
+        return {i: data.result() if isinstance(data, Future) else data for i, data in sorted(made.items())}
+
+    def _run(self, images: Sequence[Viewed], made: dict[str, Future[bytes] | bytes]) -> None:
+        """Run the engine on images of one shape, and begin to encode its results."""
+        shape = images[0][1].shape
+        size = self.largest.get(shape, self.engine.batch)
+        done = 0
+        for part in _parts(images, size, self._exact):
+            padded = [*part, *[part[-1]] * (size - len(part) if self._exact else 0)]
+            requests, views = [request for request, _ in padded], [view for _, view in padded]
+            try:
+                with self._context():
+                    outputs = self.engine.run(requests, views)
+            except (RuntimeError, MemoryError) as error:
+                if len(padded) == 1 or not device.is_out_of_memory(error):
+                    raise
+                outputs = None
+            if outputs is None:  # Outside the handler, which would keep the failed batch's tensors in memory.
+                self._shrink(shape, len(padded))
+                self._run(images[done:], made)
+                return
+            done += len(part)
+            for request, output in zip(requests[: len(part)], outputs, strict=False):
+                made[request.image_id] = self._encoded(output)
+
+    def _shrink(self, shape: tuple[int, ...], failed: int) -> None:
+        device.release_memory()
+        self.largest[shape] = failed // 2
+        size = f"{shape[1]} x {shape[0]}"
+        self._note(f"{failed} images of {size} do not fit into memory for {self.engine.name}: {failed // 2} at a time")
+
+    def _encoded(self, output: Any) -> Future[bytes] | bytes:  # noqa: ANN401 - an image, a text, a number or an array
+        payload = self.engine.payload
+        if self._threads is None:
+            return encoding.to_bytes(payload, output)
+        return self._threads.submit(encoding.to_bytes, payload, output)
 
 
-def _batches(engine: Engine, requests: Sequence[Request]) -> Iterator[tuple[list[Request], list[RGB]]]:
-    views = [(request, engine.view(request)) for request in requests]
-    views.sort(key=lambda pair: (pair[1].shape, pair[0].image_id))
-    for _, group in groupby(views, key=lambda pair: pair[1].shape):
-        members = list(group)
-        for start in range(0, len(members), engine.batch):
-            batch = members[start : start + engine.batch]
-            yield [request for request, _ in batch], [view for _, view in batch]
+def _view(engine: Engine, request: Callable[[], Request]) -> Viewed:
+    read = request()
+    return read, engine.view(read)
 
 
 def make_chunk(engine: Engine, requests: Sequence[Request]) -> dict[str, bytes]:
-    """The encoded artefacts of one chunk by image id; incomplete batches are padded with copies of their last image."""
-    made: dict[str, bytes] = {}
-    for batch, views in _batches(engine, requests):
-        padding = engine.batch - len(batch)
-        outputs = engine.run([*batch, *[batch[-1]] * padding], [*views, *[views[-1]] * padding])
-        made |= {r.image_id: encoding.to_bytes(engine.payload, out) for r, out in zip(batch, outputs, strict=False)}
-    return {identity: made[identity] for identity in sorted(made)}
+    """The encoded artefacts of one chunk of images that are in memory, by image id."""
+    ordered = sorted(requests, key=lambda request: request.image_id)
+    return Batcher(engine).make(partial(_same, request) for request in ordered)
 
 
-def produce(job: Job, chunk: Sequence[Item], engine: Engine, reader: Reader) -> dict[str, bytes]:
-    """The artefacts of one chunk of a job. ``engine`` is loaded, and the artefacts that it needs are in the store."""
-    return make_chunk(engine, [_request(item, job, reader) for item in chunk])
+def _same(request: Request) -> Request:
+    return request
+
+
+def produce(job: Job, chunk: Sequence[Item], batcher: Batcher, reader: Reader) -> dict[str, bytes]:
+    """The artefacts of one chunk of a job. The engine is loaded, and the artefacts that it needs are in the store."""
+    return batcher.make(partial(_request, item, job, reader) for item in chunk)
 
 
 def _request(item: Item, job: Job, reader: Reader) -> Request:

@@ -35,9 +35,10 @@ class Engine(ABC):
     """Makes one kind of artefact.
 
     ``payload`` is the type of its output: ``png`` uint8 [H, W, 3], ``txt``, ``json`` (one number) or ``safetensors``
-    (an array); see :mod:`bench.artefacts.encoding`. ``batch`` is the fixed number of images per forward pass.
+    (an array); see :mod:`bench.artefacts.encoding`. ``batch`` is the number of images per forward pass.
     ``seconds`` is a rough cost per image in one process on a CPU at the miniature's size, used by plans only. If
-    ``native``, the artefact has the image's size, and an artefact supplied by a user must have it too.
+    ``native``, the artefact has the image's size, and an artefact supplied by a user must have it too. If ``half``, its
+    networks may run under autocast in half precision; not those whose artefact is a small difference or a gradient.
     """
 
     name: ClassVar[str]
@@ -46,10 +47,20 @@ class Engine(ABC):
     batch: ClassVar[int]
     seconds: ClassVar[float]
     native: ClassVar[bool] = False
+    half: ClassVar[bool] = False
 
     @abstractmethod
     def forwards(self, recipe: Recipe) -> int:
         """Network evaluations for one image."""
+
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """Height and width of the view, as far as they are known before the image is read.
+
+        ``sizes`` has height and width of the ``image`` and of each other input that is an image. Images are grouped by
+        it before they are read, so that few batches remain incomplete; views are grouped again by the shape that they
+        turn out to have. The default is for engines whose views all have one shape.
+        """
+        return 0, 0
 
     @abstractmethod
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
@@ -61,4 +72,7 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> Sequence[Any]:
-        """One artefact per request. All views have the same shape, and there are always ``batch`` of them."""
+        """One artefact per request. All views have the same shape, and there are at most ``batch`` of them.
+
+        An artefact must not depend on the other images of its batch.
+        """

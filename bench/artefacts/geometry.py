@@ -46,11 +46,21 @@ def fit_long_side(rgb: RGB, size: int, multiple: int) -> RGB:
     import cv2
 
     height, width = rgb.shape[:2]
-    scale = size / max(height, width)
-    new_height, new_width = max(multiple, int(height * scale)), max(multiple, int(width * scale))
+    new_height, new_width = _long_side(height, width, size, multiple)
     if (new_height, new_width) != (height, width):
         rgb = np.asarray(cv2.resize(rgb, (new_width, new_height)), np.uint8)
-    return crop(rgb, (new_height // multiple * multiple, new_width // multiple * multiple), None, "albumentations")
+    return crop(rgb, long_side_shape(height, width, size, multiple), None, "albumentations")
+
+
+def _long_side(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
+    scale = size / max(height, width)
+    return max(multiple, int(height * scale)), max(multiple, int(width * scale))
+
+
+def long_side_shape(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
+    """Height and width of what :func:`fit_long_side` makes of an image of this height and width."""
+    new_height, new_width = _long_side(height, width, size, multiple)
+    return new_height // multiple * multiple, new_width // multiple * multiple
 
 
 def limit_sides(rgb: RGB, size: int) -> RGB:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.artefacts.store import Store
 from bench.data import perturb
 from bench.data.decode import RGB, decode, encode_png
-from bench.data.protocols import perform, read_source
+from bench.data.protocols import ALIGNED_VERSION, perform, read_source
 from bench.recipe import Recipe
 from bench.types import Item, Job
 
 #: The recipes that this module makes, by the name in their ``engine`` field.
 PRESENTED = ("aligned", "jpeg")
+#: Their present versions.
+VERSIONS: Mapping[str, int] = {"aligned": ALIGNED_VERSION, "jpeg": perturb.JPEG_VERSION}
 
 
 def _present_image(job: Job, item: Item, store: Store) -> RGB:

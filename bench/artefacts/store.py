@@ -1,32 +1,38 @@
 """The artefact store: ``<root>/artefacts/<recipe key>/shard-<uuid>.tar`` with an index file for each shard.
 
-A writer owns one shard and appends whole chunks to it: first the tar members, then one line of the index. Only records
-in the index exist, so a chunk that was cut off by a crash is made again. When a shard is closed, it is renamed from
-``.tar.part`` to ``.tar``, and its index likewise. Any number of writers on any number of hosts need no lock; a record
-written by two of them is the same record twice. ``datasets`` can read the shards as WebDataset. A writer whose shard
-has reached :data:`SHARD_BYTES` continues with a new one. A record that does not match its checksum is dropped by a note
-in ``dropped-<uuid>.json`` and made again; the rest of its shard is kept.
+A writer owns one shard and appends whole chunks to it: first the tar members, then their entries in the index
+(:mod:`bench.artefacts.index`). Only records in the index exist, so a chunk that was cut off by a crash is made again.
+When a shard is closed, it is renamed from ``.tar.part`` to ``.tar``, and its index likewise. Any number of writers on
+any number of hosts need no lock; a record written by two of them is the same record twice. ``datasets`` can read the
+shards as WebDataset. A writer whose shard has reached :data:`SHARD_BYTES` continues with a new one. A record that does
+not match its checksum is dropped by a note in ``dropped-<uuid>.json`` and made again; the rest of its shard is kept.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bench.artefacts.index import ByteRange, Index, header, open_shard, pack
 from bench.errors import BenchError
 from bench.recipe import Recipe
 
 #: Size at which a writer closes its shard and begins the next.
 SHARD_BYTES = 2**30
+#: Space on the disk that a writer leaves free.
+RESERVE_BYTES = 2**26
+_OPEN_SHARDS = 64
 
 
 class MissingArtefact(BenchError):
@@ -44,19 +50,12 @@ class DamagedArtefact(MissingArtefact):
     """An artefact does not match its checksum; it has been dropped and can be made again."""
 
 
-@dataclass(frozen=True)
-class ByteRange:
-    """The position of a record: its shard's stem, its payload, byte offset and length, and the hash of its bytes."""
-
-    shard: str
-    payload: str
-    offset: int
-    length: int
-    checksum: str
+class DiskFull(BenchError):
+    """The disk of the store has too little space left to write to it."""
 
 
-def _checksum(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
+def _checksum(data: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
 
 
 def _member(name: str, data: bytes) -> bytes:
@@ -78,6 +77,10 @@ class Writer:
         """Append one chunk. When this returns, all its records survive if the process is killed."""
         if self._tar is not None and self._tar.tell() >= SHARD_BYTES:
             self.close()
+        with _told_if_full(self._folder, sum(map(len, records.values()))):
+            return self._append(records)
+
+    def _append(self, records: Mapping[str, bytes]) -> dict[str, ByteRange]:
         if self._tar is None:
             self._stem = f"shard-{uuid.uuid4().hex}"
             self._tar = (self._folder / f"{self._stem}.tar.part").open("wb")
@@ -89,10 +92,9 @@ class Writer:
             ranges[identity] = ByteRange(self._stem, self._suffix, start + body.tell() - padded, len(data), checksum)
         self._tar.write(body.getvalue())
         self._tar.flush()
-        os.fsync(self._tar.fileno())  # Another host may read the records as soon as the index line is written.
-        line = json.dumps([self._suffix, [[i, p.offset, p.length, p.checksum] for i, p in ranges.items()]])
-        with (self._folder / f"{self._stem}.idx.part").open("a", encoding="ascii") as index:
-            index.write(line + "\n")
+        os.fsync(self._tar.fileno())  # Another host may read the records as soon as their entries are written.
+        with (self._folder / f"{self._stem}.idx.part").open("ab") as index:
+            index.write((b"" if index.tell() else header(self._suffix)) + pack(ranges.items()))
         return ranges
 
     def close(self) -> None:
@@ -114,59 +116,60 @@ class Writer:
 
 
 class Store:
-    """Artefacts by recipe key and image id. Indexes are cached in memory, and read again if a record is missing."""
+    """Artefacts by recipe key and image id. Indexes are kept in memory, and read again if a record is missing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._ranges: dict[str, dict[str, ByteRange]] = {}
-        self._ends: dict[str, dict[str, int]] = {}
+        self._indexes: dict[str, Index] = {}
+        self._shards: OrderedDict[Path, BinaryIO] = OrderedDict()
 
-    def _folder(self, key: str) -> Path:
+    def __getstate__(self) -> dict[str, Any]:
+        """A store in another process reads the disk itself."""
+        return {"root": self.root}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A store on the same folder."""
+        type(self).__init__(self, state["root"])
+
+    def folder(self, key: str) -> Path:
+        """The folder of a recipe's shards."""
         return self.root / "artefacts" / key
 
-    def _index(self, key: str) -> dict[str, ByteRange]:
-        return self._ranges[key] if key in self._ranges else self._refresh(key)
+    def index(self, key: str, refresh: bool = False) -> Index:
+        """The records of a recipe; ``refresh`` reads what other processes have added since the last look."""
+        index = self._indexes.get(key)
+        if index is None or refresh:
+            index = index or Index(self.folder(key))
+            index.refresh()
+            self._indexes[key] = index
+        return index
 
-    def _refresh(self, key: str) -> dict[str, ByteRange]:
-        """The index of a recipe, updated with the records that other processes have added; no line is read twice."""
-        ranges, ends = self._ranges.get(key, {}), self._ends.get(key, {})
-        dropped = self._dropped(key)
-        ranges = {i: span for i, span in ranges.items() if (i, span.shard, span.offset) not in dropped}
-        for stem in sorted({path.name.split(".")[0] for path in self._folder(key).glob("shard-*.idx*")}):
-            added, ends[stem] = _read_index(self._folder(key) / f"{stem}.idx", ends.get(stem, 0))
-            ranges |= {i: span for i, span in added.items() if (i, span.shard, span.offset) not in dropped}
-        self._ranges[key], self._ends[key] = ranges, ends  # Only after the loop, in which a file may vanish.
-        return ranges
+    def is_intact(self, key: str, span: ByteRange) -> bool:
+        """Whether the bytes of a record of the recipe with this key match their checksum."""
+        return _checksum(self._bytes(self.folder(key) / f"{span.shard}.tar", span)) == span.checksum
 
-    def _dropped(self, key: str) -> set[tuple[str, str, int]]:
-        """(image id, shard, offset) of the damaged records."""
-        notes = self._folder(key).glob("dropped-*.json")
-        return {tuple(json.loads(path.read_text(encoding="ascii"))) for path in notes}
-
-    def _drop(self, recipe: Recipe, identity: str, span: ByteRange) -> None:
+    def drop(self, key: str, identity: str, span: ByteRange) -> None:
         """Record on disk that a record is damaged, so that it is missing here and for all runs that read the disk."""
-        partial = self._folder(recipe.key) / f"{uuid.uuid4().hex}.part"
+        partial = self.folder(key) / f"{uuid.uuid4().hex}.part"
         partial.write_text(json.dumps([identity, span.shard, span.offset]), encoding="ascii")
         partial.replace(partial.with_name(f"dropped-{partial.stem}.json"))
-        self._ranges.get(recipe.key, {}).pop(identity, None)
+        self.index(key).drop(identity, span)
 
     def lock_path(self, recipe: Recipe, name: str) -> Path:
         """The path of the lock file of a chunk of a recipe, see :mod:`bench.execution.locks`."""
-        return self._folder(recipe.key) / f"{name}.lock"
+        return self.folder(recipe.key) / f"{name}.lock"
 
     def missing(self, recipe: Recipe, identities: Iterable[str], refresh: bool = False) -> list[str]:
         """The image ids in ``identities`` without an artefact of the recipe; ``refresh`` reads the disk again."""
-        known = self._refresh(recipe.key) if refresh else self._index(recipe.key)
-        return [identity for identity in identities if identity not in known]
+        return self.index(recipe.key, refresh).absent(identities)
 
     def has(self, key: str, identity: str) -> bool:
         """Whether the recipe with this key has an artefact of an image; reads the disk again."""
-        return identity in self._refresh(key)
+        return self.index(key, refresh=True).find(identity) is not None
 
     def forget(self, error: MissingArtefact) -> None:
         """Clear the cached index of an artefact that another process has dropped, so that the disk is read again."""
-        self._ranges.pop(error.key, None)
-        self._ends.pop(error.key, None)
+        self._indexes.pop(error.key, None)
 
     def get(self, recipe: Recipe, identity: str) -> bytes:
         """The artefact's bytes. Raises MissingArtefact, or DamagedArtefact if they do not match their checksum."""
@@ -174,23 +177,19 @@ class Store:
 
     def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
         """The artefact's payload (``png``, ``txt`` …) and bytes. Raises the same errors as :meth:`get`."""
-        span = self._index(recipe.key).get(identity) or self._refresh(recipe.key).get(identity)
+        span = self.index(recipe.key).find(identity) or self.index(recipe.key, refresh=True).find(identity)
         if span is None:
             raise MissingArtefact(
                 f"The store has no {recipe.engine} artefact for image {identity}.",
-                f"Looked in {self._folder(recipe.key)}.",
+                f"Looked in {self.folder(recipe.key)}.",
                 "Run `python run_bench.py prepare` with the same options first.",
                 recipe.key,
                 identity,
             )
-        path = self._folder(recipe.key) / f"{span.shard}.tar"
-        try:
-            with _open(path) as file:
-                data = os.pread(file.fileno(), span.length, span.offset)
-        except FileNotFoundError:
-            data = b""
+        path = self.folder(recipe.key) / f"{span.shard}.tar"
+        data = self._bytes(path, span)
         if _checksum(data) != span.checksum:
-            self._drop(recipe, identity, span)
+            self.drop(recipe.key, identity, span)
             raise DamagedArtefact(
                 f"The {recipe.engine} artefact of image {identity} is damaged.",
                 f"Its bytes in {path} do not match their checksum.",
@@ -200,10 +199,23 @@ class Store:
             )
         return span.payload, data
 
+    def _bytes(self, path: Path, span: ByteRange) -> bytes:
+        """The bytes of a record, not checked; empty if its shard is gone. Shards stay open for the next record."""
+        file = self._shards.get(path)
+        if file is None:
+            try:
+                file = open_shard(path)
+            except FileNotFoundError:
+                return b""
+            self._shards[path] = file
+            while len(self._shards) > _OPEN_SHARDS:  # A thread that still reads from one keeps it open.
+                self._shards.popitem(last=False)
+        return os.pread(file.fileno(), span.length, span.offset)
+
     @contextmanager
     def writer(self, recipe: Recipe, suffix: str) -> Iterator[Writer]:
         """A writer of a new shard, which is sealed when the block ends. Chunks put before an exception are kept."""
-        folder = self._folder(recipe.key)
+        folder = self.folder(recipe.key)
         folder.mkdir(parents=True, exist_ok=True)
         _describe(folder, recipe)
         writer = Writer(folder, suffix)
@@ -211,8 +223,8 @@ class Store:
             yield writer
         finally:
             writer.close()
-            self._ranges.pop(recipe.key, None)
-            self._ends.pop(recipe.key, None)
+            if recipe.key in self._indexes:
+                self._indexes[recipe.key].refresh()
 
 
 def _describe(folder: Path, recipe: Recipe) -> None:
@@ -223,27 +235,20 @@ def _describe(folder: Path, recipe: Recipe) -> None:
         partial.replace(path)
 
 
-def _open(path: Path) -> BinaryIO:
-    """Open a sealed file, or its unsealed version if its writer has not sealed it yet."""
-    for name in (path, path.with_name(path.name + ".part")):
-        with suppress(FileNotFoundError):
-            return name.open("rb")
-    return path.open("rb")  # It was sealed between the two attempts.
-
-
-def _read_index(path: Path, start: int) -> tuple[dict[str, ByteRange], int]:
-    """The records in the lines of an index from byte ``start`` on, and the byte where the next line will begin."""
-    stem = path.name.split(".")[0]
-    ranges: dict[str, ByteRange] = {}
-    with _open(path) as file:
-        file.seek(start)
-        data = file.read()
-    complete = data[: data.rfind(b"\n") + 1]  # A line that is still being written is read next time.
-    for line in complete.decode("ascii").splitlines():
-        try:
-            payload, chunk = json.loads(line)
-        except ValueError:
-            continue  # A chunk that was cut off by a crash: its records are made again.
-        if isinstance(payload, str):  # Otherwise it is a line of the first format, which has no payload.
-            ranges |= {identity: ByteRange(stem, payload, *span) for identity, *span in chunk}
-    return ranges, start + len(complete)
+@contextmanager
+def _told_if_full(folder: Path, size: int) -> Iterator[None]:
+    """Raise DiskFull if writing ``size`` bytes to a folder fails for lack of space, or would leave no reserve."""
+    free = shutil.disk_usage(folder).free
+    try:
+        if free < size + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, "too little space")
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(
+            f"The disk of {folder.parents[1]} is full.",
+            f"{free / 2**20:.0f} MiB are free, and {size / 2**20:.1f} MiB were to be written; {RESERVE_BYTES >> 20} "
+            "MiB are kept free. Everything that was finished is kept.",
+            "Free some space (`store gc` lists what is no longer used) and run the same command again.",
+        ) from error

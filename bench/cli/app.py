@@ -16,6 +16,7 @@ import bench
 from bench import device as devices
 from bench.cli import inspect, show
 from bench.cli import options as opt
+from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
@@ -38,9 +39,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(store_verbs.app, name="store")
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
-VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "check-method", "list")
+VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "check-method", "list", "store")
 
 
 @app.command()

@@ -134,6 +134,23 @@ class RunOptions:
     data: Data = None
     plugin: Plugins = None
     device: Device = "auto"
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="`fp32`, `tf32`, `bf16` or `fp16`: of matrix products and convolutions; part of every key. "
+            "`auto`: fp32 on a CPU, bf16 on a GPU.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "auto"
+    deterministic: Annotated[
+        bool | None,
+        typer.Option(
+            "--deterministic/--no-deterministic",
+            help="Batches of one size, so that a result is the same to the last bit whatever else is computed; "
+            "with `auto`, fp32. Default: on a CPU only.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None
     processes: Annotated[
         int | None,
         typer.Option(

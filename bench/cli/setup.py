@@ -20,6 +20,8 @@ from bench.device import Processes
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
 from bench.models.zoo import Zoo
+from bench.numerics import REFERENCE, Numerics
+from bench.numerics import choose as choose_numerics
 from bench.planning import request as requests
 from bench.planning import sources
 from bench.planning.gather import gather
@@ -227,15 +229,20 @@ def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> 
     return devices.processes(max((sum(sizes[role] for role in roles) for roles in used_together), default=0))
 
 
-def new_zoo(weights: Sequence[str], models: str, store: Path) -> Zoo:
+def new_zoo(weights: Sequence[str], models: str, store: Path, numerics: Numerics = REFERENCE) -> Zoo:
     """The models of ``--models``, some of them replaced by those of ``--weights``."""
-    return Zoo(models, own_weights(weights, store, models), store)
+    return Zoo(models, own_weights(weights, store, models), store, numerics)
 
 
 def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
     """The suite; if ``own``, its label says that its settings are used on a user's own data."""
     label = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
     return suite.model_copy(update={"label": label}) if own else suite
+
+
+def _device(options: RunOptions) -> str:
+    requests.choose_device(options.device)
+    return "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
 
 
 def check(options: RunOptions, progress: Progress) -> Prepared:
@@ -247,12 +254,13 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
-    requests.choose_device(options.device)
     home = options.results or Path("results") / "runs" / suite.name
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    zoo = new_zoo(options.weights or (), options.models or suite.models, options.store)
+    device = _device(options)
+    numerics = choose_numerics(options.precision, options.deterministic, device)
+    zoo = new_zoo(options.weights or (), options.models or suite.models, options.store, numerics)
     located = _located(suite, options, progress)
     folders = {name: subsets for name, (_, subsets) in located.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
@@ -272,7 +280,6 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         probes=_probes(suite, zoo, options, progress),
     )
     _check_models(methods, zoo, options, progress)
-    device = "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
     processes = _processes(request, zoo, options, device)
     if processes.requested and device == "cuda":
         progress.warn("--processes is for the CPU: a GPU is used by one process.")
@@ -282,4 +289,4 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
 def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:
     """Scan the images and build the matrix."""
     data = gather(prepared.request, options.store / "index", progress)
-    return build(prepared.request, data, prepared.zoo.hash)
+    return build(prepared.request, data, prepared.zoo.hash, prepared.zoo.numerics)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from bench.errors import UserError
 
@@ -33,7 +33,7 @@ class Classes:
         """Read the tables in a dataset's folder; a missing table is empty. Raises UserError for an invalid one."""
         return cls(_table(root / FILES), _table(root / NAMES))
 
-    def shown(self, class_in_name: str, path: PurePath) -> str:
+    def shown(self, class_in_name: str, path: str) -> str:
         """The class that an image shows: its name, or ImageNet's number or synset. Empty if it is unknown.
 
         ``path`` is relative to the dataset's folder. ``class_in_name`` is the class in the file's name; the table of
@@ -41,7 +41,7 @@ class Classes:
         the files of reals contain synsets and those of fakes contain numbers, so a table with only one of the two
         would separate the labels.
         """
-        code = class_in_name or self.files.get(path.as_posix()) or self.files.get(path.name, "")
+        code = class_in_name or self.files.get(path) or self.files.get(path.rpartition("/")[2], "")
         key = str(int(code)) if code.isdecimal() else code
         return self.names.get(key, "" if CODE.fullmatch(key) else key) if self.names else key
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -55,15 +54,16 @@ def describe(passed: Mapping[str, int]) -> str:
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder, sorted. Links to folders are included, hidden and resource-fork folders are not."""
     try:
-        paths = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if not e.name.startswith(".") and e.name != _RESOURCES and _is_folder(e)]
     except OSError:
         return []
-    return [p for p in paths if not p.name.startswith(".") and p.name != _RESOURCES and _is_folder(p)]
+    return sorted(folder / name for name in names)
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return path.is_dir()
+        return entry.is_dir()
     except OSError:
         return False
 
@@ -105,8 +105,8 @@ def _entries(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[
         yield None, f"unreadable folder ({printable(folder)}: {error.strerror})"
         return
     for entry in entries:
-        path = folder / entry.name
-        if _is_folder(path):
+        if _is_folder(entry):
+            path = folder / entry.name
             if entry.name.startswith(".") or entry.name == _RESOURCES:
                 yield None, "hidden folder"
             elif _identity(path) in here:
@@ -114,15 +114,17 @@ def _entries(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[tuple[
             else:
                 yield from _entries(path, here)
         else:
-            yield _file(path)
+            yield _file(folder, entry)
 
 
-def _file(path: Path) -> tuple[Path | None, str]:
-    if path.name.startswith("."):
+def _file(folder: Path, entry: os.DirEntry[str]) -> tuple[Path | None, str]:
+    if entry.name.startswith("."):
         return None, "hidden file"
+    path = folder / entry.name
     suffix = path.suffix.lower()
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if not entry.is_file():  # Costs no look at the disk for most entries.
+            entry.stat()
             return None, "special file"  # Opening a pipe would block.
     except OSError:
         return (path, "") if suffix in SUFFIXES else (None, "broken link")
@@ -147,7 +149,7 @@ def list_images(folder: Path) -> Listing:
             passed[kind] += 1
         else:
             files.append(path)
-    files.sort(key=lambda path: path.relative_to(folder).as_posix())
+    files.sort(key=str)
     return Listing(tuple(files), dict(passed))
 
 

@@ -52,26 +52,27 @@ class Index:
     """Facts by path, kept in ``folder/files-<versions>.jsonl``."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
+        self.file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
         self._known: dict[str, tuple[list[int], Facts]] = {}
-        if self._file.exists():
+        if self.file.exists():
             self._load()
 
     def _load(self) -> None:
-        for line in self._file.read_text(encoding="utf-8").splitlines():
-            try:
-                path, stamp, facts = json.loads(line)
-            except ValueError:
-                continue  # The last line of a scan that was killed.
-            self._known[path] = (stamp, facts)
+        with self.file.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    path, stamp, facts = json.loads(line)
+                except ValueError:
+                    continue  # The last line of a scan that was killed.
+                self._known[path] = (stamp, facts)
 
     def scan(self, paths: Sequence[Path], progress: Progress) -> list[Facts]:
         """The facts of every path, in order; opens only new and changed files."""
         stamps = {path: _stamp(path) for path in paths}
         stale = [p for p in paths if not stamps[p] or self._known.get(str(p), ([], {}))[0] != stamps[p]]
         if stale:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with progress.stage("reading images", len(stale)) as stage, self._file.open("a", encoding="utf-8") as file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with progress.stage("reading images", len(stale)) as stage, self.file.open("a", encoding="utf-8") as file:
                 for path, (facts, notes) in zip(stale, _examine_all(stale), strict=True):
                     for note in notes:
                         progress.warn(f"{printable(path)}: {note}")

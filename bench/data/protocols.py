@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from bench.data import jpeg
 from bench.data.decode import RGB, decode, read
 from bench.data.splits import rank
@@ -39,11 +41,13 @@ def _fits(item: Item, size: int) -> bool:
 
 def window_size(pool: Sequence[Item]) -> int:
     """The window size in pixels that allows most pairs; the larger one of equally good sizes, 0 if none allows any."""
-    best = (0, 0)
-    for size in sorted({_side(item) // 8 * 8 for item in pool} - {0}):
-        counts = [sum(i.label == label and _fits(i, size) for i in pool) for label in (REAL, FAKE)]
-        best = max(best, (min(counts), size))
-    return best[1] if best[0] else 0
+    sides = [np.sort([_side(item) for item in pool if item.label == label]) for label in (REAL, FAKE)]
+    sizes = np.unique(np.concatenate(sides) // 8 * 8)
+    # Images with size <= side < MAX_RATIO * size, by bisection.
+    counts = np.min([s.searchsorted(MAX_RATIO * sizes) - s.searchsorted(sizes) for s in sides], axis=0)
+    counts[sizes == 0] = 0
+    best = len(sizes) - 1 - int(counts[::-1].argmax()) if len(sizes) else 0
+    return int(sizes[best]) if len(sizes) and counts[best] else 0
 
 
 def _window(item: Item, size: int) -> tuple[int, int]:

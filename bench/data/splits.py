@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -72,17 +73,20 @@ def pool(dataset: Dataset, root: Path, folders: Folders, split: Split, index: In
     passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
     paths = [(path, label) for label, listing in listings for path in listing.files]
     facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
-    items = [
-        Item(
-            row_id=content_key([dataset.name, path.relative_to(root).as_posix()]),
-            path=path,
-            label=label,
-            class_name=classes.shown(dataset.class_name(path), path.relative_to(root)),
-            **fact,
-        )
-        for (path, label), fact in zip(paths, facts, strict=True)
-    ]
+    items = []
+    for (path, label), fact in zip(paths, facts, strict=True):
+        inside = _inside(path, root)
+        class_name = classes.shown(dataset.class_name(path), inside)
+        items.append(Item(content_key([dataset.name, inside]), path, label, class_name=class_name, **fact))
     return Pool(items, passed)
+
+
+def _inside(path: Path, root: Path) -> str:
+    """The path of a file relative to ``root``, with slashes."""
+    prefix = f"{root}{os.sep}"
+    text = str(path)
+    inside = text[len(prefix) :] if text.startswith(prefix) else path.relative_to(root).as_posix()
+    return inside.replace(os.sep, "/")
 
 
 def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("real", "fake")) -> dict[str, str]:
@@ -90,15 +94,17 @@ def contradictions(pools: Iterable[Sequence[Item]], names: tuple[str, str] = ("r
 
     ``names`` are the names of labels 0 and 1.
     """
-    listed: dict[str, dict[int, str]] = {}
+    first: dict[str, Item] = {}
+    both: dict[str, dict[int, str]] = {}
     for items in pools:
         for item in items:
             if item.image_id and item.label is not None:
-                listed.setdefault(item.image_id, {}).setdefault(item.label, printable(item.path))
+                other = first.setdefault(item.image_id, item)
+                if other.label is not None and other.label != item.label and item.image_id not in both:
+                    both[item.image_id] = {i.label: printable(i.path) for i in (other, item) if i.label is not None}
     return {
         image: f"listed as {names[0]} ({paths[REAL]}) and as {names[1]} ({paths[FAKE]})"
-        for image, paths in listed.items()
-        if len(paths) > 1
+        for image, paths in both.items()
     }
 
 

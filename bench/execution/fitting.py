@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.artefacts.store import MissingArtefact
-from bench.detector import STAGES, Detector, Method, Statistic
+from bench.detector import Detector, Method, Statistic
 from bench.errors import BenchError
 from bench.execution.left_out import LeftOut
 from bench.execution.session import Session
@@ -26,11 +26,6 @@ from bench.training.fits import fit_folder, waiting
 from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Probe, Scores
 
 
-def _hashes(method: Method, zoo: Zoo) -> dict[str, str]:
-    roles = {role for stage in STAGES for need in method.needs(stage).values() for role in need.roles()}
-    return {role: zoo.hash(role) for role in roles}
-
-
 def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
     return {role: zoo.folder(role) for role in fit.weights}
 
@@ -42,9 +37,8 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     they are found.
     """
     fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
-    hashes = _hashes(method, session.zoo)
-    all_train = references(method, [plan.slices[key] for key in fit.train], hashes, "train")
-    all_val = references(method, [plan.slices[key] for key in fit.val], hashes, "test")
+    all_train = references(method, [plan.slices[key] for key in fit.train], session.zoo.resolve, "train")
+    all_val = references(method, [plan.slices[key] for key in fit.val], session.zoo.resolve, "test")
     out = LeftOut()
     while True:
         refs, val = without(all_train, out.reasons), without(all_val, out.reasons)
@@ -112,7 +106,7 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
 
     Raises BenchError if no score is finite.
     """
-    refs = references(method, [cell.test], _hashes(method, session.zoo), "test")
+    refs = references(method, [cell.test], session.zoo.resolve, "test")
     if cell.perturbation == "permuted":
         refs = permuted(refs, cell.fit.seed)
     lost: dict[str, Fault] = {}
@@ -193,9 +187,8 @@ def score_or_record(cell: Cell, method: Method, session: Session) -> None:
         session.failed[cell.key] = session.failed[cell.fit.key]
         return
     needs = [cell.test.bound(need) for need in method.needs("test").values()]
-    hashes = _hashes(method, session.zoo)
     presented = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
-    keys = tuple(recipe.key for recipe in (*presented, *(need.resolve(hashes) for need in needs)))
+    keys = tuple(recipe.key for recipe in (*presented, *(session.zoo.resolve(need) for need in needs)))
     reason = _blocked(keys, session)
     if reason is not None:
         session.failed[cell.key] = reason

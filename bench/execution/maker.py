@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
 from bench import discover
-from bench.artefacts.batching import chunks, produce
-from bench.artefacts.engine import Engine
+from bench.artefacts.batching import Batcher, produce
 from bench.artefacts.presented import PRESENTED, present
-from bench.artefacts.store import DamagedArtefact, Writer
+from bench.artefacts.store import DamagedArtefact, DiskFull, Writer
 from bench.data.files import printable
 from bench.errors import BenchError
 from bench.execution.salvage import salvage
 from bench.execution.session import Session
+from bench.numerics import autocast
+from bench.planning.chunks import chunks
 from bench.recipe import Recipe
 from bench.types import Item, Job, Plan
 
@@ -29,7 +31,8 @@ class Maker:
     def __init__(self, plan: Plan, session: Session) -> None:
         self._plan, self.session = plan, session
         self.engine = ""
-        self._loaded: Engine | None = None
+        self._loaded: Batcher | None = None
+        self._threads = ThreadPoolExecutor(session.workers) if session.workers else None
         self._recipe, self._shard = "", ExitStack()
         self._writer: Writer | None = None
         self._empty_chunks: Counter[str] = Counter()
@@ -45,10 +48,10 @@ class Maker:
         if recipe.engine in PRESENTED:
             payload, (records, lost) = "png", salvage(makeable, lambda items: present(job, items, store))
         else:
-            engine, reader = self._engine(recipe), self.session.reader
-            payload = engine.payload
+            batcher, reader = self._batcher(recipe), self.session.reader
+            payload = batcher.engine.payload
             records, lost = (
-                salvage(makeable, lambda items: produce(job, items, engine, reader)) if makeable else ({}, {})
+                salvage(makeable, lambda items: produce(job, items, batcher, reader)) if makeable else ({}, {})
             )
         fresh = {identity: data for identity, data in records.items() if identity in left}
         lost = {identity: reason for identity, reason in (lost_inputs | lost).items() if identity in left}
@@ -83,7 +86,7 @@ class Maker:
     def _put(self, recipe: Recipe, payload: str, records: dict[str, bytes]) -> None:
         try:
             self._shard_of(recipe, payload).put(records)
-        except OSError:
+        except (OSError, DiskFull):
             self._seal()  # Its complete records are kept; the next chunk opens another shard.
             raise
 
@@ -103,13 +106,16 @@ class Maker:
                             return
         raise error
 
-    def _engine(self, recipe: Recipe) -> Engine:
+    def _batcher(self, recipe: Recipe) -> Batcher:
         if self._loaded is None or self.engine != recipe.engine_key:
             self._loaded, self.engine = None, ""  # Free the memory of the last engine before loading the next.
             self.session.progress.note(f"loading {recipe.engine}")
             engine = discover.engine(recipe.engine)()
             engine.load(recipe, self.session.zoo, self.session.device, self.session.meter)
-            self._loaded, self.engine = engine, recipe.engine_key
+            half = self.session.zoo.numerics.half if engine.half else ""
+            context = partial(autocast, self.session.device, half)
+            self._loaded = Batcher(engine, self.session.exact, self._threads, self.session.progress.warn, context)
+            self.engine = recipe.engine_key
         return self._loaded
 
     def _shard_of(self, recipe: Recipe, payload: str) -> Writer:

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from functools import partial
 from pathlib import Path
 
+from bench.artefacts.store import DiskFull
 from bench.device import Processes
 from bench.errors import BenchError
 from bench.execution.scheduler import Scheduler
@@ -147,7 +148,7 @@ class Pool:
             return
         except Exception as error:  # What the process could not turn into a status fails that unit alone.
             unit_id, worker.unit_id = worker.unit_id, None
-            if unit_id is None:
+            if unit_id is None or isinstance(error, DiskFull):
                 raise
             self._failures.fail(unit_id, reason_of(error))
             return
@@ -196,7 +197,7 @@ def execute(plan: Plan, methods: Methods, session: Session, processes: Processes
     """Make a plan's missing artefacts, train its unfinished fits, score its unscored cells."""
     store, results, zoo = session.store, session.results, session.zoo
     recorded = rates(results, zoo.is_mini)
-    fits = cut_fits(plan, methods, store, results, recorded, zoo.hash)
+    fits = cut_fits(plan, methods, store, results, recorded, zoo.resolve)
     units: list[Unit] = [*cut_jobs(plan, store, recorded), *fits]
     scheduler = Scheduler(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))

@@ -145,7 +145,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "forwards": meter.forwards,
         "fits_trained": meter.fits_trained,
         "artefacts_made": meter.artefacts_made,
-        "environment": device.describe(session.device) | {"python": sys.version.split()[0]},
+        "environment": device.describe(session.device) | _numerics(session) | {"python": sys.version.split()[0]},
         "models": {
             "source": session.zoo.source,
             "hashes": session.zoo.known(),
@@ -156,6 +156,11 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
     }
     session.results.write_json(session.results.run, document)
+
+
+def _numerics(session: Session) -> dict[str, str]:
+    numerics = session.zoo.numerics
+    return {"precision": numerics.precision, "batches": "fixed" if numerics.exact else "free"}
 
 
 def _failed(plan: Plan, session: Session) -> list[Cell]:

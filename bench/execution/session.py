@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bench import device as devices
 from bench.artefacts.reader import Reader
-from bench.artefacts.store import DamagedArtefact, Store
+from bench.artefacts.store import DamagedArtefact, DiskFull, Store
 from bench.errors import BenchError
 from bench.models.zoo import Zoo
 from bench.progress import Meter, Progress
@@ -27,7 +27,7 @@ class Session:
 
     ``workers`` is the number of data loading processes. ``failed`` maps the key of every unit that failed to the
     reason; ``lost`` gives the reason why an artefact could not be made, by recipe key and image id. ``costs`` are
-    (kind, name, images, seconds). ``exact``: scores must not depend on the number of images, see
+    (kind, name, images, seconds). ``exact``: results must not depend on the number of images, see
     :class:`~bench.training.loader.Runtime`. ``remake`` makes one damaged artefact again.
     """
 
@@ -52,12 +52,18 @@ class Session:
     @property
     def runtime(self) -> Runtime:
         """The part of this session that training and prediction use."""
-        return Runtime(self.reader, self.device, self.meter, self.progress, self.workers, self.lost, exact=self.exact)
+        work = (self.reader, self.device, self.meter, self.progress, self.workers, self.lost)
+        return Runtime(*work, exact=self.exact, half=self.zoo.numerics.half)
 
     def attempt(self, key: str, title: str, work: Callable[[], None]) -> bool:
-        """Do a unit of work and return whether it succeeded. A failure, stored under ``key``, stops nothing else."""
+        """Do a unit of work and return whether it succeeded. A failure, stored under ``key``, stops nothing else.
+
+        Raises DiskFull, which stops the run.
+        """
         try:
             work()
+        except DiskFull:
+            raise  # Every other unit would fail too.
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where a unit's failure becomes a status
             reason = reason_of(error)
             self.failed[key] = reason
@@ -97,7 +103,7 @@ def reason_of(error: BaseException) -> str:
 
 def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress: Progress) -> Session:
     """A session on ``auto|cpu|cuda`` with a fixed number of threads; data loading processes are used on a GPU only."""
-    devices.pin()
+    devices.pin(zoo.numerics.precision)
     picked = devices.pick(device)
     workers = min(8, os.cpu_count() or 1) if picked == "cuda" else 0
-    return Session(store, zoo, results, picked, workers, progress)
+    return Session(store, zoo, results, picked, workers, progress, exact=zoo.numerics.exact)

@@ -101,7 +101,8 @@ def toy_references(method: Method, start: int, count: int, stage: Stage, width: 
     """``count`` examples of the toy world from number ``start``; photographs are 16 pixels wider."""
     items = tuple(toy_item(start + i, i % 2, width + 16 * (i % 2 == 0)) for i in range(count))
     hashes = {role: "0" * 32 for s in STAGES for need in method.needs(s).values() for role in need.roles()}
-    return references(method, [Slice("toy", "toy", "train", items, image=SOURCE)], hashes, stage)
+    part = Slice("toy", "toy", "train", items, image=SOURCE)
+    return references(method, [part], lambda need: need.resolve(hashes), stage)
 
 
 #: Training in the toy world: enough for batch norms to settle in small batches.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache, partial
 
-from bench.artefacts.batching import chunks
 from bench.execution.fitting import fit_or_record, score_or_record
 from bench.execution.locks import Locks
 from bench.execution.maker import Maker
 from bench.execution.session import Session
+from bench.planning.chunks import chunks
 from bench.planning.units import Chunk, Methods, Trial, Unit
 from bench.recipe import content_key
 from bench.training.fits import fit_folder, is_fitted, waiting

@@ -42,7 +42,8 @@ class Task:
 
     def session(self, progress: Progress) -> Session:
         """A new session on the same store and results folder."""
-        return Session(Store(self.store), self.zoo, Results(self.results), self.device, 0, progress)
+        places = (Store(self.store), self.zoo, Results(self.results))
+        return Session(*places, self.device, 0, progress, exact=self.zoo.numerics.exact)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _start(file: str, pipe: Connection, plugins: Sequence[Path]) -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     discover.load_plugins(plugins)
     task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent a moment ago.
-    devices.pin()
+    devices.pin(task.zoo.numerics.precision)
     route_warnings()
     _runner, _units = UnitRunner(task.plan, task.methods, task.session(_Relay(pipe))), task.units
 

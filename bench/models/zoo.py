@@ -12,8 +12,11 @@ from pathlib import Path, PurePosixPath
 from bench.errors import UserError, unknown, what_is
 from bench.models.catalogue import MODELS, Model
 from bench.models.embedded import unpack_weights
-from bench.recipe import content_key
+from bench.numerics import REFERENCE, Numerics
+from bench.recipe import Recipe, content_key
 
+Own = Mapping[str, Path] | None
+_STORE = Path("store")
 #: The files of a CLIP tokenizer, in either of its formats.
 TOKENIZER = ("tokenizer.json", "vocab.json", "merges.txt")
 
@@ -58,10 +61,11 @@ class Zoo:
     """The models of one run; ``source`` is ``mini``, ``hub`` or a folder with one sub-folder per role.
 
     ``own`` gives folders of single roles, used instead of those of ``source``. The miniature's weights are unpacked
-    below ``store``. Raises UserError for a source that does not exist.
+    below ``store``. ``numerics`` says how they are evaluated. Raises UserError for a source that does not exist.
     """
 
-    def __init__(self, source: str, own: Mapping[str, Path] | None = None, store: Path = Path("store")) -> None:
+    def __init__(self, source: str, own: Own = None, store: Path = _STORE, numerics: Numerics = REFERENCE) -> None:
+        self.numerics = numerics
         self._own: dict[str, Path] = {}
         self._hashes: dict[str, str] = {}
         self._commits: dict[str, str] = {}
@@ -151,6 +155,10 @@ class Zoo:
             files = files_of(folder, self.model(role).files)
             self._hashes[role] = content_key([[f.relative_to(folder).as_posix(), self._digests.of(f)] for f in files])
         return self._hashes[role]
+
+    def resolve(self, recipe: Recipe) -> Recipe:
+        """The recipe with the content hashes and the numerics of these models filled in, in its inputs too."""
+        return recipe.resolve({role: self.hash(role) for role in recipe.roles()}, self.numerics.describe())
 
     def digest(self, file: Path) -> str:
         """SHA-256 of a file, computed again only if the file has changed."""

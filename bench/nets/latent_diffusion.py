@@ -37,17 +37,24 @@ class LatentDiffusion:
     """Encode, decode and predict noise; the same code for the miniature's folder and CompVis/stable-diffusion-v1-4.
 
     Timestep offset, final alpha and prediction type are those of the scheduler's configuration; its class is ignored.
-    Raises UserError if a component cannot be loaded.
+    With ``half`` (``bf16`` or ``fp16``), UNet and text encoder run in that precision; the VAE, whose fine grain is what
+    detectors see, in fp16 on a GPU (as many bits as TF32) and else in single precision. Latents and everything between
+    the networks are in single precision. Raises UserError if a component cannot be loaded.
     """
 
-    def __init__(self, folder: Path, device: str) -> None:
-        def load(kind: Any, subfolder: str) -> Any:  # noqa: ANN401 - diffusers ships no types
-            return load_pretrained(kind, folder / subfolder, low_cpu_mem_usage=False).float().to(device)
+    def __init__(self, folder: Path, device: str, half: str = "") -> None:
+        def load(kind: Any, subfolder: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - diffusers ships no types
+            model = load_pretrained(kind, folder / subfolder, low_cpu_mem_usage=False, torch_dtype=dtype).to(device)
+            return model.to(memory_format=torch.channels_last) if device == "cuda" and half else model
 
         self.device = device
-        self.vae, self.unet = load(AutoencoderKL, "vae"), load(UNet2DConditionModel, "unet")
-        self.text_encoder = load_pretrained(CLIPTextModel, folder / "text_encoder").float().to(device)
+        self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half, torch.float32)
+        self._vae_dtype = torch.float16 if half and device == "cuda" else torch.float32
+        self.vae = load(AutoencoderKL, "vae", self._vae_dtype)
+        self.unet = load(UNet2DConditionModel, "unet", self._dtype)
+        self.text_encoder = load_pretrained(CLIPTextModel, folder / "text_encoder", dtype=self._dtype).to(device)
         self.tokenizer = load_tokenizer(folder / "tokenizer")
+        self._empty: Tensor | None = None
         scheduler = _scheduler(folder / "scheduler")
         self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()
         self.final_alpha = float(scheduler.final_alpha_cumprod)
@@ -61,7 +68,18 @@ class LatentDiffusion:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     def condition(self, texts: list[str]) -> Tensor:
-        """The text encoder's states for ``texts``: [B, tokens, width]."""
+        """The text encoder's states for ``texts``: [B, tokens, width].
+
+        Texts are encoded as many at a time as there are, so that no state depends on the other texts; the states of
+        empty prompts alone are kept.
+        """
+        if any(texts):
+            return self._encode_texts(texts)
+        if self._empty is None or len(self._empty) != len(texts):
+            self._empty = self._encode_texts(texts)
+        return self._empty
+
+    def _encode_texts(self, texts: list[str]) -> Tensor:
         length = self.tokenizer.model_max_length
         tokens = self.tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         states: Tensor = self.text_encoder(tokens.input_ids.to(self.device)).last_hidden_state
@@ -82,20 +100,21 @@ class LatentDiffusion:
         They are the posterior's mode, or with ``noise`` of that shape, a draw from the posterior.
         """
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        posterior = self.vae.encode(pixels).latent_dist
+        posterior = self.vae.encode(pixels.to(self._vae_dtype)).latent_dist
         latents: Tensor = posterior.mode() if noise is None else posterior.mean + posterior.std * noise
-        return latents * self.vae.config.scaling_factor
+        return latents.float() * self.vae.config.scaling_factor
 
     def decode(self, latents: Tensor) -> list[RGB]:
         """Scaled latents to images uint8 [H, W, 3], rounded."""
-        pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample
+        scaled = (latents / self.vae.config.scaling_factor).to(self._vae_dtype)
+        pixels = self.vae.decode(scaled).sample.float()
         images = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return list(images.cpu().numpy())
 
     def noise(self, x: Tensor, t: int, condition: Tensor, given: Tensor | None = None) -> Tensor:
         """The predicted noise, also for a model that predicts v; ``given`` are more input channels (inpainting)."""
         inputs = x if given is None else torch.cat([x, given], 1)
-        out: Tensor = self.unet(inputs, t, encoder_hidden_states=condition).sample
+        out: Tensor = self.unet(inputs.to(self._dtype), t, encoder_hidden_states=condition).sample.float()
         if self.prediction == "v_prediction":
             alpha = self.alphas[t]
             return alpha**0.5 * out + (1 - alpha) ** 0.5 * x

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import discover
-from bench.artefacts.batching import CHUNK, chunks
 from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import Store
 from bench.device import Processes
+from bench.planning.chunks import CHUNK
 from bench.recipe import Recipe
 from bench.results.folder import Results
 from bench.training.fits import is_fitted
@@ -76,7 +76,7 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     entries = []
     for key, jobs in by_recipe.items():
         recipe = jobs[0].recipe
-        needed = {item.image_id: item for job in jobs for chunk in chunks(job) for item in chunk}
+        needed = {item.image_id: item for job in jobs for item in job.slice.usable}
         missing = store.missing(recipe, needed)
         forwards = 0 if recipe.engine in PRESENTED else discover.engine(recipe.engine)().forwards(recipe)
         pixels = sum(needed[i].width * needed[i].height for i in missing)

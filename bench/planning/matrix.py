@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from bench import discover
 from bench.data.perturb import perturbed
 from bench.data.protocols import apply_protocol
-from bench.detector import STAGES, Stage
+from bench.detector import STAGES, Detector, Stage
 from bench.errors import UserError
+from bench.numerics import REFERENCE, Numerics
 from bench.planning.gather import Gathered
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
@@ -24,6 +25,7 @@ class _Draft:
     """A plan being built: slices under their protocols, and each job once, after the jobs that it depends on."""
 
     hash_of: HashOf
+    numerics: Mapping[str, str]
     unusable: Mapping[str, str] = field(default_factory=dict)
     slices: dict[str, Slice] = field(default_factory=dict)
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class _Draft:
     def resolved(self, need: Recipe, part: Slice) -> Recipe:
         """A need bound to a slice's pixels, with the content hash of every weights role."""
         bound = part.bound(need)
-        return bound.resolve({role: self.hash_of(role) for role in bound.roles()})
+        return bound.resolve({role: self.hash_of(role) for role in bound.roles()}, self.numerics)
 
 
 def uses_class(chosen: Chosen) -> bool:
@@ -130,6 +132,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
         protocol=protocol,
         seed=seed,
         task=source.task,
+        numerics=draft.numerics if isinstance(chosen.method, Detector) else {},
     )
     return draft.fits.setdefault(fit.key, fit)
 
@@ -172,9 +175,9 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
                 draft.probes.append(Probe(name, resolved, part))
 
 
-def build(request: Request, data: Gathered, hash_of: HashOf) -> Plan:
+def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics = REFERENCE) -> Plan:
     """The plan of a request; ``hash_of`` returns the content hash of a weights role."""
-    draft = _Draft(hash_of, data.unusable)
+    draft = _Draft(hash_of, numerics.describe(), data.unusable)
     detect_tests = [data.tests[test] for test in request.tests if test in data.tests]
     for chosen in request.methods:
         for source in request.sources:

@@ -7,21 +7,20 @@ neither on the process nor on the units that it ran before.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.artefacts.batching import chunks, missing_chunks
 from bench.artefacts.store import Store
 from bench.detector import STAGES, Method
+from bench.planning.chunks import chunks, missing_chunks
 from bench.planning.estimate import Rates
 from bench.planning.request import Chosen
-from bench.recipe import Recipe
+from bench.recipe import Recipe, Resolve
 from bench.results.folder import Results
 from bench.training.fits import is_fitted, waiting
 from bench.types import Cell, Fit, Plan, Slice
 
 Methods = Mapping[tuple[str, str], Chosen]
-HashOf = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def cut_jobs(plan: Plan, store: Store, rates: Rates) -> list[Chunk]:
         after = frozenset(needed.key for needed in recipe.closure()) - {recipe.key}
         title = f"{recipe.engine} artefacts" + (f", {job.slice.protocol}" if recipe != job.slice.image else "")
         members = chunks(job)
-        for number, present in missing_chunks(job, store, claimed[recipe.key]):
+        for number, present in missing_chunks(members, recipe, store, claimed[recipe.key]):
             wanted = tuple(item.image_id for item in members[number] if item.image_id not in present)
             seconds = len(members[number]) * rates.artefact(recipe)
             work = (recipe.engine_key, title, len(wanted), seconds, after, wanted)
@@ -90,7 +89,7 @@ def cut_jobs(plan: Plan, store: Store, rates: Rates) -> list[Chunk]:
 
 
 def cut_fits(
-    plan: Plan, methods: Methods, store: Store, results: Results, rates: Rates, hash_of: HashOf
+    plan: Plan, methods: Methods, store: Store, results: Results, rates: Rates, resolve: Resolve
 ) -> list[Trial]:
     """The fits with work left, longest first, so that no process runs a long one alone at the end."""
     cells, trials = defaultdict[str, list[Cell]](list), []
@@ -106,11 +105,11 @@ def cut_fits(
         seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
         method = methods[fit.method, fit.variant].method
         parts = [*(cell.test for cell in unscored), *(plan.slices[key] for key in (*fit.train, *fit.val))]
-        trials.append(Trial(fit, unscored, seconds, _recipes_read(method, parts, hash_of)))
+        trials.append(Trial(fit, unscored, seconds, _recipes_read(method, parts, resolve)))
     return sorted(trials, key=lambda trial: -trial.seconds)
 
 
-def _recipes_read(method: Method, parts: Sequence[Slice], hash_of: HashOf) -> frozenset[str]:
+def _recipes_read(method: Method, parts: Sequence[Slice], resolve: Resolve) -> frozenset[str]:
     """Keys of the recipes that a method reads for the images of some slices, and of all that they depend on."""
     needs = {need for stage in STAGES for need in method.needs(stage).values()}
     keys: set[str] = set()
@@ -118,7 +117,7 @@ def _recipes_read(method: Method, parts: Sequence[Slice], hash_of: HashOf) -> fr
         keys |= {recipe.key for recipe in image.closure()} if isinstance(image, Recipe) else set()
     bound = {part.bound(need) for need in needs for part in (parts if need.uses_class else _distinct(parts))}
     for need in bound:
-        keys |= {recipe.key for recipe in need.resolve({role: hash_of(role) for role in need.roles()}).closure()}
+        keys |= {recipe.key for recipe in resolve(need).closure()}
     return frozenset(keys)
 
 

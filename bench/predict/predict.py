@@ -50,17 +50,14 @@ def score_images(request: ScoreRequest, progress: Progress) -> list[dict[str, An
         adopt_copies(method, request, request.fit, progress)
     ready = user_artefacts.keep(method, request.artefacts, part, request.store, progress)
     needs = [part.bound(need) for need in substituted(method.needs("test"), ready).values()]
-    recipes = [
-        r for need in needs for r in need.resolve({role: request.zoo.hash(role) for role in need.roles()}).closure()
-    ]
+    recipes = [recipe for need in needs for recipe in request.zoo.resolve(need).closure()]
     if part.usable:
         jobs = tuple(Job(recipe, part) for recipe in recipes if recipe.engine != user_artefacts.GIVEN)
         pool.execute(Plan({}, jobs, (), ()), {}, session, Processes(1))
     if session.failed:
         reason = next(iter(session.failed.values()))
         raise UserError("The artefacts of these images could not be made.", reason, "See the warning above.")
-    hashes = {role: request.zoo.hash(role) for need in needs for role in need.roles()}
-    refs = references(method, [part], hashes, "test", ready)
+    refs = references(method, [part], request.zoo.resolve, "test", ready)
     fit = request.fit if isinstance(request.fit, Fit) else import_checkpoint(request, request.fit)
     lost, scores = dict[str, Fault](), list[float]()
     session.exact = False

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.artefacts.reader import Reader
 from bench.detector import Example, Method, Sample, Stage
-from bench.recipe import IMAGE, Recipe
+from bench.recipe import IMAGE, Recipe, Resolve
 from bench.types import Item, Slice
 
 
@@ -64,11 +64,11 @@ def substituted(needs: Mapping[str, Recipe], ready: Mapping[str, Recipe]) -> dic
 def references(
     method: Method,
     parts: Sequence[Slice],
-    hashes: Mapping[str, str],
+    resolve: Resolve,
     stage: Stage,
     ready: Mapping[str, Recipe] | None = None,
 ) -> tuple[Reference, ...]:
-    """Every example of the readable items of ``parts``; ``hashes`` maps each weights role to its content hash.
+    """Every example of the readable items of ``parts``; ``resolve`` fills in the weights of their artefacts' recipes.
 
     ``ready`` are recipes that replace the method's own artefacts by name. In training the examples are those that the
     method declares; in testing each image is used once, with its label.
@@ -77,7 +77,7 @@ def references(
     refs = []
     for part in parts:
         recipes = substituted(method.needs(stage), ready or {})
-        needs = {name: part.bound(recipe).resolve(hashes) for name, recipe in recipes.items()}
+        needs = {name: resolve(part.bound(recipe)) for name, recipe in recipes.items()}
         refs += [
             Reference(part, item, item, kind, needs)
             for kind in kinds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from bench.artefacts.reader import Reader
 from bench.detector import Detector, Stage
+from bench.numerics import autocast
 from bench.progress import Meter, Progress
 from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault, Lost, shown
@@ -25,7 +27,7 @@ class Runtime:
 
     ``workers`` is the number of data loading processes. ``exact``: predict in batches of one size, so that the last
     bits of a score do not depend on the number of images. Otherwise the last batch may be smaller, and each batch is
-    loaded while the one before is computed.
+    loaded while the one before is computed. ``half``: the half precision of networks, see :mod:`bench.numerics`.
     """
 
     reader: Reader
@@ -35,6 +37,11 @@ class Runtime:
     workers: int = 0
     lost: Lost = field(default_factory=dict)
     exact: bool = True
+    half: str = ""
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The context in which networks are evaluated."""
+        return autocast(self.device, self.half)
 
 
 class Views(torch.utils.data.Dataset[Batch | Fault]):

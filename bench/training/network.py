@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import pickle
 import time
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench.detector import Detector, Plateau, Schedule
+from bench.detector import Detector, Plateau
 from bench.errors import BenchError
 from bench.recipe import content_key
 from bench.training.checkpoint import UNREADABLE_ERRORS
@@ -27,6 +26,7 @@ from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault
 from bench.training.loader import Runtime, Views, ahead, batches
+from bench.training.optimiser import Optimiser
 
 PREDICT_BATCH = 32
 #: Seconds since its last write after which a partial file is assumed to be left over from a killed run.
@@ -66,19 +66,10 @@ def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], ru
     loaded = batches(views, order, PREDICT_BATCH, runtime)
     logits: list[float] = []
     for batch in loaded if runtime.exact else ahead(loaded):
-        logits += detector.logit(model, batch).float().cpu().tolist()
+        with runtime.autocast():
+            logits += detector.logit(model, batch).float().cpu().tolist()
         runtime.meter.forwards += len(batch["label"])
     return logits[: len(refs)]
-
-
-def _parameter_groups(model: nn.Module, plan: Schedule) -> list[dict[str, Any]]:
-    """The trainable weights as parameter groups of an optimiser, one group per factor of the learning rate."""
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            factor = next((f for prefix, f in plan.rate_factors.items() if name.startswith(prefix)), 1.0)
-            groups.setdefault(factor, []).append(parameter)
-    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
 
 
 class Training:
@@ -91,9 +82,7 @@ class Training:
         self.plan = detector.schedule()
         torch.manual_seed(seed)
         self.model = detector.build(weights).to(runtime.device)
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.plan.optimizer]
-        groups = _parameter_groups(self.model, self.plan)
-        self.optimizer = kind(groups, self.plan.lr, betas=self.plan.betas, weight_decay=self.plan.weight_decay)
+        self.optimiser = Optimiser(self.model, self.plan, runtime.device, runtime.half)
         best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Keeps the rate; any gain counts.
         self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
         self.epoch, self.data = 0, ""  # ``data``: digest of the training images, checked on resuming.
@@ -124,10 +113,7 @@ class Training:
         if state.get("data", "") != self.data:
             return  # Trained on other images: some were found during training that cannot be used.
         self.model.load_state_dict(state["model"])
-        factors = [group["factor"] for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, factor in zip(self.optimizer.param_groups, factors, strict=True):
-            group["factor"] = factor  # States saved by an earlier version have no factor.
+        self.optimiser.load(state)
         self.epoch, self.best = state["epoch"], state["best"]
         self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage = state["stop"]
 
@@ -135,11 +121,11 @@ class Training:
         stop = (self.stop.lr, self.stop.best, self.stop.waited, self.stop.stage)
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "data": self.data,
             "best": self.best,
             "stop": stop,
+            **self.optimiser.state(),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with _replacing(self._path) as partial:
@@ -153,12 +139,9 @@ class Training:
             order.append(order[0])  # Batch norm cannot train on a batch of one.
         views = Views(self.detector, refs, self.runtime.reader, "train", (self.seed, self.epoch))
         for batch in batches(views, order, self.plan.batch_size, self.runtime):
-            loss = self.detector.loss(self.model, batch)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if self.plan.clip_norm:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip_norm)
-            self.optimizer.step()
+            with self.runtime.autocast():
+                loss = self.detector.loss(self.model, batch)
+            self.optimiser.step(loss)
             self.runtime.meter.forwards += len(batch["label"])
 
     def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
@@ -169,7 +152,7 @@ class Training:
             if self.detector.calibrates and not self.epoch:
                 self._calibrate(train)
             while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
-                self._set_rate()
+                self.optimiser.set_rate(self.epoch, self.stop.lr if self.plan.plateau else self.plan.lr)
                 self._epoch(train)
                 self.epoch += 1
                 if self._validates:
@@ -189,15 +172,6 @@ class Training:
         correct = (logits > 0) == np.asarray([ref.label for ref in val], bool)
         if self.stop.step(float(correct.mean())):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-
-    def _set_rate(self) -> None:
-        rate = self.stop.lr if self.plan.plateau else self.plan.lr
-        if self.plan.cosine:
-            rate *= 0.5 * (1 + math.cos(math.pi * self.epoch / self.plan.cosine))
-        if self.plan.step_size:
-            rate *= self.plan.gamma ** (self.epoch // self.plan.step_size)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
 
 
 def save_weights(model: nn.Module, folder: Path) -> None:

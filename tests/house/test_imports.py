@@ -37,7 +37,9 @@ ALLOWED = {
     "tools": LEVEL_8 | {"predict", "report", "cli"},
 }
 ROOMS = {f"bench.{room}": room for room in ALLOWED if room not in ("base", "methods", "tools")}
-ROOMS |= {f"bench.{name}": "base" for name in ("types", "recipe", "errors", "detector", "progress", "device")}
+ROOMS |= {
+    f"bench.{name}": "base" for name in ("types", "recipe", "errors", "detector", "progress", "device", "numerics")
+}
 ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools": "tools", "run_bench": "cli"}
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}

@@ -37,6 +37,7 @@ class ADMInversion(Engine):
     payload = "png"
     batch = 16
     seconds = 0.1
+    half = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One per step in each direction."""
@@ -63,7 +64,7 @@ class ADMInversion(Engine):
 
         def predict(x: torch.Tensor, t: int) -> torch.Tensor:
             output: torch.Tensor = self._net(x, torch.full((len(x),), t, device=x.device))
-            return output[:, :3]
+            return output[:, :3].float()
 
         x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.no_grad():

@@ -29,6 +29,7 @@ class Blip(Engine):
     payload = "txt"
     batch = 32
     seconds = 0.02
+    half = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One for the image encoder; the decoder's steps are not counted, because they cost little in comparison."""

@@ -32,6 +32,7 @@ class ClipImage(Engine):
     payload = "safetensors"
     batch = 32
     seconds = 0.01
+    half = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One for the image encoder."""

@@ -30,6 +30,7 @@ class ClipText(Engine):
     payload = "safetensors"
     batch = 32
     seconds = 0.003
+    half = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One for the text encoder."""

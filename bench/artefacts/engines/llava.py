@@ -5,7 +5,7 @@ The paper names the model, LLaVA-NeXT-8B, and shows captions of one sentence; it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.artefacts.engine import RGB, Engine, Request
@@ -31,10 +31,15 @@ class Llava(Engine):
     payload = "txt"
     batch = 16
     seconds = 0.1
+    half = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One per answer; the language model's decoding steps are not counted separately."""
         return 1
+
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """The image's own."""
+        return sizes["image"]
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the model and its processor from a folder in the Hub's format; half precision on a GPU, as published."""

@@ -103,6 +103,10 @@ class Lpips(Engine):
         """The trunk on both images."""
         return 2
 
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """The reconstruction's."""
+        return sizes["reconstruction"]
+
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load trunk and heads."""
         self._meter, self._device = meter, device

@@ -5,7 +5,7 @@ Tangsenghenshou/Detecting-Generated-Images-by-Real-Images@bba18a2:test_sidd_rgb.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,10 @@ class NoiseResidual(Engine):
     def forwards(self, recipe: Recipe) -> int:
         """One for the denoiser."""
         return 1
+
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """The image's own."""
+        return sizes["image"]
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the denoiser."""

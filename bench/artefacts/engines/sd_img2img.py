@@ -6,12 +6,12 @@ and noise are those of diffusers' StableDiffusionImg2ImgPipeline with a DDIMSche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.artefacts.batching import noise
 from bench.artefacts.engine import RGB, Engine, Request
-from bench.artefacts.geometry import fit_long_side
+from bench.artefacts.geometry import fit_long_side, long_side_shape
 from bench.errors import UserError
 from bench.models.zoo import Zoo
 from bench.progress import Meter
@@ -71,13 +71,17 @@ class SDImg2Img(Engine):
         """Two per step with guidance or one without, and the VAE's encoder and decoder."""
         return steps_taken(recipe) * (2 if "caption" in recipe.inputs else 1) + 2
 
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """The resized image's."""
+        return long_side_shape(*sizes["image"], recipe.params["long_side"], recipe.params["multiple"])
+
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the pipeline's components; the timesteps depend only on the scheduler's configuration."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics.half)
         every = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
         self._times = every[: steps_taken(recipe)]
 

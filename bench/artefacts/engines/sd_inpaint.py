@@ -6,7 +6,7 @@ the image only through the masked image's latents. Guidance between two empty pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,13 +43,18 @@ class SDInpaint(Engine):
         """One per step, and the VAE's encoder and decoder."""
         return int(recipe.params["steps"]) + 2
 
+    def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+        """The padded image's for Stable Diffusion's VAE, whose factor is 8."""
+        height, width = (min(side, recipe.params["max_size"]) for side in sizes["image"])
+        return height + -height % 8, width + -width % 8
+
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the inpainting pipeline's components."""
         from bench.nets.ddim import timesteps
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics.half)
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def _cropped(self, rgb: RGB) -> RGB:

@@ -1,9 +1,11 @@
-from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-import numpy as np
+import pytest
+import torch
 from PIL import Image
 
-from bench.artefacts.batching import CHUNK, chunks, make_chunk, missing_chunks, noise, produce
+from bench.artefacts.batching import Batcher, make_chunk, noise, produce
 from bench.artefacts.engine import Engine, Request
 from bench.artefacts.reader import Reader
 from bench.artefacts.store import Store
@@ -43,19 +45,13 @@ def test_noise_is_a_function_of_image_and_seed_alone():
     assert abs(float(noise("a", 0, (100, 100)).std()) - 1) < 0.02
 
 
-def test_chunks_depend_on_the_images_and_not_on_their_order():
-    items = [item(i, i % 2, width=32 + 32 * (i % 3)) for i in range(150)]
-    there = chunks(Job(Recipe("e", 1), Slice("genimage", "sdv14", "test", tuple(items))))
-    back = chunks(Job(Recipe("e", 1), Slice("genimage", "sdv14", "test", tuple(items[::-1]))))
-    assert [[i.image_id for i in c] for c in there] == [[i.image_id for i in c] for c in back]
-    assert [len(c) for c in there] == [CHUNK, CHUNK, 150 - 2 * CHUNK]
-
-
-def test_batches_have_one_shape_and_the_last_is_padded():
-    requests = [Request(str(i), picture(i, 32 if i % 3 else 64, 32), {}) for i in range(10)]
+@pytest.mark.parametrize(("exact", "sizes"), [(True, [4, 4, 4, 4]), (False, [4, 4, 2, 1, 2, 1])])
+def test_batches_have_one_shape_and_the_rest_is_padded_or_cut_into_powers_of_two(exact, sizes):
+    requests = [Request(str(i), picture(i, 32 if i % 2 else 64, 32), {}) for i in range(14)]
     engine = Negative()
-    made = make_chunk(engine, requests)
-    assert all(len(batch) == 4 and len(set(batch)) == 1 for batch in engine.batches)
+    made = Batcher(engine, exact).make(partial(lambda r: r, request) for request in requests)
+    assert all(len(set(batch)) == 1 for batch in engine.batches)
+    assert [len(batch) for batch in engine.batches] == sizes
     assert all((decode(made[r.image_id]).rgb == 255 - r.rgb).all() for r in requests)
 
 
@@ -68,26 +64,64 @@ def job_of(tmp_path, count):
     return Job(Recipe("negative", 1, inputs={"image": SOURCE}), Slice("genimage", "sdv14", "test", tuple(items)))
 
 
-def test_a_chunk_is_produced_whole_and_what_is_missing_is_known(tmp_path):
-    job, store, engine = job_of(tmp_path, CHUNK + 6), Store(tmp_path / "store"), Negative()
-    assert missing_chunks(job, store, set()) == [(0, frozenset()), (1, frozenset())]
-    with store.writer(job.recipe, "png") as writer:
-        for chunk in chunks(job):
-            writer.put(produce(job, chunk, engine, Reader(store)))
-    assert Counter(len(b) for b in engine.batches) == {4: CHUNK // 4 + 2}
-    assert missing_chunks(job, Store(tmp_path / "store"), set()) == []
-    some = job.slice.items[3]
-    got = decode(Store(tmp_path / "store").get(job.recipe, some.image_id)).rgb
-    assert (np.asarray(got) == 255 - picture(3, 32, 32)).all()
+def test_threads_that_read_and_encode_change_nothing(tmp_path):
+    job, reader = job_of(tmp_path, 30), Reader(Store(tmp_path / "store"))
+    alone = produce(job, job.slice.items, Batcher(Negative()), reader)
+    with ThreadPoolExecutor(3) as threads:
+        assert produce(job, job.slice.items, Batcher(Negative(), threads=threads), reader) == alone
+    assert list(alone) == sorted(i.image_id for i in job.slice.items)
 
 
-def test_images_that_another_unit_makes_are_not_missing(tmp_path):
-    job, claimed = job_of(tmp_path, CHUNK + 6), set()
-    store = Store(tmp_path / "store")
-    part = Job(job.recipe, Slice("genimage", "sdv14", "train", job.slice.items[:10]))
-    mine = {item.image_id for item in part.slice.items}
-    assert missing_chunks(part, store, claimed) == [(0, frozenset())]
-    assert missing_chunks(part, store, claimed) == []
-    found = missing_chunks(job, store, claimed)
-    assert frozenset().union(*(there for _, there in found)) == mine
-    assert claimed == {item.image_id for item in job.slice.items}
+def test_images_are_read_while_the_network_computes(tmp_path):
+    """Two batches ahead, and no more: memory stays bounded."""
+    read, seen = [], []
+
+    class Watching(Negative):
+        def run(self, requests, views):
+            seen.append(len(read))
+            return super().run(requests, views)
+
+    def request(number):
+        read.append(number)
+        return Request(f"{number:032x}", picture(number, 32, 32), {})
+
+    with ThreadPoolExecutor(1) as threads:
+        Batcher(Watching(), threads=threads).make(partial(request, number) for number in range(40))
+    assert len(read) == 40
+    assert all(count <= 4 * (batch + 1) + 2 * 4 + 1 for batch, count in enumerate(seen))
+
+
+class Small(Negative):
+    """Cannot hold more than a few images at once, as on a GPU with little memory."""
+
+    batch = 8
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def run(self, requests, views):
+        if len(views) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return super().run(requests, views)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_batch_that_does_not_fit_is_halved_and_what_is_done_is_kept(exact):
+    requests = [Request(f"{i:032x}", picture(i, 32 if i < 20 else 64, 32), {}) for i in range(30)]
+    engine, notes = Small(3), []
+    batcher = Batcher(engine, exact, note=notes.append)
+    made = batcher.make(partial(lambda r: r, request) for request in requests)
+    assert {r.image_id: (decode(made[r.image_id]).rgb == 255 - r.rgb).all() for r in requests} == {
+        r.image_id: True for r in requests
+    }
+    assert sum(len(batch) for batch in engine.batches) == 30  # Nothing is computed twice.
+    assert {len(batch) for batch in engine.batches} == {2}
+    assert batcher.largest == {(32, 32, 3): 2, (32, 64, 3): 2}
+    assert len(notes) == 4
+    assert "8 images of 32 x 32 do not fit into memory for negative: 4 at a time" in notes
+
+
+def test_an_image_that_does_not_fit_alone_is_an_error():
+    with pytest.raises(torch.OutOfMemoryError):
+        make_chunk(Small(0), [Request(str(i), picture(i, 32, 32), {}) for i in range(4)])

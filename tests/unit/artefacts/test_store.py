@@ -1,14 +1,18 @@
 import json
 import multiprocessing
 import pickle
+import subprocess
+import sys
 import tarfile
 
 import pytest
 
 from bench.artefacts import store as stores
-from bench.artefacts.store import DamagedArtefact, Store
+from bench.artefacts.index import ByteRange, pack
+from bench.artefacts.store import DamagedArtefact, DiskFull, Store
 from bench.errors import BenchError
 from bench.recipe import SOURCE, Recipe
+from tests.conftest import ROOT
 
 RECIPE = Recipe("ddim_inversion", 1, {"steps": 2}, inputs={"image": SOURCE})
 RECORDS = {f"{n:032x}": bytes([n]) * (100 * n + 1) for n in range(9)}
@@ -29,7 +33,7 @@ def test_what_was_put_is_got_by_any_later_reader(tmp_path):
     fill(Store(tmp_path), RECORDS)
     store = Store(tmp_path)
     assert {name: store.get(RECIPE, name) for name in RECORDS} == RECORDS
-    assert store.missing(RECIPE, [*RECORDS, "ffff"]) == ["ffff"]
+    assert store.missing(RECIPE, [*RECORDS, "f" * 32]) == ["f" * 32]
 
 
 def test_a_sealed_shard_is_a_plain_tar_with_the_recipe_beside_it(tmp_path):
@@ -76,28 +80,79 @@ def test_records_of_another_process_are_seen_when_looked_for_anew(tmp_path):
             writer.put({n: RECORDS[n] for n in names[start : start + 3]})
             assert here.missing(RECIPE, names, refresh=True) == names[start + 3 :]
         (index,) = folder_of(here).glob("*.idx.part")
-        whole = index.read_text()
-        index.write_text(whole + '["png", [["later", 0,')
-        assert here.missing(RECIPE, ["later"], refresh=True) == ["later"]
-        index.write_text(whole + '["png", [["later", 0, 1, "0"]]]\n')
-        assert here.missing(RECIPE, ["later"], refresh=True) == []
-        index.write_text(whole)
+        whole, later = index.read_bytes(), "f" * 32
+        entry = pack([(later, ByteRange("", "", 512, 1, 0))])
+        index.write_bytes(whole + entry[:-1])
+        assert here.missing(RECIPE, [later], refresh=True) == [later]
+        index.write_bytes(whole + entry)
+        assert here.missing(RECIPE, [later], refresh=True) == []
+        index.write_bytes(whole)
     assert {name: here.get(RECIPE, name) for name in names} == RECORDS
 
 
-@pytest.mark.parametrize("cut", [2, 20, 60])
-def test_a_torn_index_line_hides_its_chunk_alone(tmp_path, cut):
+@pytest.mark.parametrize("cut", [1, 39, 40])
+def test_a_torn_index_entry_hides_its_record_alone(tmp_path, cut):
     fill(Store(tmp_path), RECORDS)
     (index,) = folder_of(Store(tmp_path)).glob("*.idx")
-    index.write_text(index.read_text()[:-cut])
-    assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)[6:]
+    index.write_bytes(index.read_bytes()[:-cut])
+    assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)[8:]
 
 
-def test_an_index_of_the_first_format_is_passed_over(tmp_path):
+@pytest.mark.parametrize("size", [0, 7, 39])
+def test_a_torn_header_hides_its_shard_alone(tmp_path, size):
     fill(Store(tmp_path), RECORDS)
+    more = {f"{n:032x}": b"more" for n in range(20, 25)}
     (index,) = folder_of(Store(tmp_path)).glob("*.idx")
-    index.write_text("".join(json.dumps(json.loads(line)[1][:2]) + "\n" for line in index.read_text().splitlines()))
-    assert Store(tmp_path).missing(RECIPE, RECORDS) == list(RECORDS)
+    fill(Store(tmp_path), more)
+    index.write_bytes(index.read_bytes()[:size])
+    assert Store(tmp_path).missing(RECIPE, [*RECORDS, *more]) == list(RECORDS)
+
+
+def test_too_little_space_is_told_and_what_was_finished_stays_readable(tmp_path, monkeypatch):
+    store, names = Store(tmp_path), list(RECORDS)
+    with store.writer(RECIPE, "png") as writer:
+        writer.put({name: RECORDS[name] for name in names[:3]})
+        monkeypatch.setattr(stores, "RESERVE_BYTES", 2**60)
+        with pytest.raises(DiskFull, match="is full") as caught:
+            writer.put({name: RECORDS[name] for name in names[3:]})
+    assert "MiB are free" in caught.value.context
+    assert Store(tmp_path).missing(RECIPE, names) == names[3:]
+    assert {name: Store(tmp_path).get(RECIPE, name) for name in names[:3]} == {n: RECORDS[n] for n in names[:3]}
+
+
+ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+from bench.artefacts import store as stores
+from bench.recipe import SOURCE, Recipe
+stores.RESERVE_BYTES = 0
+recipe, store, kept = Recipe("e", 1, inputs={"image": SOURCE}), stores.Store(Path(sys.argv[1])), []
+try:
+    with store.writer(recipe, "png") as writer:
+        for number in range(1000):
+            writer.put({f"{number:032x}": bytes([number % 256]) * 50_000})
+            kept.append(number)
+except stores.DiskFull as error:
+    print(error)
+again = stores.Store(store.root)
+assert 10 < len(kept) < 50, kept
+assert all(again.get(recipe, f"{number:032x}") == bytes([number % 256]) * 50_000 for number in kept)
+"""
+
+
+def test_a_disk_that_is_full_stays_readable(tmp_path):
+    script = tmp_path / "fill.py"
+    script.write_text(ON_A_SMALL_DISK)
+    disk = tmp_path / "disk"
+    inside = f"mount -t tmpfs -o size=2m none {disk} && PYTHONPATH=. {sys.executable} {script} {disk}/store"
+    disk.mkdir()
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", inside], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if "unshare:" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"this machine does not let a test mount a small disk: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert "is full" in done.stdout
 
 
 def test_read_returns_the_payload_and_the_bytes(tmp_path):
@@ -159,7 +214,7 @@ def test_a_shard_that_is_sealed_while_it_is_listed_is_read(tmp_path, monkeypatch
 
 def flip(store, identity):
     """Change one byte of a record on disk; returns its shard."""
-    place = store._index(RECIPE.key)[identity]
+    place = store.index(RECIPE.key).find(identity)
     path = folder_of(store) / f"{place.shard}.tar"
     with path.open("r+b") as file:
         file.seek(place.offset + place.length // 2)

@@ -157,3 +157,16 @@ def test_images_nearest_above_the_window_come_first_and_in_seeded_order_within_e
         members = [thing for thing in pool if thing.height in band]
         assert band == [thing.height for thing in sorted(members, key=lambda thing: splits.rank(3, thing.image_id))]
     assert [thing.height for thing in protocols._nearest(pool, 64, 2)] == order[:2]
+
+
+def test_the_window_that_allows_most_pairs_is_found_by_trying_every_size():
+    rng = np.random.default_rng(0)
+    for trial in range(200):
+        sides = rng.integers(1, 40 if trial % 2 else 600, (int(rng.integers(0, 30)), 2))
+        pool = [item(n, int(rng.integers(2)), int(w), int(h)) for n, (w, h) in enumerate(sides)]
+        fitting = {
+            size: min(sum(i.label == k and size <= min(i.width, i.height) < 2 * size for i in pool) for k in (0, 1))
+            for size in {min(i.width, i.height) // 8 * 8 for i in pool} - {0}
+        }
+        most = max(fitting.values(), default=0)
+        assert window_size(pool) == (max(size for size in fitting if fitting[size] == most) if most else 0)

@@ -100,7 +100,7 @@ def test_many_damaged_artefacts_are_all_made_again(tmp_path):
     world = World(tmp_path, WithArtefacts)
     world.run()
     before, store = world.scores(), Store(tmp_path / "store")
-    for path in store._folder(RECIPE.key).glob("shard-*.tar"):
+    for path in store.folder(RECIPE.key).glob("shard-*.tar"):
         path.write_bytes(bytes(path.stat().st_size))
     (fit_folder(store, world.fit.key) / "fit.json").unlink()
     for path in (tmp_path / "results").rglob("*.parquet"):
@@ -192,8 +192,8 @@ def test_a_damaged_artefact_is_made_again_on_the_way(tmp_path):
     before = world.scores()
     store = Store(tmp_path / "store")
     for one in (world.items[2], world.items[18]):
-        place = store._index(RECIPE.key)[one.image_id]
-        path = store._folder(RECIPE.key) / f"{place.shard}.tar"
+        place = store.index(RECIPE.key).find(one.image_id)
+        path = store.folder(RECIPE.key) / f"{place.shard}.tar"
         data = bytearray(path.read_bytes())
         data[place.offset + place.length // 2] ^= 1
         path.write_bytes(data)

@@ -4,13 +4,13 @@ import pytest
 from PIL import Image
 
 from bench import discover
-from bench.artefacts.batching import chunks
 from bench.artefacts.engine import Engine
 from bench.artefacts.store import Store, Writer
 from bench.data.decode import image_id
 from bench.execution import locks
 from bench.execution.session import Session
 from bench.execution.unit_runner import UnitRunner
+from bench.planning.chunks import chunks
 from bench.planning.estimate import Rates
 from bench.planning.units import cut_jobs
 from bench.progress import Progress

@@ -16,7 +16,8 @@ from bench.training import network, statistic
 from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference, permuted
 from bench.training.loader import Runtime, padded
-from bench.training.network import Training, _parameter_groups
+from bench.training.network import Training
+from bench.training.optimiser import parameter_groups
 from bench.types import Slice
 from tests.conftest import item, picture
 
@@ -119,15 +120,15 @@ def rates(schedule, epochs, tmp_path):
     training = Training(detector, {}, 0, tmp_path, Runtime(None, "cpu", Meter(), Progress()))
     found = []
     for training.epoch in range(epochs):
-        training._set_rate()
-        found.append(training.optimizer.param_groups[0]["lr"])
+        training.optimiser.set_rate(training.epoch, training.stop.lr)
+        found.append(training.optimiser._optimiser.param_groups[0]["lr"])
     return found
 
 
 def test_weights_below_a_prefix_learn_at_a_rate_of_their_own():
     model = torch.nn.Sequential(OrderedDict(encoder=torch.nn.Linear(2, 2), head=torch.nn.Linear(2, 1)))
     model.encoder.bias.requires_grad_(False)
-    groups = _parameter_groups(model, Schedule(1, 1, rate_factors={"encoder.": 0.1}))
+    groups = parameter_groups(model, Schedule(1, 1, rate_factors={"encoder.": 0.1}))
     found = {id(p): group["factor"] for group in groups for p in group["params"]}
     assert found == {id(model.encoder.weight): 0.1, id(model.head.weight): 1.0, id(model.head.bias): 1.0}
 
@@ -176,7 +177,7 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
         for i in range(4)
     ]
     training = Training(detector, {}, 0, tmp_path, Runtime(None, "cpu", Meter(), Progress()))
-    training.optimizer.register_step_post_hook(
+    training.optimiser._optimiser.register_step_post_hook(
         lambda *_: seen.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]).norm().item())
     )
     training.run(refs, [])

@@ -19,7 +19,7 @@ from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
+from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run, warn_of_disk
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning.sources import comma_list
@@ -61,6 +61,7 @@ def run(
     if dry_run:
         show.plan(made, prepared, as_json)
         return
+    warn_of_disk(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 
@@ -88,6 +89,7 @@ def prepare(options: RunOptions, as_json: opt.Json = False) -> None:
     progress = new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
+    warn_of_disk(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 

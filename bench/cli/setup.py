@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from bench.numerics import REFERENCE, Numerics
 from bench.numerics import choose as choose_numerics
 from bench.planning import request as requests
 from bench.planning import sources
+from bench.planning.estimate import disk_bytes
 from bench.planning.gather import gather
 from bench.planning.matrix import build
 from bench.planning.request import Request
@@ -284,6 +286,17 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     if processes.requested and device == "cuda":
         progress.warn("--processes is for the CPU: a GPU is used by one process.")
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes)
+
+
+def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
+    """Warn if the disk of the store may be too small for what is missing; writing stops before it is full."""
+    nearest = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.exists())
+    free, needed = shutil.disk_usage(nearest).free, disk_bytes(plan, store)
+    if needed > free:
+        progress.warn(
+            f"about {needed / 2**30:.1f} GiB of artefacts are missing, and the disk of {store.root} has "
+            f"{free / 2**30:.1f} GiB free. The run stops before the disk is full and keeps what is done."
+        )
 
 
 def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:

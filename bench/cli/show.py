@@ -14,6 +14,7 @@ from tabulate import tabulate
 from bench.cli.setup import Prepared
 from bench.data.files import printable
 from bench.planning.estimate import estimate, rates
+from bench.planning.matrix import detectors
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
 from bench.results.folder import Results
@@ -31,7 +32,8 @@ def document(value: object) -> None:
 def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     """Print what a plan will compute and how long it takes."""
     known = rates(prepared.results, prepared.zoo.is_mini)
-    cost = estimate(made, prepared.store, prepared.results, known, prepared.processes, prepared.device)
+    places = (prepared.store, prepared.results)
+    cost = estimate(made, detectors(prepared.request), *places, known, prepared.processes, prepared.device)
     if as_json:
         document(cost)
         return

@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.execution.left_out import LeftOut
 from bench.execution.session import Session
 from bench.models.zoo import Zoo
+from bench.planning.estimate import passes
 from bench.planning.units import Trial
 from bench.recipe import Recipe, content_key
 from bench.training import network, statistic
@@ -175,7 +176,7 @@ def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) ->
     elif session.attempt(
         fit.key, f"fit of {trial.title}", partial(session.repair, partial(train, trial, method, plan, session))
     ):
-        count = sum(len(plan.slices[key].usable) for key in fit.train)
+        count = sum(len(plan.slices[key].usable) for key in fit.train) * passes(method)
         session.costs.append(("fit", fit.label, count, time.monotonic() - started))
 
 

@@ -16,6 +16,7 @@ from bench.data.files import printable
 from bench.detector import Statistic
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
+from bench.planning.estimate import SPEED, machine_seconds
 from bench.planning.request import Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
 from bench.results import citations, comparisons, rows, thresholds
@@ -77,17 +78,22 @@ def write_citations(request: Request, session: Session) -> None:
 
 
 def write_costs(session: Session) -> None:
-    """Append what this run computed to ``costs.csv``: kind, name, images, and seconds in one process."""
+    """Append what this run computed to ``costs.csv``, and how fast the machine is.
+
+    Columns: kind; name; units, see :class:`~bench.planning.estimate.Rates`; and seconds in one process.
+    """
     totals: dict[tuple[str, str], tuple[int, float]] = {}
-    for kind, name, images, seconds in session.costs:
+    for kind, name, units, seconds in session.costs:
         before = totals.get((kind, name), (0, 0.0))
-        totals[kind, name] = before[0] + images, before[1] + seconds
-    path = session.results.costs
-    text = path.read_text(encoding="utf-8") if path.exists() else "kind,name,images,seconds\n"
+        totals[kind, name] = before[0] + units, before[1] + seconds
+    if totals:
+        totals[SPEED] = (1, machine_seconds())
+    path, header = session.results.costs, "kind,name,units,seconds\n"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows((*unit, images, f"{seconds:.3f}") for unit, (images, seconds) in sorted(totals.items()))
-    write_text(path, text + buffer.getvalue())
+    writer.writerows((*name, units, f"{seconds:.4f}") for name, (units, seconds) in sorted(totals.items()))
+    write_text(path, (text if text.startswith(header) else header) + buffer.getvalue())
 
 
 def _git_commit() -> str:

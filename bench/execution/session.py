@@ -27,8 +27,8 @@ class Session:
 
     ``workers`` is the number of data loading processes. ``failed`` maps the key of every unit that failed to the
     reason; ``lost`` gives the reason why an artefact could not be made, by recipe key and image id. ``costs`` are
-    (kind, name, images, seconds). ``exact``: results must not depend on the number of images, see
-    :class:`~bench.training.loader.Runtime`. ``remake`` makes one damaged artefact again.
+    (kind, name, units, seconds), see :class:`~bench.planning.estimate.Rates`. ``exact``: results must not depend on the
+    number of images, see :class:`~bench.training.loader.Runtime`. ``remake`` makes one damaged artefact again.
     """
 
     store: Store

@@ -12,6 +12,7 @@ from bench.execution.locks import Locks
 from bench.execution.maker import Maker
 from bench.execution.session import Session
 from bench.planning.chunks import chunks
+from bench.planning.estimate import forwards
 from bench.planning.units import Chunk, Methods, Trial, Unit
 from bench.recipe import content_key
 from bench.training.fits import fit_folder, is_fitted, waiting
@@ -58,7 +59,8 @@ class UnitRunner:
             started, missing = time.monotonic(), set(store.missing(job.recipe, unit.wanted, refresh=True))
             if missing:
                 self._maker.make(job, chunk, missing)
-                self.session.costs.append(("artefacts", job.recipe.engine, len(missing), time.monotonic() - started))
+                units = len(missing) * max(1, forwards(job.recipe))
+                self.session.costs.append(("artefacts", job.recipe.engine, units, time.monotonic() - started))
         return True
 
     def _run_trial(self, trial: Trial, wait: bool) -> bool:

@@ -38,6 +38,13 @@ def _size(job: Job, item: Item) -> tuple[int, int]:
     return (operation.size, operation.size) if operation else (item.height, item.width)
 
 
+def view_size(job: Job, item: Item) -> tuple[int, int]:
+    """Height and width of what a job's engine makes of an item's image, roughly."""
+    shape = _shape(job.recipe, _size(job, item))
+    side = job.recipe.params.get("size", 0)
+    return shape if all(shape) else (side, side) if side else _size(job, item)
+
+
 def chunks(job: Job) -> list[list[Item]]:
     """The slice's distinct readable images in groups of at most :data:`CHUNK`, a function of recipe and images alone.
 

@@ -1,72 +1,116 @@
 """Estimate the cost of a plan: missing artefacts, forwards, seconds, bytes.
 
-Seconds come from the recorded costs of earlier runs, if there are any.
+Seconds come from the recorded costs of earlier runs, or of one on the miniature that is part of the package, scaled by
+how fast this machine is.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bench import discover
 from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import Store
+from bench.detector import Detector, Method
 from bench.device import Processes
-from bench.planning.chunks import CHUNK
+from bench.planning.chunks import CHUNK, view_size
 from bench.recipe import Recipe
 from bench.results.folder import Results
 from bench.training.fits import is_fitted
 from bench.types import Job, Plan
 
-#: Rough seconds per image in one process, if no earlier run has recorded any: per training image for ``fit``, per
-#: scored image for ``score``, per artefact for ``artefacts``.
-_DEFAULTS = {"fit": 0.1, "score": 0.005, "artefacts": 0.002}
+if TYPE_CHECKING:
+    from bench.planning.units import Methods
+
+#: Rough seconds in one process, if no earlier run has recorded any: per image and epoch for ``fit``, per scored image
+#: for ``score``, per artefact for ``artefacts``.
+_DEFAULTS = {"fit": 0.01, "score": 0.005, "artefacts": 0.002}
 _PNG_BYTES_PER_PIXEL = 2.2
-#: Folders with the recorded costs of the committed boards, used for mini weights before a user's first run.
-_BOARDS = Path(__file__).parents[2] / "results" / "board"
+#: Every so many images are looked at for their mean size.
+_SAMPLED = 7
+#: Bytes of a record besides its payload: the tar header, the padding, the index entry.
+_OVERHEAD = 1000
+#: The costs of the main job on the miniature, used for its weights before a user's first run.
+_RECORDED = Path(__file__).parent / "costs.csv"
+#: Kind and name of the line of ``costs.csv`` that says how fast the machine was.
+SPEED = ("machine", "fft")
+
+
+def passes(method: Method) -> int:
+    """How often training sees each image at most."""
+    return method.schedule().epochs if isinstance(method, Detector) else 1
+
+
+def forwards(recipe: Recipe) -> int:
+    """Network evaluations for one artefact."""
+    return 0 if recipe.engine in PRESENTED else int(discover.engine(recipe.engine)().forwards(recipe))
+
+
+def machine_seconds() -> float:
+    """Seconds that this machine takes for a fixed piece of work on one core; about a tenth of a second."""
+    image, times = np.random.default_rng(0).standard_normal((256, 256)), []
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(4):
+            np.fft.ifft2(np.fft.fft2(image))
+        times.append(time.perf_counter() - started)
+    return min(times)
 
 
 class Rates:
-    """Seconds per image in one process, by kind (``artefacts``, ``fit``, ``score``) and engine or method.
+    """Seconds in one process, by kind and engine or method.
 
-    Read from ``costs`` files, the first with the highest precedence; otherwise a default, or the engine's own rough
-    number.
+    They are per forward for ``artefacts``, per image and epoch for ``fit``, per image for ``score``. Read from ``costs`` files, the first with the highest precedence; otherwise a default, or the engine's own rough
+    number. ``now`` is what :func:`machine_seconds` gives for this machine.
     """
 
-    def __init__(self, *costs: Path) -> None:
+    def __init__(self, *costs: Path, now: float = 0.0) -> None:
         self._recorded: dict[tuple[str, str], float] = {}
         for path in reversed(costs):
-            self._recorded |= _history(path)
+            self._recorded |= _history(path, now)
 
     def seconds(self, kind: str, name: str) -> float:
-        """Seconds per image to ``fit`` or ``score`` a method."""
+        """Seconds per image to ``score`` by a method, or per image and epoch to ``fit`` it."""
         return self._recorded.get((kind, name), _DEFAULTS[kind])
 
     def artefact(self, recipe: Recipe) -> float:
         """Seconds per image to make a recipe's artefacts."""
         recorded = self._recorded.get(("artefacts", recipe.engine))
         if recorded is not None:
-            return recorded
+            return recorded * max(1, forwards(recipe))
         return _DEFAULTS["artefacts"] if recipe.engine in PRESENTED else discover.engine(recipe.engine).seconds
 
 
 def rates(results: Results, mini: bool) -> Rates:
-    """The rates of earlier runs into a results folder; for ``mini`` weights also those of the committed boards."""
-    return Rates(results.costs, *(sorted(_BOARDS.glob("*/costs.csv")) if mini else ()))
+    """The rates of earlier runs into a results folder; for ``mini`` weights also those that the package records."""
+    return Rates(results.costs, *((_RECORDED,) if mini else ()), now=machine_seconds())
 
 
-def _history(path: Path) -> dict[tuple[str, str], float]:
-    """Seconds per image by (kind, name), averaged over everything that earlier runs computed."""
+def _history(path: Path, now: float) -> dict[tuple[str, str], float]:
+    """Seconds per unit by (kind, name), averaged over everything that earlier runs computed, on this machine."""
     totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
                 total = totals[line["kind"], line["name"]]
-                total[0], total[1] = total[0] + float(line["seconds"]), total[1] + float(line["images"])
-    return {key: seconds / images for key, (seconds, images) in totals.items() if images}
+                total[0] += float(line["seconds"])
+                total[1] += float(line.get("units") or 0)  # Files of earlier versions count other things.
+    recorded = {key: seconds / units for key, (seconds, units) in totals.items() if units}
+    then = recorded.pop(SPEED, 0.0)
+    return {key: rate * (now / then if now and then else 1.0) for key, rate in recorded.items()}
+
+
+def _bytes(recipe: Recipe, pixels: float) -> float:
+    """Size of one artefact in the store; ``pixels`` is the mean number of its images."""
+    payload = "png" if recipe.engine in PRESENTED else discover.engine(recipe.engine).payload
+    return _OVERHEAD + (pixels * _PNG_BYTES_PER_PIXEL if payload == "png" else 0)
 
 
 def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
@@ -76,10 +120,10 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     entries = []
     for key, jobs in by_recipe.items():
         recipe = jobs[0].recipe
-        needed = {item.image_id: item for job in jobs for item in job.slice.usable}
+        needed = {item.image_id: (job, item) for job in jobs for item in job.slice.usable}
         missing = store.missing(recipe, needed)
-        forwards = 0 if recipe.engine in PRESENTED else discover.engine(recipe.engine)().forwards(recipe)
-        pixels = sum(needed[i].width * needed[i].height for i in missing)
+        pixels = [math.prod(view_size(*needed[identity])) for identity in missing[::_SAMPLED]]
+        mean = sum(pixels) / len(pixels) if pixels else 0.0
         entries.append(
             {
                 "recipe": key,
@@ -88,12 +132,17 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
                 "needed": len(needed),
                 "cached": len(needed) - len(missing),
                 "missing": len(missing),
-                "forwards": forwards * len(missing),
+                "forwards": forwards(recipe) * len(missing),
                 "seconds": len(missing) * known.artefact(recipe),
-                "bytes": int(pixels * _PNG_BYTES_PER_PIXEL),
+                "bytes": int(len(missing) * _bytes(recipe, mean)),
             }
         )
     return entries
+
+
+def disk_bytes(plan: Plan, store: Store) -> int:
+    """Rough size of the artefacts that are missing."""
+    return sum(entry["bytes"] for entry in _artefacts(plan, store, Rates()))
 
 
 def _cells(plan: Plan, results: Results) -> list[dict[str, Any]]:
@@ -125,7 +174,7 @@ def _fits(plan: Plan, store: Store) -> list[dict[str, Any]]:
 
 
 def estimate(
-    plan: Plan, store: Store, results: Results, known: Rates, processes: Processes, device: str
+    plan: Plan, methods: Methods, store: Store, results: Results, known: Rates, processes: Processes, device: str
 ) -> dict[str, Any]:
     """The document of ``plan --json``: cells, fits, artefacts, and their totals.
 
@@ -133,8 +182,12 @@ def estimate(
     """
     artefacts, fits, cells = _artefacts(plan, store, known), _fits(plan, store), _cells(plan, results)
     seconds = sum(a["seconds"] for a in artefacts)
+    epochs = {chosen.label: passes(chosen.method) for chosen in methods.values()}
     for kind, units in (("fit", fits), ("score", cells)):
-        seconds += sum(known.seconds(kind, unit["method"]) * unit["images"] for unit in units if not unit["done"])
+        for unit in units:
+            if not unit["done"]:
+                times = epochs[unit["method"]] if kind == "fit" else 1
+                seconds += known.seconds(kind, unit["method"]) * unit["images"] * times
     units = sum(math.ceil(a["missing"] / CHUNK) for a in artefacts) + sum(not fit["done"] for fit in fits)
     at_once = processes.count(device, units, seconds)
     return {

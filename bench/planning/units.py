@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from bench.artefacts.store import Store
 from bench.detector import STAGES, Method
 from bench.planning.chunks import chunks, missing_chunks
-from bench.planning.estimate import Rates
+from bench.planning.estimate import Rates, passes
 from bench.planning.request import Chosen
 from bench.recipe import Recipe, Resolve
 from bench.results.folder import Results
@@ -101,9 +101,9 @@ def cut_fits(
         if fitted and not unscored:
             continue
         images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.train)
-        seconds = images * rates.seconds("fit", fit.label)
-        seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
         method = methods[fit.method, fit.variant].method
+        seconds = images * passes(method) * rates.seconds("fit", fit.label)
+        seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
         parts = [*(cell.test for cell in unscored), *(plan.slices[key] for key in (*fit.train, *fit.val))]
         trials.append(Trial(fit, unscored, seconds, _recipes_read(method, parts, resolve)))
     return sorted(trials, key=lambda trial: -trial.seconds)

@@ -36,7 +36,10 @@ class Progress:
 
 
 class Meter:
-    """Counts of what was computed, for ``run.json``: a run with nothing to do leaves them all at zero."""
+    """Counts of what was computed, for ``run.json``: a run with nothing to do leaves them all at zero.
+
+    ``units_retried`` counts the units that were begun again because a process or its host had died.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -46,9 +49,11 @@ class Meter:
         self.forwards = 0
         self.fits_trained = 0
         self.artefacts_made = 0
+        self.units_retried = 0
 
     def add(self, other: Meter) -> None:
         """Add the counts of another process."""
         self.forwards += other.forwards
         self.fits_trained += other.fits_trained
         self.artefacts_made += other.artefacts_made
+        self.units_retried += other.units_retried

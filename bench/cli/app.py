@@ -19,9 +19,11 @@ from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
-from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run, warn_of_disk
+from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
+from bench.planning import shards
+from bench.planning.matrix import detectors
 from bench.planning.sources import comma_list
 from bench.predict.options import ScoreOptions, check_score
 from bench.suites import suite as suites
@@ -52,22 +54,33 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel="Execution")
     ] = False,
+    shard: opt.ShardOf = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Plan, prepare, fit, score, measure and report. What is already computed is not computed again."""
+    """Plan, prepare, fit, score, measure and report. What is already computed is not computed again.
+
+    With `--shard`, only part of the fits is trained and scored; run it without `--shard` at the end.
+    """
+    part = None if shard is None else shards.read(shard)
     started, progress = datetime.now(UTC), new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
+    if part is not None:
+        made = shards.part_of_fits(made, part, detectors(prepared.request), prepared.zoo.resolve)
     if dry_run:
         show.plan(made, prepared, as_json)
         return
-    warn_of_disk(made, prepared.store, progress)
+    store_verbs.warn_of_disk(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
-    execute.carry_out(made, prepared.request, session, started, prepared.processes)
-    show.run(prepared.results, session.meter, as_json)
+    if part is None:
+        execute.carry_out(made, prepared.request, session, started, prepared.processes, prepared.cluster)
+        show.run(prepared.results, session.meter, as_json)
+    else:
+        execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)
+        show.part(made, session.meter, as_json)
     if session.failed:
         show.failures(session.failed)
         raise typer.Exit(1)
@@ -84,17 +97,20 @@ def plan(options: RunOptions, as_json: opt.Json = False) -> None:
 
 @app.command()
 @with_run_options
-def prepare(options: RunOptions, as_json: opt.Json = False) -> None:
-    """Make only the missing artefacts."""
+def prepare(options: RunOptions, shard: opt.ShardOf = None, as_json: opt.Json = False) -> None:
+    """Make only the missing artefacts; with `--shard`, those of part of the images."""
+    part = None if shard is None else shards.read(shard)
     progress = new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
-    warn_of_disk(made, prepared.store, progress)
+    if part is not None:
+        made = shards.part_of_images(made, part)
+    store_verbs.warn_of_disk(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
-    execute.prepare(made, session, prepared.processes)
+    execute.prepare(made, session, prepared.processes, prepared.cluster)
     show.prepared(session.meter, as_json)
     if session.failed:
         show.failures(session.failed)

@@ -65,6 +65,14 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print only one JSON document to standard output.", rich_help_panel=_WHERE),
 ]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="`I/N`: only part I of N of the work, on the first to the Nth of several machines that share a store.",
+        rich_help_panel=_HOW,
+    ),
+]
 Artefacts = Annotated[
     list[str] | None,
     typer.Option(
@@ -158,6 +166,17 @@ class RunOptions:
             "as far as memory allows.",
             rich_help_panel=_HOW,
         ),
+    ] = None
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="`local`: processes of this machine; `ray`: actors on a Ray cluster (needs the extra `ray`).",
+            rich_help_panel=_HOW,
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="The cluster's address, or `auto`. Default: this machine's cores.", rich_help_panel=_HOW),
     ] = None
     store: StoreDir = Path("store")
     results: ResultsDir = None

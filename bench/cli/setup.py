@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from bench.numerics import REFERENCE, Numerics
 from bench.numerics import choose as choose_numerics
 from bench.planning import request as requests
 from bench.planning import sources
-from bench.planning.estimate import disk_bytes
 from bench.planning.gather import gather
 from bench.planning.matrix import build
 from bench.planning.request import Request
@@ -45,7 +43,10 @@ RUN_PACKAGES = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request with its models and folders; ``device`` is ``cuda`` if a GPU is probably available."""
+    """A checked request with its models and folders; ``device`` is ``cuda`` if a GPU is probably available.
+
+    ``cluster`` is the address of the Ray cluster to run on; empty for one of this machine, None for none.
+    """
 
     request: Request
     zoo: Zoo
@@ -53,6 +54,7 @@ class Prepared:
     results: Results
     device: str
     processes: Processes
+    cluster: str | None
 
 
 #: Root and present subsets of each dataset.
@@ -260,7 +262,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     train = _check_names(suite, options)
-    device = _device(options)
+    device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)
     zoo = new_zoo(options.weights or (), options.models or suite.models, options.store, numerics)
     located = _located(suite, options, progress)
@@ -285,18 +287,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     processes = _processes(request, zoo, options, device)
     if processes.requested and device == "cuda":
         progress.warn("--processes is for the CPU: a GPU is used by one process.")
-    return Prepared(request, zoo, Store(options.store), Results(home), device, processes)
-
-
-def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
-    """Warn if the disk of the store may be too small for what is missing; writing stops before it is full."""
-    nearest = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.exists())
-    free, needed = shutil.disk_usage(nearest).free, disk_bytes(plan, store)
-    if needed > free:
-        progress.warn(
-            f"about {needed / 2**30:.1f} GiB of artefacts are missing, and the disk of {store.root} has "
-            f"{free / 2**30:.1f} GiB free. The run stops before the disk is full and keeps what is done."
-        )
+    return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
 
 
 def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:

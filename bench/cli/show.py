@@ -67,7 +67,23 @@ def run(results: Results, meter: Meter, as_json: bool) -> None:
         document({"results": str(results.root), **counts, "tables": list(written.tables)})
         return
     report(results, written, False)
-    print(f"computed: {meter.artefacts_made} artefacts, {meter.fits_trained} fits, {meter.forwards} forwards")
+    print(_computed(meter))
+
+
+def _computed(meter: Meter) -> str:
+    again = f"; begun again after a death: {meter.units_retried}" if meter.units_retried else ""
+    return f"computed: {meter.artefacts_made} artefacts, {meter.fits_trained} fits, {meter.forwards} forwards{again}"
+
+
+def part(made: Plan, meter: Meter, as_json: bool) -> None:
+    """Print what a part of a run has computed."""
+    counts = {"forwards": meter.forwards, "fits_trained": meter.fits_trained, "artefacts_made": meter.artefacts_made}
+    if as_json:
+        document({"fits": len(made.fits), "cells": len(made.cells), **counts})
+        return
+    print(f"this part: {len(made.fits)} fits, {len(made.cells)} cells")
+    print(_computed(meter))
+    print("Once all parts are done, the same command without --shard writes the tables and computes nothing.")
 
 
 def report(results: Results, written: Written, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,22 @@ from bench.artefacts.store import Store
 from bench.cli import options as opt
 from bench.cli.progress import progress as new_progress
 from bench.errors import UserError
+from bench.planning.estimate import disk_bytes
+from bench.progress import Progress
+from bench.types import Plan
 
 app = typer.Typer(help="Look after the artefact store: contents, damage, leftovers, copies.", no_args_is_help=True)
+
+
+def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
+    """Warn if the disk of the store may be too small for what is missing; writing stops before it is full."""
+    nearest = next(path for path in (store.root.absolute(), *store.root.absolute().parents) if path.exists())
+    free, needed = shutil.disk_usage(nearest).free, disk_bytes(plan, store)
+    if needed > free:
+        progress.warn(
+            f"about {needed / 2**30:.1f} GiB of artefacts are missing, and the disk of {store.root} has "
+            f"{free / 2**30:.1f} GiB free. The run stops before the disk is full and keeps what is done."
+        )
 
 
 def _open(folder: Path) -> Store:

@@ -10,9 +10,11 @@ import pickle
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from bench.artefacts.store import DiskFull
 from bench.device import Processes
@@ -48,6 +50,7 @@ class Failures:
         """A process died over a unit."""
         unit = self._scheduler.units[unit_id]
         self._deaths[unit_id] += 1
+        self._session.meter.units_retried += 1
         if self._deaths[unit_id] < _ATTEMPTS:
             self._session.progress.warn(f"a process died ({why}); retrying: {unit.title}")
             self._scheduler.return_unit(unit_id)
@@ -81,12 +84,34 @@ class Failures:
         return [cell for cell in trial.cells if not results.has_scores(results.scores_path(cell), cell.key)]
 
 
+class Handle(Protocol):
+    """A worker as its pool sees it: :class:`~bench.execution.worker.Worker`, or an actor of a cluster."""
+
+    future: Future[Any] | None
+    started: bool
+    unit_id: int | None
+    refused: int | None
+    engine: str
+
+    def submit(self, order: Order) -> None:
+        """Give it a unit to run."""
+
+    def close(self) -> None:
+        """Let it finish what is open, and end it."""
+
+    def terminate(self) -> None:
+        """Tell it to end, without waiting."""
+
+    def reap(self) -> str:
+        """Clean up after it has died; returns why."""
+
+
 class Pool:
     """Several processes that share one scheduler; ``start`` starts a process."""
 
-    def __init__(self, scheduler: Scheduler, session: Session, start: Callable[[], Worker]) -> None:
+    def __init__(self, scheduler: Scheduler, session: Session, start: Callable[[], Handle]) -> None:
         self._scheduler, self._session, self._start = scheduler, session, start
-        self._workers: list[Worker] = []
+        self._workers: list[Handle] = []
         self._failures = Failures(scheduler, session)
         self._failed_starts = 0
 
@@ -133,12 +158,13 @@ class Pool:
                     failed = dict(self._scheduler.failed)
                     lost = {key: dict(reasons) for key, reasons in self._session.lost.items()}
                     worker.submit(Order(unit_id, failed, wait, lost, unit if added else None))
-        active = any(worker.future is not None for worker in self._workers)
-        if not active:
+        running = any(worker.unit_id is not None for worker in self._workers)
+        starting = any(worker.future is not None for worker in self._workers)
+        if not starting:
             self._scheduler.check_finished()
-        return active
+        return running or bool(starting and self._scheduler.waiting)
 
-    def _receive(self, worker: Worker) -> None:
+    def _receive(self, worker: Handle) -> None:
         """Take the result of a worker's future."""
         future, worker.future = worker.future, None
         try:
@@ -157,7 +183,7 @@ class Pool:
         elif outcome is not None:
             self._finish(worker, outcome)
 
-    def _finish(self, worker: Worker, outcome: Outcome) -> None:
+    def _finish(self, worker: Handle, outcome: Outcome) -> None:
         unit_id, worker.unit_id, worker.engine = worker.unit_id, None, outcome.engine
         if unit_id is None:
             raise RuntimeError("A process reported a unit that it was not given.")
@@ -173,7 +199,7 @@ class Pool:
         else:
             self._scheduler.finish(unit_id, outcome.failed)
 
-    def _replace_dead(self, worker: Worker) -> None:
+    def _replace_dead(self, worker: Handle) -> None:
         """Start another process for one that has died; its unit is retried once, then it has failed."""
         self._workers.remove(worker)
         why = worker.reap()
@@ -193,17 +219,27 @@ class Pool:
             self._add_worker()
 
 
-def execute(plan: Plan, methods: Methods, session: Session, processes: Processes) -> None:
-    """Make a plan's missing artefacts, train its unfinished fits, score its unscored cells."""
+def execute(plan: Plan, methods: Methods, session: Session, processes: Processes, cluster: str | None = None) -> None:
+    """Make a plan's missing artefacts, train its unfinished fits, score its unscored cells.
+
+    ``cluster`` is the address of a Ray cluster; empty for one of this machine's cores, None for this package's own
+    processes.
+    """
     store, results, zoo = session.store, session.results, session.zoo
     recorded = rates(results, zoo.is_mini)
     fits = cut_fits(plan, methods, store, results, recorded, zoo.resolve)
     units: list[Unit] = [*cut_jobs(plan, store, recorded), *fits]
     scheduler = Scheduler(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
+    task = Task(plan, methods, units, zoo, store.root, results.root, session.device)
     try:
-        if count > 1:
-            task = Task(plan, methods, units, zoo, store.root, results.root, session.device)
+        if cluster is not None and units:
+            from bench.execution.cluster import Cluster
+
+            there = Cluster(replace(task, workers=session.workers), cluster, session.progress)
+            most = processes.most if processes.requested else there.size
+            Pool(scheduler, session, there.start).run(max(1, min(most, there.size, len(units))))
+        elif count > 1:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "task.pickle"
                 file.write_bytes(pickle.dumps(task))

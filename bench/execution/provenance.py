@@ -151,6 +151,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "forwards": meter.forwards,
         "fits_trained": meter.fits_trained,
         "artefacts_made": meter.artefacts_made,
+        "units_retried": meter.units_retried,
         "environment": device.describe(session.device) | _numerics(session) | {"python": sys.version.split()[0]},
         "models": {
             "source": session.zoo.source,

@@ -39,11 +39,12 @@ class Task:
     store: Path
     results: Path
     device: str
+    workers: int = 0
 
     def session(self, progress: Progress) -> Session:
         """A new session on the same store and results folder."""
         places = (Store(self.store), self.zoo, Results(self.results))
-        return Session(*places, self.device, 0, progress, exact=self.zoo.numerics.exact)
+        return Session(*places, self.device, self.workers, progress, exact=self.zoo.numerics.exact)
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,14 @@ def _start(file: str, pipe: Connection, plugins: Sequence[Path]) -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     discover.load_plugins(plugins)
     task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent a moment ago.
+    _runner, _units = prepare(task, _Relay(pipe))
+
+
+def prepare(task: Task, progress: Progress) -> tuple[UnitRunner, Sequence[Unit]]:
+    """Prepare a process to run the units of a task; returns the runner and the units."""
     devices.pin(task.zoo.numerics.precision)
     route_warnings()
-    _runner, _units = UnitRunner(task.plan, task.methods, task.session(_Relay(pipe))), task.units
+    return UnitRunner(task.plan, task.methods, task.session(progress)), task.units
 
 
 def _ready() -> None:
@@ -135,15 +141,20 @@ def _run(order: Order) -> Outcome:
     """Run one unit in this process."""
     if _runner is None:
         raise RuntimeError("This process has not been prepared.")
-    session = _runner.session
+    return run_order(_runner, _units, order)
+
+
+def run_order(runner: UnitRunner, units: Sequence[Unit], order: Order) -> Outcome:
+    """Run one unit; returns what has become of it."""
+    session = runner.session
     session.failed = dict(order.failed)
     session.lost.clear()
     session.lost |= {key: dict(reasons) for key, reasons in order.lost.items()}
     session.costs = []
     session.meter.reset()
-    done = _runner.run(order.unit or _units[order.unit_id], order.wait)
+    done = runner.run(order.unit or units[order.unit_id], order.wait)
     failed = {key: reason for key, reason in session.failed.items() if key not in order.failed}
-    return Outcome(failed, session.costs, session.meter, not done, session.lost, _runner.engine)
+    return Outcome(failed, session.costs, session.meter, not done, session.lost, runner.engine)
 
 
 def _close() -> None:

@@ -67,8 +67,9 @@ def machine_seconds() -> float:
 class Rates:
     """Seconds in one process, by kind and engine or method.
 
-    They are per forward for ``artefacts``, per image and epoch for ``fit``, per image for ``score``. Read from ``costs`` files, the first with the highest precedence; otherwise a default, or the engine's own rough
-    number. ``now`` is what :func:`machine_seconds` gives for this machine.
+    They are per forward for ``artefacts``, per image and epoch for ``fit``, per image for ``score``. Read from
+    ``costs`` files, the first with the highest precedence; otherwise a default, or the engine's own rough number.
+    ``now`` is what :func:`machine_seconds` gives for this machine.
     """
 
     def __init__(self, *costs: Path, now: float = 0.0) -> None:

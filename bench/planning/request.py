@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,6 +197,21 @@ def choose_device(name: str) -> None:
         raise UserError(
             "--device cuda is not available.", "This machine has no CUDA driver.", "Use --device auto or cpu."
         )
+
+
+def choose_executor(name: str, address: str | None) -> str | None:
+    """The address of ``--executor ray``; None for ``local``. Raises UserError for another, or without Ray."""
+    if name not in ("local", "ray"):
+        raise unknown("executor", name, ("local", "ray"))
+    if name == "local":
+        if address is not None:
+            raise UserError("--ray-address needs --executor ray.", "Without it, nothing runs there.", "Add the option.")
+        return None
+    if importlib.util.find_spec("ray") is None:
+        raise UserError(
+            "--executor ray needs the package ray.", "It is not installed.", "Install the extra: pip install '.[ray]'."
+        )
+    return address or ""
 
 
 def roles_of(chosen: Chosen) -> set[str]:

@@ -105,11 +105,11 @@ def cut_fits(
         seconds = images * passes(method) * rates.seconds("fit", fit.label)
         seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
         parts = [*(cell.test for cell in unscored), *(plan.slices[key] for key in (*fit.train, *fit.val))]
-        trials.append(Trial(fit, unscored, seconds, _recipes_read(method, parts, resolve)))
+        trials.append(Trial(fit, unscored, seconds, recipes_read(method, parts, resolve)))
     return sorted(trials, key=lambda trial: -trial.seconds)
 
 
-def _recipes_read(method: Method, parts: Sequence[Slice], resolve: Resolve) -> frozenset[str]:
+def recipes_read(method: Method, parts: Sequence[Slice], resolve: Resolve) -> frozenset[str]:
     """Keys of the recipes that a method reads for the images of some slices, and of all that they depend on."""
     needs = {need for stage in STAGES for need in method.needs(stage).values()}
     keys: set[str] = set()

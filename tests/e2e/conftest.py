@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ depths = [1, 1, 1, 1]
 batch_size = 8
 epochs = 3
 """
+
+
+#: What runs by several processes are compared on.
+METHODS = ("--methods", "gramnet,dire,hf_energy")
 
 
 def bench(*words, cwd=ROOT, script="run_bench.py"):
@@ -91,3 +96,21 @@ def first(world):
     assert done.returncode == 0, done.stderr
     done.counts = counts(world)  # Now: any later run in the same folder writes its own.
     return done
+
+
+@pytest.fixture(scope="session")
+def alone(world):
+    """The rows of a run of :data:`METHODS` by one process."""
+    done = world.run(*METHODS, "--processes", "1", name="one-process")
+    assert done.returncode == 0, done.stderr
+    return world.rows("one-process")
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError("It did not come to that.")

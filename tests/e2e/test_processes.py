@@ -5,16 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import ROOT
-from tests.e2e.conftest import bench
-
-METHODS = ("--methods", "gramnet,dire,hf_energy")
+from tests.e2e.conftest import METHODS, bench, wait_for
 
 
 def children(pid):
@@ -47,24 +42,6 @@ def both_workers(run):
         return len(children(run.pid)) == 2 and children(run.pid)
 
     return wait_for(there)
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise TimeoutError("It did not come to that.")
-
-
-@pytest.fixture(scope="module")
-def alone(world):
-    """The rows of one process."""
-    done = world.run(*METHODS, "--processes", "1", name="one-process")
-    assert done.returncode == 0, done.stderr
-    return world.rows("one-process")
 
 
 def test_two_processes_give_the_numbers_of_one(world, alone):
@@ -127,3 +104,31 @@ def test_a_wrong_number_of_processes_is_told(world):
     done = bench("plan", "--processes", "0", *world.options())
     assert done.returncode == 2
     assert "--processes 0 is too small." in done.stderr
+
+
+def test_parts_of_a_run_share_the_work_and_the_whole_computes_nothing_more(world, alone):
+    """As a job array: every part makes its share of the images, then trains its share of the fits."""
+    for verb in ("prepare", "run"):
+        commands = [
+            [sys.executable, "run_bench.py", verb, *METHODS, "--processes", "1", "--shard", f"{part}/2", "--json"]
+            for part in (1, 2)
+        ]
+        runs = [
+            subprocess.Popen(
+                [*command, *map(str, world.options("parts"))],
+                cwd=ROOT,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for command in commands
+        ]
+        told = [run.communicate() for run in runs]
+        assert [run.returncode for run in runs] == [0, 0], told
+        made = [json.loads(out) for out, _ in told]
+        assert all(part["artefacts_made"] > 0 for part in made) == (verb == "prepare")
+    assert sum(part["fits"] for part in made) == sum(part["fits_trained"] for part in made) == 9
+    whole = world.run(*METHODS, "--processes", "1", name="parts")
+    assert "computed: 0 artefacts, 0 fits, 0 forwards" in whole.stdout
+    assert world.rows("parts") == alone
+    assert bench("run", "--shard", "3/2", *world.options("parts")).returncode == 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
@@ -136,9 +137,12 @@ class RayWorker:
 
 def _connect(address: str) -> None:
     """Connect to a cluster, or start one on this machine. Raises UserError if there is none at the address."""
+    host, _, port = address.rpartition(":")
     try:
-        ray.init(address=address or None, **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        if host and port.isdigit() and "://" not in host:
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself tries for minutes.
+        ray.init(address=address or "local", **_QUIET)
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise UserError(
             f"There is no Ray cluster at {address}." if address else "Ray cannot be started on this machine.",
             f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}.",

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,24 @@ epochs = 3
 METHODS = ("--methods", "gramnet,dire,hf_energy")
 
 
+@cache
+def zygote():
+    """The process that calls are forked from; see :mod:`tests.e2e.zygote`."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "tests.e2e.zygote"], cwd=ROOT, **pipes)
+
+
 def bench(*words, cwd=ROOT, script="run_bench.py"):
     """Call the command line; returns the finished process."""
     command = [sys.executable, script, *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    server = zygote()
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: str(Path(folder, name)) for name in ("stdout", "stderr")}
+        request = {"arguments": command[2:], "folder": str(cwd), "script": script, **files}
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        told = {name: Path(file).read_text() for name, file in files.items()}
+    return subprocess.CompletedProcess(command, code, **told)
 
 
 class World:

@@ -22,7 +22,7 @@ def told(*words):
 
 def test_stats_verify_and_gc_print_what_is_there(store):
     entries = json.loads(told("stats", "--store", store, "--json"))
-    assert {entry["engine"] for entry in entries} == {"ddim_inversion", "aligned"}
+    assert {entry["engine"] for entry in entries} >= {"ddim_inversion", "aligned"}
     text = told("stats", "--store", store)
     assert f"{len(entries)} recipes, {sum(entry['artefacts'] for entry in entries)} artefacts" in text
     assert "0 damaged artefacts" in told("verify", "--store", store)

@@ -98,7 +98,9 @@ def score(
         return [float("nan") if ref.item.row_id in lost else next(logits) for ref in refs]
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
-    model = network.load_model(method, _folders(fit, session.zoo), folder, session.device)
+    model = session.model(
+        fit.key, lambda: network.load_model(method, _folders(fit, session.zoo), folder, session.device)
+    )
     return network.predict(method, model, refs, session.runtime, lost)
 
 

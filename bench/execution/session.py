@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bench import device as devices
 from bench.artefacts.reader import Reader
@@ -15,6 +16,9 @@ from bench.progress import Meter, Progress
 from bench.results.folder import Results
 from bench.training.faults import BadImages
 from bench.training.loader import Runtime
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def _cannot_remake(error: DamagedArtefact) -> None:
@@ -43,6 +47,7 @@ class Session:
     costs: list[tuple[str, str, int, float]] = field(default_factory=list)
     exact: bool = True
     remake: Callable[[DamagedArtefact], None] = _cannot_remake
+    _model: tuple[str, nn.Module] | None = None
 
     @property
     def reader(self) -> Reader:
@@ -54,6 +59,17 @@ class Session:
         """The part of this session that training and prediction use."""
         work = (self.reader, self.device, self.meter, self.progress, self.workers, self.lost)
         return Runtime(*work, exact=self.exact, half=self.zoo.numerics.half)
+
+    def model(self, key: str, load: Callable[[], nn.Module]) -> nn.Module:
+        """The network of the fit with that key; it is kept for the next cell of the fit, see :meth:`forget_model`."""
+        if self._model is None or self._model[0] != key:
+            self._model = None  # Free its memory before loading the next.
+            self._model = key, load()
+        return self._model[1]
+
+    def forget_model(self) -> None:
+        """Free the memory of the network that is kept."""
+        self._model = None
 
     def attempt(self, key: str, title: str, work: Callable[[], None]) -> bool:
         """Do a unit of work and return whether it succeeded. A failure, stored under ``key``, stops nothing else.

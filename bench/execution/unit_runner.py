@@ -78,10 +78,13 @@ class UnitRunner:
                 (fit_folder(session.store, fit.key) / "fit.json").unlink(missing_ok=True)
             if not is_fitted(session.store, fit):
                 fit_or_record(trial, method, self._plan, session)
-        with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
-            for cell in trial.cells:
-                score_or_record(cell, method, session)
-                session.progress.advance(stage)
+        try:
+            with session.progress.stage(f"scores of {trial.title}", len(trial.cells)) as stage:
+                for cell in trial.cells:
+                    score_or_record(cell, method, session)
+                    session.progress.advance(stage)
+        finally:
+            session.forget_model()
         return True
 
     def _is_outdated(self, fit: Fit) -> bool:

@@ -45,10 +45,10 @@ class Runtime:
 
 
 class Views(torch.utils.data.Dataset[Batch | Fault]):
-    """Views of references as tensors, each a function of (seed, epoch, image, kind) alone."""
+    """Views of references as tensors by (epoch, index), each a function of (seed, epoch, image, kind) alone."""
 
     def __init__(
-        self, detector: Detector, refs: Sequence[Reference], reader: Reader, stage: Stage, seed: tuple[int, int]
+        self, detector: Detector, refs: Sequence[Reference], reader: Reader, stage: Stage, seed: int = 0
     ) -> None:
         self._detector, self._refs, self._reader, self._stage, self._seed = detector, refs, reader, stage, seed
         self.ragged = detector.ragged
@@ -56,12 +56,13 @@ class Views(torch.utils.data.Dataset[Batch | Fault]):
     def __len__(self) -> int:
         return len(self._refs)
 
-    def __getitem__(self, index: int) -> Batch | Fault:
-        return shown(index, self._refs[index], lambda: self._view(index))
+    def __getitem__(self, position: tuple[int, int]) -> Batch | Fault:
+        epoch, index = position
+        return shown(index, self._refs[index], lambda: self._view(epoch, index))
 
-    def _view(self, index: int) -> Batch:
+    def _view(self, epoch: int, index: int) -> Batch:
         ref = self._refs[index]
-        words = [*self._seed, *(int(ref.item.image_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
+        words = [self._seed, epoch, *(int(ref.item.image_id[i : i + 8], 16) for i in (0, 8)), len(ref.example.pixels)]
         view = self._detector.view(ref.sample(self._reader), self._stage, np.random.default_rng(words))
         return {**view, "label": torch.tensor(ref.label)}
 
@@ -90,9 +91,11 @@ def padded(views: Sequence[Batch]) -> Batch:
     return batch
 
 
-def _find_faults(views: Views, order: Sequence[int], known: Sequence[Fault], runtime: Runtime) -> list[Fault]:
+def _find_faults(
+    views: Views, order: Sequence[int], known: Sequence[Fault], runtime: Runtime, epoch: int
+) -> list[Fault]:
     """All faults among the examples of an order; those that are ``known`` are not read again."""
-    left = sorted(set(order) - {fault.index for fault in known})
+    left = [(epoch, index) for index in sorted(set(order) - {fault.index for fault in known})]
     loader = torch.utils.data.DataLoader(
         views, sampler=left, batch_size=1, num_workers=runtime.workers, collate_fn=_faults
     )
@@ -103,16 +106,47 @@ def _faults(views: list[Batch | Fault]) -> list[Fault]:
     return [view for view in views if isinstance(view, Fault)]
 
 
+class _Order(torch.utils.data.Sampler[list[tuple[int, int]]]):
+    """The batches of one epoch, set before each."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[tuple[int, int]]] = []
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class Loader:
+    """Loads batches of views, on the device; its processes stay for the next epoch."""
+
+    def __init__(self, views: Views, size: int, runtime: Runtime) -> None:
+        self._views, self._size, self._runtime, self._order = views, size, runtime, _Order()
+        self._loader = torch.utils.data.DataLoader(
+            views,
+            batch_sampler=self._order,
+            num_workers=runtime.workers,
+            collate_fn=_ragged if views.ragged else _collate,
+            persistent_workers=runtime.workers > 0,
+            pin_memory=runtime.device == "cuda",
+        )
+
+    def batches(self, order: Sequence[int], epoch: int = 0) -> Iterator[Batch]:
+        """Batches of views in an order. Raises BadImages naming every example that cannot be used."""
+        positions = [(epoch, index) for index in order]
+        starts = range(0, len(order), self._size)
+        self._order.batches = [positions[start : start + self._size] for start in starts]
+        for batch in self._loader:
+            if isinstance(batch, list):
+                raise BadImages(_find_faults(self._views, order, batch, self._runtime, epoch))
+            yield {name: tensor.to(self._runtime.device, non_blocking=True) for name, tensor in batch.items()}
+
+
 def batches(views: Views, order: Sequence[int], size: int, runtime: Runtime) -> Iterator[Batch]:
-    """Batches of views in an order, on the device. Raises BadImages naming every example that cannot be used."""
-    sampler = [list(order[start : start + size]) for start in range(0, len(order), size)]
-    loader = torch.utils.data.DataLoader(
-        views, batch_sampler=sampler, num_workers=runtime.workers, collate_fn=_ragged if views.ragged else _collate
-    )
-    for batch in loader:
-        if isinstance(batch, list):
-            raise BadImages(_find_faults(views, order, batch, runtime))
-        yield {name: tensor.to(runtime.device, non_blocking=True) for name, tensor in batch.items()}
+    """Batches of views in an order, once; see :class:`Loader`."""
+    return Loader(views, size, runtime).batches(order)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

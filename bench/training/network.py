@@ -25,7 +25,7 @@ from bench.training.checkpoint import UNREADABLE_ERRORS
 from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault
-from bench.training.loader import Runtime, Views, ahead, batches
+from bench.training.loader import Loader, Runtime, Views, ahead, batches
 from bench.training.optimiser import Optimiser
 
 PREDICT_BATCH = 32
@@ -60,7 +60,7 @@ def predict(
 @torch.no_grad()
 def _predict(detector: Detector, model: nn.Module, refs: Sequence[Reference], runtime: Runtime) -> list[float]:
     model.eval()
-    views = Views(detector, refs, runtime.reader, "test", (0, 0))
+    views = Views(detector, refs, runtime.reader, "test")
     padding = -len(refs) % PREDICT_BATCH if runtime.exact else 0
     order = [*range(len(refs)), *[len(refs) - 1] * padding]
     loaded = batches(views, order, PREDICT_BATCH, runtime)
@@ -131,14 +131,13 @@ class Training:
         with _replacing(self._path) as partial:
             torch.save(state, partial)
 
-    def _epoch(self, refs: Sequence[Reference]) -> None:
+    def _epoch(self, loader: Loader, count: int) -> None:
         self.model.train()
         torch.manual_seed(int(content_key([self.seed, self.epoch])[:8], 16))
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(refs)).tolist()
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(count).tolist()
         if len(order) > 1 and len(order) % self.plan.batch_size == 1:
             order.append(order[0])  # Batch norm cannot train on a batch of one.
-        views = Views(self.detector, refs, self.runtime.reader, "train", (self.seed, self.epoch))
-        for batch in batches(views, order, self.plan.batch_size, self.runtime):
+        for batch in loader.batches(order, self.epoch):
             with self.runtime.autocast():
                 loss = self.detector.loss(self.model, batch)
             self.optimiser.step(loss)
@@ -147,13 +146,15 @@ class Training:
     def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
         """Train to the end of the schedule, saving after every epoch; ``title`` names the fit in the progress."""
         progress = self.runtime.progress
+        views = Views(self.detector, train, self.runtime.reader, "train", self.seed)
+        loader = Loader(views, self.plan.batch_size, self.runtime)
         with progress.stage(f"epochs of {title}", self.plan.epochs) as stage:
             progress.advance(stage, self.epoch)
             if self.detector.calibrates and not self.epoch:
                 self._calibrate(train)
             while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
                 self.optimiser.set_rate(self.epoch, self.stop.lr if self.plan.plateau else self.plan.lr)
-                self._epoch(train)
+                self._epoch(loader, len(train))
                 self.epoch += 1
                 if self._validates:
                     self._validate(val)
@@ -164,7 +165,7 @@ class Training:
         self.model.eval()
 
     def _calibrate(self, refs: Sequence[Reference]) -> None:
-        views = Views(self.detector, refs, self.runtime.reader, "test", (0, 0))
+        views = Views(self.detector, refs, self.runtime.reader, "test")
         self.detector.calibrate(self.model, batches(views, range(len(refs)), PREDICT_BATCH, self.runtime))
 
     def _validate(self, val: Sequence[Reference]) -> None:

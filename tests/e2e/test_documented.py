@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.e2e.conftest import bench
 
@@ -92,3 +94,19 @@ def test_check_looks_at_the_weights_that_are_named(tmp_path):
     (sdv1,) = (line for line in told if line["thing"] == "weights sdv1")
     assert "unet/diffusion_pytorch_model.safetensors" in sdv1["state"]
     assert "CompVis/stable-diffusion-v1-4" in sdv1["fix"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "figures"),
+    [
+        ("store", ("--records", "3000"), ("open_s", "lookups_per_s", "resident_mb", "append_vs_files")),
+        ("planning", ("--images", "3000"), ("seconds", "peak_mb", "artefacts")),
+    ],
+)
+def test_a_benchmark_prints_its_figures(tmp_path, name, words, figures):
+    out = tmp_path / "figures.json"
+    command = [sys.executable, "-m", f"benchmarks.{name}", *words, "--json", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert all(found[figure] > 0 for figure in figures)

@@ -9,9 +9,20 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import METHODS, bench, wait_for
+from tests.e2e.conftest import bench, wait_for
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+
+METHODS = ("--methods", "dire", "--protocols", "raw")
+
+
+@pytest.fixture(scope="module")
+def alone(world):
+    """The rows of one process."""
+    done = world.run(*METHODS, "--processes", "1", name="without-ray")
+    assert done.returncode == 0, done.stderr
+    return world.rows("without-ray")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def test_a_node_that_is_lost_changes_no_number_and_what_it_did_is_begun_again(wo
     assert "a process died" in stderr
     assert world.rows("lost-node") == alone
     told = json.loads((world.root / "lost-node" / "results" / "run.json").read_text())
-    once = json.loads((world.root / "one-process" / "results" / "run.json").read_text())
+    once = json.loads((world.root / "without-ray" / "results" / "run.json").read_text())
     assert told["units_retried"] >= 1
     assert f"begun again after a death: {told['units_retried']}" in out
     assert told["fits_trained"] == once["fits_trained"]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from bench.data.decode import image_id
 from bench.detector import Card, Detector, Schedule
 from bench.execution.session import Session
 from bench.execution.unit_runner import UnitRunner
+from bench.numerics import REFERENCE
 from bench.planning.estimate import Rates
 from bench.planning.request import Chosen
 from bench.planning.units import cut_fits, cut_jobs
@@ -126,10 +128,11 @@ class World:
         store, parts = Store(self.root / "store"), (self.train, self.val, self.test)
         jobs = tuple(Job(RECIPE, part) for part in parts) if self.method.artefacts else ()
         plan = Plan({part.key: part for part in parts}, jobs, (self.fit,), (self.cell,))
-        session = Session(store, None, Results(self.root / "results"), "cpu", 0, Recorder())
+        zoo = SimpleNamespace(resolve=lambda need: need, numerics=REFERENCE, folder=lambda role: None)
+        session = Session(store, zoo, Results(self.root / "results"), "cpu", 0, Recorder())
         methods = {("mean", ""): Chosen("mean", "", self.method(Params()))}
         runner = UnitRunner(plan, methods, session)
-        trials = cut_fits(plan, methods, store, session.results, Rates(), lambda role: "")
+        trials = cut_fits(plan, methods, store, session.results, Rates(), lambda need: need)
         for unit in [*cut_jobs(plan, store, Rates()), *trials]:
             runner.run(unit)
         runner.close()

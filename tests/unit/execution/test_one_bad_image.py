@@ -213,7 +213,7 @@ def test_a_trial_is_not_begun_again_where_it_is_whole(tmp_path):
     store = Store(tmp_path / "store")
     plan = Plan({p.key: p for p in (world.train, world.val, world.test)}, (), (world.fit,), (world.cell,))
     methods = {("mean", ""): Chosen("mean", "", Mean(Params()))}
-    found = cut_fits(plan, methods, store, Results(tmp_path / "results"), Rates(), lambda role: "")
+    found = cut_fits(plan, methods, store, Results(tmp_path / "results"), Rates(), lambda need: need)
     assert [unit for unit in found if isinstance(unit, Trial)] == []
 
 

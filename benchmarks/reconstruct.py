@@ -1,0 +1,266 @@
+"""Compare reconstruction by this package with diffusers' own pipelines, one image at a time and in batches.
+
+    python -m benchmarks.reconstruct [--images N] [--full-size] [--device cuda] [--precision bf16] [--json FILE]
+
+SARE's recipe (caption, strength 0.5, 25 guided steps) and DRCT's (inpainting, 50 steps), on images of three shapes. All
+sides read image files and write what they make: this package into its store, the pipelines into a folder. They
+alternate in one process, `--repeats` times; medians are printed. Weights are the miniature's, or with `--full-size`
+random ones of Stable Diffusion's size at 512 px. The machine should be idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
+from diffusers.utils import logging
+from PIL import Image
+from tabulate import tabulate
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import device as devices
+from bench import discover
+from bench.artefacts.batching import Batcher, noise, produce
+from bench.artefacts.engines import blip, sd_img2img, sd_inpaint
+from bench.artefacts.geometry import RGB, fit_long_side
+from bench.artefacts.reader import Reader
+from bench.artefacts.store import Store
+from bench.data.decode import decode, image_id
+from bench.models.zoo import Zoo
+from bench.numerics import Numerics, autocast, choose
+from bench.planning.chunks import chunks
+from bench.progress import Meter
+from bench.recipe import SOURCE, Recipe
+from bench.types import Item, Job, Slice
+from tools.full_size import FullSize
+
+CAPTION = "a red disc on grass"
+#: Width and height of the images relative to the longer side.
+SHAPES = ((1.0, 1.0), (1.0, 0.75), (0.75, 1.0))
+_DRAWS = "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.randn_tensor"
+
+
+class Ours:
+    """An engine of this package, loaded, with a job over some image files."""
+
+    def __init__(self, recipe: Recipe, items: Sequence[Item], zoo: Zoo, device: str, root: Path) -> None:
+        self.recipe, self.numerics = recipe, zoo.numerics
+        self.engine = discover.engine(recipe.engine)()
+        self.engine.load(recipe, zoo, device, Meter())
+        self.job = Job(recipe, Slice("genimage", "sdv14", "test", tuple(items)))
+        self._device, self._root, self.runs = device, root, 0
+        self.captions = {item.image_id: CAPTION.encode() for item in items}
+
+    def run(self) -> float:
+        """Make every artefact, from files into a new store; returns the seconds."""
+        self.runs += 1
+        store = Store(self._root / f"store-{self.recipe.engine}-{self.runs}")
+        caption = self.recipe.inputs.get("caption")
+        if isinstance(caption, Recipe):
+            with store.writer(caption, "txt") as writer:
+                writer.put(self.captions)
+        context = lambda: autocast(self._device, self.numerics.half if self.engine.half else "")  # noqa: E731
+        batcher = Batcher(self.engine, self.numerics.exact, context=context)
+        started = time.perf_counter()
+        with store.writer(self.recipe, self.engine.payload) as writer:
+            for chunk in chunks(self.job):
+                writer.put(produce(self.job, chunk, batcher, Reader(store)))
+        self.store = store
+        return time.perf_counter() - started
+
+
+class Theirs:
+    """A pipeline of diffusers with the same parts."""
+
+    def __init__(self, kind: Any, ours: Ours, zoo: Zoo, side: int, root: Path) -> None:  # noqa: ANN401 - no types
+        model: Any = vars(ours.engine)["_model"]
+        (role,) = ours.recipe.weights
+        schedule = DDIMScheduler.from_pretrained(zoo.folder(role) / "scheduler")
+        parts = {"vae": model.vae, "unet": model.unet, "text_encoder": model.text_encoder}
+        parts |= {"tokenizer": model.tokenizer, "scheduler": schedule}
+        parts |= {"safety_checker": None, "feature_extractor": None}
+        self.pipeline = kind(**parts, requires_safety_checker=False)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self._items, self._side, self._root = ours.job.slice.items, side, root
+        self._inpaints = kind is StableDiffusionInpaintPipeline
+
+    def run(self, batch: int) -> float:
+        """Make every image, from files into PNG files; returns the seconds."""
+        started = time.perf_counter()
+        by_shape: dict[tuple[int, ...], list[tuple[str, Image.Image]]] = defaultdict(list)
+        for item in self._items:
+            view = fit_long_side(decode(item.path.read_bytes()).rgb, self._side, 8)
+            by_shape[view.shape].append((item.image_id, Image.fromarray(view)))
+        for images in by_shape.values():
+            for start in range(0, len(images), batch):
+                part = images[start : start + batch]
+                for (name, _), made in zip(part, self._call([image for _, image in part]), strict=True):
+                    made.save(self._root / f"{name}.png", compress_level=1)
+        return time.perf_counter() - started
+
+    def _call(self, images: list[Image.Image]) -> list[Image.Image]:
+        options: dict[str, Any] = {"image": images, "num_inference_steps": 50, "guidance_scale": 7.5}
+        if self._inpaints:
+            size = {"width": images[0].width, "height": images[0].height}
+            masks = [Image.new("L", image.size, 0) for image in images]
+            options |= {"prompt": [""] * len(images), "mask_image": masks, "strength": 1.0, **size}
+        else:
+            options |= {"prompt": [CAPTION] * len(images), "strength": 0.5}
+        made: list[Image.Image] = self.pipeline(**options).images
+        return made
+
+
+def images(root: Path, count: int, side: int) -> list[Item]:
+    """Smooth random pictures of three shapes as PNG files."""
+    items = []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        width, height = (int(side * part) for part in SHAPES[number % len(SHAPES)])
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
+        path = root / f"{number:05d}.png"
+        picture.save(path)
+        identity = image_id(np.asarray(picture))
+        items.append(Item(f"{number:032x}", path, 0, image_id=identity, container="png", width=width, height=height))
+    return items
+
+
+def forward_share(ours: Ours, device: str) -> float:
+    """Share of a run's wall time that is spent in the networks."""
+    model: Any = vars(ours.engine)["_model"]
+    spent, begun = [0.0], [0.0]
+
+    def now() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    with ExitStack() as hooks:
+        for module in (model.unet, model.vae.encoder, model.vae.decoder, model.text_encoder):
+            before = module.register_forward_pre_hook(lambda *_: begun.__setitem__(0, now()))
+            after = module.register_forward_hook(lambda *_: spent.__setitem__(0, spent[0] + now() - begun[0]))
+            hooks.callback(before.remove)
+            hooks.callback(after.remove)
+        seconds = ours.run()
+    return spent[0] / seconds
+
+
+def difference(ours: Ours, theirs: Theirs, item: Item, side: int) -> int:
+    """Largest difference in levels between both reconstructions of one image, given the same noise."""
+    made = decode(ours.store.get(ours.recipe, item.image_id)).rgb
+    view: RGB = fit_long_side(decode(item.path.read_bytes()).rgb, side, 8)
+    model: Any = vars(ours.engine)["_model"]
+    shape = model.latent_shape(view)
+    draws = [model.tensor([noise(f"{item.image_id} {kind}", 0, shape)]) for kind in ("posterior", "forward")]
+
+    def drawn(shape: Sequence[int], **options: Any) -> torch.Tensor:  # noqa: ANN401 - as diffusers calls it
+        return draws.pop(0).reshape(shape).to(options.get("dtype") or torch.float32)
+
+    with mock.patch("diffusers.models.autoencoders.vae.randn_tensor", drawn), mock.patch(_DRAWS, drawn):
+        (other,) = theirs._call([Image.fromarray(view)])
+    return int(np.abs(made.astype(int) - np.asarray(other, int)).max())
+
+
+def flops(ours: Ours) -> float:
+    """Floating point operations of one image, counted while one is made."""
+    one = ours.job.slice.items[:1]
+    job, counter = Job(ours.recipe, Slice("genimage", "sdv14", "test", one)), FlopCounterMode(display=False)
+    with counter:
+        produce(job, one, Batcher(ours.engine, exact=False), Reader(ours.store))
+    return float(counter.get_total_flops())
+
+
+def matmul_rate(device: str, half: str) -> float:
+    """Operations per second of a large matrix product in the precision of the networks."""
+    side = 8192 if device == "cuda" else 1024
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half, torch.float32)
+    a, times = torch.randn(side, side, device=device, dtype=dtype), []
+    for _ in range(12):
+        started = time.perf_counter()
+        a @ a
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return float(2 * side**3 / median(times[2:]))
+
+
+def measure(root: Path, count: int, repeats: int, side: int, zoo: Zoo, device: str) -> dict[str, float]:
+    """All figures."""
+    (root / "images").mkdir()
+    (root / "made").mkdir()
+    items = images(root / "images", count, side)
+    guided = zoo.resolve(sd_img2img.recipe(blip.recipe(), long_side=side).bind(SOURCE))
+    filled = zoo.resolve(sd_inpaint.recipe(max_size=side).bind(SOURCE))
+    pairs = []
+    for recipe, kind in ((guided, StableDiffusionImg2ImgPipeline), (filled, StableDiffusionInpaintPipeline)):
+        ours = Ours(recipe, items, zoo, device, root)
+        pairs.append((ours, Theirs(kind, ours, zoo, side, root / "made")))
+    (sare, img2img), (drct, inpaint) = pairs
+    runs: dict[str, Callable[[], float]] = {
+        "ours": sare.run,
+        "one": lambda: img2img.run(1),
+        "batched": lambda: img2img.run(sare.engine.batch),
+        "inpaint": drct.run,
+        "inpaint batched": lambda: inpaint.run(drct.engine.batch),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            seconds[name].append(run())
+    taken = {name: median(times) for name, times in seconds.items()}
+    figures = {
+        "images": count,
+        "images_per_s": count / taken["ours"],
+        "vs_pipeline_one": taken["one"] / taken["ours"],
+        "vs_pipeline_batched": taken["batched"] / taken["ours"],
+        "inpaint_images_per_s": count / taken["inpaint"],
+        "inpaint_vs_pipeline_batched": taken["inpaint batched"] / taken["inpaint"],
+        "max_abs_difference": max(difference(sare, img2img, item, side) for item in items[: len(SHAPES)]),
+    }
+    half = zoo.numerics.half
+    figures["flops_per_image"] = flops(sare)
+    figures["matmul_flops_per_s"] = matmul_rate(device, half)
+    figures["mfu"] = figures["flops_per_image"] * figures["images_per_s"] / figures["matmul_flops_per_s"]
+    figures["forward_share"] = forward_share(sare, device)
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=48, help="number of images")
+    parser.add_argument("--repeats", type=int, default=3, help="how often every side runs")
+    parser.add_argument("--full-size", action="store_true", help="random weights of Stable Diffusion v1's size")
+    parser.add_argument("--side", type=int, help="longer side of the images in pixels (64, full size 512)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", default="auto", help="auto, fp32, tf32, bf16 or fp16")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    numerics: Numerics = choose(arguments.precision, None, arguments.device)
+    devices.pin(numerics.precision)
+    side = arguments.side or (512 if arguments.full_size else 64)
+    with tempfile.TemporaryDirectory() as home:
+        root = Path(home)
+        zoo = FullSize(root, numerics) if arguments.full_size else Zoo("mini", numerics=numerics)
+        figures = measure(root, arguments.images, arguments.repeats, side, zoo, arguments.device)
+    print(tabulate([(name, f"{value:,.3g}") for name, value in figures.items()], headers=("figure", "value")))
+    print("vs_…: the time of diffusers' pipeline over ours; above 1 this package is faster")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Batches are the same whoever loads them, and loader processes outlive an epoch."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.execution.toy import Subject, ToyReader, runtime, toy_references
+from bench.models.zoo import Zoo
+from bench.suites import suite as suites
+from bench.training.faults import BadImages
+from bench.training.loader import Loader, Views
+
+
+@pytest.fixture
+def method(tmp_path):
+    return Subject("gramnet", suites.load("mini"), Zoo("mini"), tmp_path).detector()
+
+
+def epochs(method, workers, refs, reader=None):
+    """The batches of two epochs in two orders, and the processes that were there after each."""
+    here = replace(runtime(reader), workers=workers)
+    loader = Loader(Views(method, refs, here.reader, "train", 5), 4, here)
+    made, processes = [], []
+    for epoch in (0, 1):
+        order = np.random.default_rng(epoch).permutation(len(refs)).tolist()
+        made.append(list(loader.batches(order, epoch)))
+        workers_now = getattr(loader._loader._iterator, "_workers", [])
+        processes.append([process.pid for process in workers_now])
+    return made, processes
+
+
+def test_batches_do_not_depend_on_who_loads_them_and_processes_stay(method):
+    refs = toy_references(method, 0, 10, "train")
+    (alone, _), (helped, processes) = epochs(method, 0, refs), epochs(method, 2, refs)
+    assert [[len(batch["label"]) for batch in epoch] for epoch in alone] == [[4, 4, 2], [4, 4, 2]]
+    for one, other in zip(alone, helped, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert a.keys() == b.keys()
+            assert all(torch.equal(a[name], b[name]) for name in a)
+    assert len(processes[0]) == 2
+    assert processes[0] == processes[1]
+
+
+def test_a_view_differs_from_epoch_to_epoch(method):
+    views = Views(method, toy_references(method, 0, 4, "train"), ToyReader(), "train", 5)
+    first, again, later = (views[position] for position in ((0, 1), (0, 1), (3, 1)))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], later[name]) for name in first)
+
+
+class Gap(ToyReader):
+    """Cannot read three of the images."""
+
+    def source(self, item):
+        if item.path.name in ("2-0.png", "5-1.png", "8-0.png"):
+            raise ValueError("not there")
+        return super().source(item)
+
+
+def test_every_image_that_cannot_be_used_is_found_in_one_go(method):
+    refs = toy_references(method, 0, 10, "train")
+    loader = Loader(Views(method, refs, Gap(), "train"), 4, runtime(Gap()))
+    with pytest.raises(BadImages) as caught:
+        list(loader.batches(range(len(refs))))
+    assert sorted(fault.index for fault in caught.value.faults) == [2, 5, 8]

@@ -44,10 +44,10 @@ def test_batches_do_not_depend_on_who_loads_them_and_processes_stay(method):
 
 
 def test_a_view_differs_from_epoch_to_epoch(method):
-    views = Views(method, toy_references(method, 0, 4, "train"), ToyReader(), "train", 5)
-    first, again, later = (views[position] for position in ((0, 1), (0, 1), (3, 1)))
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert any(not torch.equal(first[name], later[name]) for name in first)
+    views = Views(method, toy_references(method, 0, 8, "train"), ToyReader(), "train", 5)
+    first, again, later = ([views[epoch, index] for index in range(8)] for epoch in (0, 0, 1))
+    assert all(torch.equal(a[name], b[name]) for a, b in zip(first, again, strict=True) for name in a)
+    assert any(not torch.equal(a[name], b[name]) for a, b in zip(first, later, strict=True) for name in a)
 
 
 class Gap(ToyReader):

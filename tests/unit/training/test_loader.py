@@ -15,7 +15,7 @@ from bench.training.loader import Loader, Views
 
 @pytest.fixture
 def method(tmp_path):
-    return Subject("gramnet", suites.load("mini"), Zoo("mini"), tmp_path).detector()
+    return Subject("cnnspot", suites.load("mini"), Zoo("mini"), tmp_path).detector()
 
 
 def epochs(method, workers, refs, reader=None):

@@ -4,7 +4,7 @@ PYTHON ?= python3
 RESOLUTION ?=
 RUN := .venv/bin/python
 
-.PHONY: help venv bench board regress test test-base test-slow fuzz mutants check world
+.PHONY: help venv bench bench-gpu board regress test test-base test-slow fuzz mutants check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
@@ -27,6 +27,8 @@ test-base: venv   ## the wheel in a fresh environment: the base without torch, t
 	$(RUN) -m pytest -q tests/e2e/test_wheel.py
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
 	$(RUN) -m pytest -q --slow tests/slow
+bench-gpu: venv   ## matrix products, networks, engines, training on one GPU, into gpu.json (8 minutes)
+	$(RUN) -m benchmarks.gpu
 fuzz: venv        ## the image reader over many more mutated files (minutes; FUZZ_MUTANTS of each container)
 	FUZZ_MUTANTS=$${FUZZ_MUTANTS:-20000} $(RUN) -m pytest -q tests/unit/data/test_decode_fuzz.py
 mutants: venv     ## do the tests notice small changes to the code? a seeded sample (quarter of an hour)

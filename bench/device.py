@@ -45,6 +45,11 @@ def pick(name: str) -> str:
     return "cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu"
 
 
+def present(name: str) -> str:
+    """:func:`pick`, without importing torch on a machine that has no driver."""
+    return pick(name) if name == "cuda" or has_driver() else "cpu"
+
+
 def pin(precision: str = "fp32") -> None:
     """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network.
 

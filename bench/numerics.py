@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    import torch
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
@@ -62,14 +66,23 @@ def _name_of(device: str) -> str:
         return ""
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else device
+    return torch.cuda.get_device_name()
+
+
+def dtype(half: str) -> torch.dtype:
+    """The type of numbers for ``bf16``, ``fp16``, or empty for single precision."""
+    import torch
+
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half, torch.float32)
 
 
 @contextmanager
 def autocast(device: str, half: str) -> Iterator[None]:
     """Run matrix products and convolutions in half precision; ``half`` is ``bf16``, ``fp16``, or empty for single."""
+    if not half:
+        yield
+        return
     import torch
 
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half)
-    with torch.autocast(device, dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=dtype is not None):
+    with torch.autocast(device, dtype(half)):
         yield

@@ -12,7 +12,6 @@ as DIRE. The machine should be idle.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from functools import partial
@@ -42,6 +41,7 @@ from bench.models.zoo import Zoo
 from bench.numerics import autocast, choose
 from bench.progress import Meter
 from bench.recipe import SOURCE, Recipe
+from benchmarks.output import keep
 from tools.full_size import FullSize
 
 CAPTION = "a red disc on grass"
@@ -157,8 +157,7 @@ def main() -> None:
         print(f"{name}: {figures[name]:.1f}")
     if arguments.figure:
         draw(figures, arguments.figure)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    keep(figures, arguments.json)
 
 
 if __name__ == "__main__":

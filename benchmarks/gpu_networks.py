@@ -18,14 +18,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import device as devices
 from bench.data.decode import decode
 from bench.models.zoo import Zoo
-from bench.numerics import Numerics
+from bench.numerics import PRECISIONS, Numerics
+from bench.numerics import dtype as dtype_of
 from bench.types import Item
 from benchmarks.reconstruct import images
 from tools.full_size import FullSize
 
 #: Without accelerate.
 _PLAIN = {"low_cpu_mem_usage": False}
-DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {precision: dtype_of(precision) for precision in PRECISIONS}
 
 
 class Bench:

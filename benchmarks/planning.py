@@ -23,6 +23,7 @@ from tabulate import tabulate
 
 from bench import discover
 from bench.data.index import Index
+from benchmarks.output import keep
 
 JOB = ("--methods", "drct_sare,dire,univfd,lare2", "--train", "sdv14", "--probes")
 #: Width and height of each generator's images, as GenImage has them.
@@ -103,8 +104,7 @@ def main() -> None:
         "cores": os.cpu_count() or 1,
     }
     print(tabulate([(name, f"{value:,.1f}") for name, value in figures.items()], headers=("figure", "value")))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    keep(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ temporary. The machine should be idle.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from pathlib import Path
 from statistics import median
 
 import joblib
+
+from benchmarks.output import keep
 
 ROOT = Path(__file__).parents[1]
 #: The alternative: torch's own threads in one process. The benchmark pins one thread, so the number is set here.
@@ -53,9 +54,7 @@ def main() -> None:
         times = f"1 process, {cores} threads: {threaded:.1f} s; {cores} processes, 1 thread: {parallel:.1f} s"
         print(f"{times}; {ratios[-1]:.2f}x")
     print(f"median: {median(ratios):.2f}x")
-    if arguments.json:
-        document = {"job": words, "cores": cores, "seconds": pairs, "median_ratio": median(ratios)}
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    keep({"job": words, "cores": cores, "seconds": pairs, "median_ratio": median(ratios)}, arguments.json)
 
 
 if __name__ == "__main__":

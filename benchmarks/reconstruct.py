@@ -11,7 +11,6 @@ random ones of Stable Diffusion's size at 512 px. The machine should be idle.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections import defaultdict
@@ -39,11 +38,12 @@ from bench.artefacts.reader import Reader
 from bench.artefacts.store import Store
 from bench.data.decode import decode, image_id
 from bench.models.zoo import Zoo
-from bench.numerics import Numerics, autocast, choose
+from bench.numerics import Numerics, autocast, choose, dtype
 from bench.planning.chunks import chunks
 from bench.progress import Meter
 from bench.recipe import SOURCE, Recipe
 from bench.types import Item, Job, Slice
+from benchmarks.output import keep
 from tools.full_size import FullSize
 
 CAPTION = "a red disc on grass"
@@ -185,8 +185,7 @@ def flops(ours: Ours) -> float:
 def matmul_rate(device: str, half: str) -> float:
     """Operations per second of a large matrix product in the precision of the networks."""
     side = 8192 if device == "cuda" else 1024
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half, torch.float32)
-    a, times = torch.randn(side, side, device=device, dtype=dtype), []
+    a, times = torch.randn(side, side, device=device, dtype=dtype(half)), []
     for _ in range(12):
         started = time.perf_counter()
         a @ a
@@ -258,8 +257,7 @@ def main() -> None:
         figures = measure(root, arguments.images, arguments.repeats, side, zoo, arguments.device)
     print(tabulate([(name, f"{value:,.3g}") for name, value in figures.items()], headers=("figure", "value")))
     print("vs_…: the time of diffusers' pipeline over ours; above 1 this package is faster")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    keep(figures, arguments.json)
 
 
 if __name__ == "__main__":

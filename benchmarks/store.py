@@ -25,6 +25,7 @@ from tabulate import tabulate
 
 from bench.artefacts.store import Store
 from bench.recipe import SOURCE, Recipe
+from benchmarks.output import keep
 
 RECIPE = Recipe("benchmark", 1, inputs={"image": SOURCE})
 CHUNK = 64
@@ -140,8 +141,7 @@ def main() -> None:
         figures = measure(Path(home), arguments.records, arguments.bytes)
     print(tabulate([(name, f"{value:,.2f}") for name, value in figures.items()], headers=("figure", "value")))
     print("append_vs_files, lookup_vs_files: speed of the store over that of plain files; above 1 the store is faster")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    keep(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Small data in the formats of the real one, made on the spot."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,15 @@ def pytest_itemcollected(item):
     else:
         group = file
     item.add_marker(pytest.mark.xdist_group(group))
+
+
+def figures_of(benchmark, folder, *words):
+    """The figures that a benchmark writes."""
+    out = folder / "figures.json"
+    command = [sys.executable, "-m", f"benchmarks.{benchmark}", *words, "--json", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text())
 
 
 def picture(seed, width=64, height=64, grain=0.0):

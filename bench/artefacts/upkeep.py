@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from bench.artefacts.store import Store, Writer
+from bench.artefacts.encoding import KINDS
+from bench.artefacts.store import Store
 from bench.errors import UserError
 from bench.progress import Progress
 from bench.recipe import Recipe
@@ -24,6 +26,7 @@ from bench.recipe import Recipe
 #: Seconds after which a file that its writer has not finished is taken for one of a killed run.
 STALE_SECONDS = 24 * 3600
 _CHUNK = 256
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def recipes(store: Store) -> dict[str, Recipe]:
@@ -128,7 +131,7 @@ def _is_stale(path: Path) -> bool:
 
 
 def _of_killed_writers(folder: Path) -> list[Leftover]:
-    """Unfinished files without a record, and shards all of whose records were dropped."""
+    """Unfinished files without a record; an unfinished shard with an index is read as it is."""
     partial = [path for path in sorted(folder.glob("*.part")) if _is_stale(path)]
     unreadable = [p for p in partial if not p.name.startswith("shard-")]
     unreadable += [p for p in partial if p.name.endswith(".tar.part") and not _index_beside(p)]
@@ -151,12 +154,27 @@ def delete(found: list[Leftover]) -> None:
 
 
 def export(store: Store, recipe: Recipe, folder: Path, progress: Progress) -> int:
-    """Write a recipe's intact artefacts as WebDataset shards into a folder, with ``recipe.json``; returns their number.
+    """Write a recipe's artefacts as WebDataset shards into a folder, with ``recipe.json``; returns their number.
 
-    Members are named ``<image id>.<payload>``. ``checksums.txt`` is in the format of ``sha256sum``.
+    Members are named ``<image id>.<payload>``; ``checksums.txt`` is in the format of ``sha256sum``. Raises
+    DamagedArtefact, and then leaves the folder empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = Store(folder / ".partial")
+    try:
+        count = _copy(store, target, recipe, progress)
+        shards = sorted(target.folder(recipe.key).glob("shard-*.tar"))
+        places = [s.replace(folder / f"{recipe.engine}-{number:05d}.tar") for number, s in enumerate(shards)]
+    finally:
+        shutil.rmtree(target.root, ignore_errors=True)  # A damaged artefact ends the export: it can be begun again.
+    lines = [f"{_sha256(place)}  {place.name}\n" for place in places]
+    (folder / "checksums.txt").write_text("".join(lines), encoding="ascii")
+    (folder / "recipe.json").write_text(json.dumps(recipe.describe(), indent=2, sort_keys=True) + "\n", "utf-8")
+    return count
+
+
+def _copy(store: Store, target: Store, recipe: Recipe, progress: Progress) -> int:
+    """Copy a recipe's artefacts into another store; returns their number. Raises DamagedArtefact."""
     records = [identity for identity, _ in store.index(recipe.key).records()]
     payload = store.read(recipe, records[0])[0] if records else "png"
     title = f"{recipe.engine} artefacts exported"
@@ -165,16 +183,12 @@ def export(store: Store, recipe: Recipe, folder: Path, progress: Progress) -> in
             part = {identity: store.get(recipe, identity) for identity in records[start : start + _CHUNK]}
             writer.put(part)
             progress.advance(stage, len(part))
-    shards = sorted(target.folder(recipe.key).glob("shard-*.tar"))
-    lines = []
-    for number, shard in enumerate(shards):
-        place = shard.replace(folder / f"{recipe.engine}-{number:05d}.tar")
-        with place.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {place.name}\n")
-    (folder / "checksums.txt").write_text("".join(lines), encoding="ascii")
-    (folder / "recipe.json").write_text(json.dumps(recipe.describe(), indent=2, sort_keys=True) + "\n", "utf-8")
-    shutil.rmtree(target.root)
     return len(records)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _members(tar: Path, recipe: Recipe) -> Iterator[tuple[str, str, bytes]]:
@@ -183,7 +197,7 @@ def _members(tar: Path, recipe: Recipe) -> Iterator[tuple[str, str, bytes]]:
         for member in archive:
             identity, _, payload = member.name.partition(".")
             file = archive.extractfile(member) if member.isfile() else None
-            if file is None or len(identity) != 32 or not payload:
+            if file is None or not _ID.fullmatch(identity) or payload not in KINDS:
                 raise UserError(
                     f"{tar} has a member {member.name!r} that is not an artefact.",
                     f"Artefacts of {recipe.engine} are files named `<image id>.<payload>`.",
@@ -207,33 +221,30 @@ def adopt(store: Store, folder: Path, progress: Progress) -> tuple[Recipe, int]:
             "Name a folder that `store export` has written.",
         ) from error
     for checksum, name in listed:
-        with (folder / name).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
-                raise UserError(
-                    f"{folder / name} is damaged.", "It does not match checksums.txt.", "Copy or export it again."
-                )
+        place = folder / Path(name).name
+        if not place.is_file() or _sha256(place) != checksum:
+            why = "It does not match checksums.txt." if place.is_file() else "checksums.txt lists it."
+            what = "damaged" if place.is_file() else "missing"
+            raise UserError(f"{place} is {what}.", why, "Copy or export it again.")
     count = 0
     with progress.stage(f"shards of {recipe.engine} imported", len(listed)) as stage:
         for _, name in listed:
-            count += _add(store, recipe, folder / name)
+            count += _add(store, recipe, folder / Path(name).name)
             progress.advance(stage)
     return recipe, count
 
 
 def _add(store: Store, recipe: Recipe, tar: Path) -> int:
     """Add the artefacts of one shard that a store lacks; returns their number."""
-    count, part = 0, dict[str, bytes]()
-    with ExitStack() as stack:
-        writers: dict[str, Writer] = {}
-        for identity, payload, data in _members(tar, recipe):
-            if not store.missing(recipe, [identity]):
-                continue
-            if payload not in writers:
-                writers[payload] = stack.enter_context(store.writer(recipe, payload))
-            part[identity] = data
-            if len(part) == _CHUNK:
-                writers[payload].put(part)
-                count, part = count + len(part), {}
-        for writer in writers.values() if part else ():
-            writer.put(part)
-    return count + len(part)
+    count, members = 0, _members(tar, recipe)
+    first = next(members, None)
+    if first is None:
+        return 0
+    with store.writer(recipe, first[1]) as writer:
+        rest = chain([first], members)
+        while chunk := list(islice(rest, _CHUNK)):
+            new = set(store.missing(recipe, [identity for identity, _, _ in chunk]))
+            if new:
+                writer.put({identity: data for identity, _, data in chunk if identity in new})
+            count += len(new)
+    return count

@@ -43,7 +43,7 @@ RUN_PACKAGES = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request with its models and folders; ``device`` is ``cuda`` if a GPU is probably available.
+    """A checked request with its models and folders; ``device`` is ``cpu`` or ``cuda``.
 
     ``cluster`` is the address of the Ray cluster to run on; empty for one of this machine, None for none.
     """
@@ -246,7 +246,7 @@ def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
 
 def _device(options: RunOptions) -> str:
     requests.choose_device(options.device)
-    return "cuda" if options.device == "cuda" or (options.device == "auto" and devices.has_driver()) else "cpu"
+    return devices.present(options.device)
 
 
 def check(options: RunOptions, progress: Progress) -> Prepared:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from bench.artefacts import upkeep
 from bench.artefacts.presented import VERSIONS
 from bench.artefacts.store import Store
 from bench.cli import options as opt
+from bench.cli import show
 from bench.cli.progress import progress as new_progress
 from bench.errors import UserError
 from bench.planning.estimate import disk_bytes
@@ -51,8 +51,11 @@ def _size(count: int) -> str:
     return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
-def _print(document: Any, text: str, as_json: bool) -> None:  # noqa: ANN401 - any JSON
-    print(json.dumps(document) if as_json else text)
+def _print(document: object, text: str, as_json: bool) -> None:
+    if as_json:
+        show.document(document)
+    else:
+        print(text)
 
 
 @app.command()

@@ -161,7 +161,7 @@ class Cluster:
         cores, gpus = int(have.get("CPU", 1)), int(have.get("GPU", 0))
         on_gpu = task.device == "cuda" and gpus
         self.size = gpus if on_gpu else cores
-        self._resources = {"num_gpus": 1, "num_cpus": max(1, cores // gpus)} if on_gpu else {"num_cpus": 1}
+        self._resources = {"num_cpus": 1, **({"num_gpus": 1} if on_gpu else {})}
 
     def start(self) -> RayWorker:
         """Start an actor where there is a free GPU or core."""

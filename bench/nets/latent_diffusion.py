@@ -16,6 +16,7 @@ from transformers.utils import logging
 from bench.errors import UserError
 from bench.nets.ddim import NoisePredictor
 from bench.nets.pretrained import load_pretrained, load_tokenizer
+from bench.numerics import dtype as dtype_of
 
 # The progress bars of transformers would interrupt the run's own output, and loading a folder takes only a moment.
 logging.disable_progress_bar()
@@ -48,7 +49,7 @@ class LatentDiffusion:
             return model.to(memory_format=torch.channels_last) if device == "cuda" and half else model
 
         self.device = device
-        self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(half, torch.float32)
+        self._dtype = dtype_of(half)
         self._vae_dtype = torch.float16 if half and device == "cuda" else torch.float32
         self.vae = load(AutoencoderKL, "vae", self._vae_dtype)
         self.unet = load(UNet2DConditionModel, "unet", self._dtype)

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import device as devices
 from bench.artefacts.store import Store
 from bench.data.files import describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Detector
 from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
+from bench.numerics import REFERENCE, Numerics, choose
 from bench.planning.request import Chosen, choose_device, choose_methods
 from bench.predict import user_artefacts
 from bench.predict.user_weights import own_weights
@@ -121,8 +123,8 @@ def check_score(
             "Give the prompts with --artefact caption=FILE.json, or use a variant that does not need the class.",
         )
     if options.checkpoint is None:
-        zoo = Zoo(models, weights, options.store)
         fit = _find_fit(chosen, options.store, *wanted)
+        zoo = Zoo(models, weights, options.store, _numerics(options.device, fit.numerics.get("precision", "fp32")))
         return ScoreRequest(chosen, fit, images, zoo, Store(options.store), options.device, artefacts=artefacts)
     if not options.checkpoint.is_file():
         raise UserError(
@@ -133,9 +135,15 @@ def check_score(
     hint = chosen.method.checkpoint_hint(weights) if isinstance(chosen.method, Detector) else ""
     if hint:
         progress.warn(hint)
-    zoo, store = Zoo(models, weights, options.store), Store(options.store)
+    zoo, store = Zoo(models, weights, options.store, _numerics(options.device, "fp32")), Store(options.store)
     device, trust = options.device, options.trust_pickle
     return ScoreRequest(chosen, options.checkpoint, images, zoo, store, device, trust, artefacts)
+
+
+def _numerics(device: str, precision: str) -> Numerics:
+    """Those of the artefacts of a user's images: on a GPU in the precision of the fit's own, on a CPU the reference."""
+    here = devices.present(device)
+    return choose(precision, True, here) if here == "cuda" else REFERENCE
 
 
 def _needs_class(needs: Mapping[str, Recipe | str], ready: Mapping[str, Path]) -> bool:

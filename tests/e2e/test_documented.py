@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, figures_of
 from tests.e2e.conftest import bench
 
 
@@ -104,9 +104,5 @@ def test_check_looks_at_the_weights_that_are_named(tmp_path):
     ],
 )
 def test_a_benchmark_prints_its_figures(tmp_path, name, words, figures):
-    out = tmp_path / "figures.json"
-    command = [sys.executable, "-m", f"benchmarks.{name}", *words, "--json", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())
+    found = figures_of(name, tmp_path, *words)
     assert all(found[figure] > 0 for figure in figures)

@@ -44,6 +44,7 @@ RUN_BY = {
     "python -m tools.mutants": ("tests/e2e/test_documented.py", "tools.mutants"),
     "python -m tools.miniature.build": ("tests/unit/tools/miniature", "build"),
     "make bench-gpu": ("tests/slow/test_benchmarks.py", "benchmarks.gpu"),
+    "python -m benchmarks.numerics": ("tests/slow/test_benchmarks.py", '"numerics"'),
     "python -m benchmarks.gpu": ("tests/slow/test_benchmarks.py", "benchmarks.gpu"),
     "python -m benchmarks.planning": ("tests/e2e/test_documented.py", "planning"),
     "python -m benchmarks.reconstruct": ("tests/slow/test_benchmarks.py", "reconstruct"),

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, figures_of
 
 
 @pytest.mark.parametrize(
@@ -17,14 +17,16 @@ from tests.conftest import ROOT
     ],
 )
 def test_a_benchmark_prints_its_figures(tmp_path, name, words, figures):
-    out = tmp_path / "figures.json"
-    command = [sys.executable, "-m", f"benchmarks.{name}", *words, "--json", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())
+    found = figures_of(name, tmp_path, *words)
     assert all(found[figure] > 0 for figure in figures)
     if name == "reconstruct":
         assert found["max_abs_difference"] <= 2
+
+
+def test_batches_and_precision_change_last_bits_alone(tmp_path):
+    found = figures_of("numerics", tmp_path, "--images", "2")
+    assert found["blip"]["same_in_2"] == found["sd_img2img"]["same_in_2"] == 2
+    assert all(0 < row["fp16"] < row["bf16"] < 1 for row in found.values() if "bf16" in row)
 
 
 def test_the_script_for_a_gpu_runs_at_tiny_sizes(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import device as devices
 from bench.artefacts.batching import Batcher
 from bench.artefacts.engine import Request
 from bench.artefacts.engines import adm_inversion, blip, clip_image, sd_img2img
@@ -12,6 +13,7 @@ from bench.errors import UserError
 from bench.models.zoo import Zoo
 from bench.nets.latent_diffusion import LatentDiffusion
 from bench.numerics import PRECISIONS, REFERENCE, Numerics, autocast, choose
+from bench.predict import options
 from bench.progress import Meter
 from bench.recipe import SOURCE, Recipe
 from tests.conftest import picture
@@ -30,10 +32,19 @@ from tests.conftest import picture
         ("tf32", True, "cuda", ("tf32", True)),
     ],
 )
-def test_auto_is_exact_on_a_cpu_and_fast_on_a_gpu(precision, deterministic, device, chosen):
+def test_auto_is_exact_on_a_cpu_and_fast_on_a_gpu(monkeypatch, precision, deterministic, device, chosen):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     made = choose(precision, deterministic, device)
     assert (made.precision, made.exact) == chosen
     assert bool(made.device) == (device == "cuda")
+
+
+def test_artefacts_of_a_users_images_on_a_gpu_are_not_those_of_the_reference(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    assert options._numerics("cpu", "bf16") == REFERENCE
+    monkeypatch.setattr(devices, "present", lambda name: "cuda")
+    assert options._numerics("auto", "bf16") == Numerics("bf16", "a GPU", exact=True)
+    assert options._numerics("auto", "fp32") == Numerics("fp32", "a GPU", exact=True)
 
 
 @pytest.mark.parametrize(("precision", "told"), [("bf17", "no precision 'bf17'"), ("tf32", "needs a GPU")])

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.artefacts.engine import RGB, Engine, Request
 from bench.models.zoo import Zoo
+from bench.numerics import dtype as dtype_of
 from bench.progress import Meter
 from bench.recipe import IMAGE, Recipe
 
@@ -42,15 +43,14 @@ class Llava(Engine):
         return sizes["image"]
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
-        """Load the model and its processor from a folder in the Hub's format; half precision on a GPU, as published."""
-        import torch
+        """Load the model and its processor from a folder in the Hub's format, in the precision of the numerics."""
         from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
         from transformers.utils import logging
 
         from bench.nets.pretrained import load_pretrained, load_processor
 
         logging.disable_progress_bar()
-        folder, dtype = zoo.folder(ROLE), torch.float16 if device == "cuda" else torch.float32
+        folder, dtype = zoo.folder(ROLE), dtype_of(zoo.numerics.half)
         self._recipe, self._meter, self._device, self._dtype = recipe, meter, device, dtype
         self._processor: Any = load_processor(LlavaNextProcessor, folder)
         self._model: Any = load_pretrained(LlavaNextForConditionalGeneration, folder, dtype=dtype).to(device)

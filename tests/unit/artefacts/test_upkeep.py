@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bench.artefacts import upkeep
-from bench.artefacts.store import Store
+from bench.artefacts.store import DamagedArtefact, Store
 from bench.errors import UserError
 from bench.progress import Progress
 from bench.recipe import SOURCE, Recipe
@@ -123,6 +123,18 @@ def test_what_is_no_export_or_a_damaged_one_is_told(tmp_path):
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(UserError, match="is damaged"):
         upkeep.adopt(Store(tmp_path / "new"), tmp_path / "out", Progress())
+    shard.unlink()
+    with pytest.raises(UserError, match="is missing"):
+        upkeep.adopt(Store(tmp_path / "new"), tmp_path / "out", Progress())
+
+
+def test_a_damaged_artefact_ends_an_export_that_can_be_begun_again(tmp_path):
+    fill(Store(tmp_path / "store"), RECORDS)
+    flip(Store(tmp_path / "store"), sorted(RECORDS)[3])
+    with pytest.raises(DamagedArtefact):
+        upkeep.export(Store(tmp_path / "store"), RECIPE, tmp_path / "out", Progress())
+    assert list((tmp_path / "out").iterdir()) == []
+    assert upkeep.export(Store(tmp_path / "store"), RECIPE, tmp_path / "out", Progress()) == len(RECORDS) - 1
 
 
 def test_a_recipe_is_named_by_the_beginning_of_its_key(tmp_path):

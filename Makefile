@@ -22,7 +22,7 @@ regress: venv     ## every method on a small draw, compared with committed numbe
 # Keeping freed memory spares the kernel a tenth of the time.
 test: venv        ## the test suite
 	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 OMP_NUM_THREADS=1 \
-		$(RUN) -m pytest -q -n auto --dist loadgroup
+		$(RUN) -m pytest -q -n auto --no-loadscope-reorder
 test-base: venv   ## the wheel in a fresh environment: the base without torch, then the extra
 	$(RUN) -m pytest -q tests/e2e/test_wheel.py
 test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)

@@ -50,6 +50,13 @@ def present(name: str) -> str:
     return pick(name) if name == "cuda" or has_driver() else "cpu"
 
 
+def gpus() -> int:
+    """Number of GPUs of this machine."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def pin(precision: str = "fp32") -> None:
     """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network.
 

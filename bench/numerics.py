@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bench.device import gpus
 from bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -23,18 +24,48 @@ class Numerics:
     ``fp16``, in which networks run where they keep their meaning, and all others as with ``tf32``. Weights of fits,
     losses and the arithmetic between networks stay in single precision. ``device`` is the name of the accelerator,
     empty for a CPU. ``exact``: every batch has one size, so that a result does not depend on the number of images.
+
+    Fits only: ``micro_batch`` is the most images of a batch whose gradient is computed at once (0: all of them),
+    ``devices_per_fit`` the number of devices that share one fit.
     """
 
     precision: str = "fp32"
     device: str = ""
     exact: bool = True
+    micro_batch: int = 0
+    devices_per_fit: int = 1
 
     def describe(self) -> dict[str, str]:
-        """As part of a key; empty for the reference, whose keys name no numerics."""
-        if self == Numerics():
+        """As part of an artefact's key; empty for the reference, whose keys name no numerics."""
+        if (self.precision, self.device, self.exact) == ("fp32", "", True):
             return {}
         batches = "fixed" if self.exact else "free"
         return {"precision": self.precision, "device": self.device or "cpu", "batches": batches}
+
+    def describe_fit(self) -> dict[str, str]:
+        """As part of a fit's key."""
+        micro = {"micro_batch": str(self.micro_batch)} if self.micro_batch else {}
+        several = {"devices_per_fit": str(self.devices_per_fit)} if self.devices_per_fit > 1 else {}
+        return {**self.describe(), **micro, **several}
+
+    def for_fits(self, micro_batch: int, devices_per_fit: int, *, alone: bool) -> Numerics:
+        """The same, with the two settings of fits; ``alone`` unless a cluster runs the fits.
+
+        Raises UserError for numbers that are too small, or more devices than there are.
+        """
+        for name, value, least in (("micro-batch", micro_batch, 0), ("devices-per-fit", devices_per_fit, 1)):
+            if value < least:
+                raise UserError(f"--{name} {value} is too small.", f"It is a number from {least}.", "Leave it out.")
+        if devices_per_fit > 1 and not alone:
+            raise UserError(
+                "--devices-per-fit and --executor ray exclude each other.",
+                "On Ray, every fit has a GPU or core of its own, and several fits run at the same time.",
+                "Make the artefacts with `prepare --executor ray`, then train with --devices-per-fit on one host.",
+            )
+        there = gpus() if self.device and devices_per_fit > 1 else devices_per_fit
+        if there < devices_per_fit:
+            raise UserError(f"--devices-per-fit {devices_per_fit} is too many.", f"GPUs here: {there}.", "Use fewer.")
+        return replace(self, micro_batch=micro_batch, devices_per_fit=devices_per_fit)
 
     @property
     def half(self) -> str:

@@ -25,16 +25,12 @@ def pytest_ignore_collect(collection_path, config):
     return True if slow in (collection_path, *collection_path.parents) and not config.getoption("--slow") else None
 
 
-def pytest_itemcollected(item):
-    """With several processes (``-n``), tests that share something costly stay in one: `--dist loadgroup`."""
-    file = str(Path(item.path).relative_to(ROOT))
-    if "first" in getattr(item, "fixturenames", ()):
-        group = "the main job of the tests"
-    elif file == "tests/contract/test_methods.py" and hasattr(item, "callspec"):
-        group = f"{file} {item.callspec.params['name']}"
-    else:
-        group = file
-    item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several processes (``-n``), tests that share something costly stay in one."""
+    from tests.scheduling import InGroups
+
+    return InGroups(config, log)
 
 
 def figures_of(benchmark, folder, *words):

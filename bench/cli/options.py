@@ -159,6 +159,23 @@ class RunOptions:
             rich_help_panel=_HOW,
         ),
     ] = None
+    micro_batch: Annotated[
+        int,
+        typer.Option(
+            help="Compute the gradient of at most N images at once; the batch of the method's recipe is kept. Needs "
+            "less memory; part of a fit's key. Default: whole batches.",
+            show_default=False,
+            rich_help_panel=_HOW,
+        ),
+    ] = 0
+    devices_per_fit: Annotated[
+        int,
+        typer.Option(
+            help="Number of this machine's GPUs that train one fit together, each its share of every batch; part of a "
+            "fit's key. On a CPU: processes.",
+            rich_help_panel=_HOW,
+        ),
+    ] = 1
     processes: Annotated[
         int | None,
         typer.Option(

@@ -225,7 +225,7 @@ def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> 
                 f"--processes {options.processes} is too small.", "At least one process must compute.", "Use 1 or more."
             )
         return Processes(options.processes, requested=True)
-    if device == "cuda":
+    if device == "cuda" or options.devices_per_fit > 1:
         return Processes(1)
     used_together = [requests.roles_of(chosen) for chosen in request.methods]
     used_together += [set(recipe.roles()) for recipe in request.probes.values()]
@@ -264,6 +264,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     train = _check_names(suite, options)
     device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)
+    numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
     zoo = new_zoo(options.weights or (), options.models or suite.models, options.store, numerics)
     located = _located(suite, options, progress)
     folders = {name: subsets for name, (_, subsets) in located.items()}

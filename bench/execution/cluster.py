@@ -47,7 +47,7 @@ class _Told(Progress):
         return messages
 
 
-class _Runner:
+class Runner:
     """An actor: a unit runner that keeps its engine loaded."""
 
     def __init__(self, task: bytes, folder: str, plugins: Sequence[Path]) -> None:
@@ -73,10 +73,16 @@ class _Runner:
 class RayWorker:
     """The driver's handle on one actor; see :class:`bench.execution.worker.Worker`."""
 
-    def __init__(self, task: Any, progress: Progress, resources: Mapping[str, int]) -> None:  # noqa: ANN401 - a reference
+    def __init__(
+        self,
+        task: Any,  # noqa: ANN401 - a reference
+        progress: Progress,
+        resources: Mapping[str, int],
+        runner: type[Runner] = Runner,
+    ) -> None:
         self._progress = progress
         self._actor = (
-            ray.remote(_Runner)
+            ray.remote(runner)
             .options(max_restarts=0, **resources)
             .remote(task, str(Path.cwd()), discover.plugin_files())
         )
@@ -151,18 +157,21 @@ def _connect(address: str) -> None:
 
 
 class Cluster:
-    """A connection to a Ray cluster for one task: the one at ``address``, or one of this machine's cores."""
+    """A connection to a Ray cluster for one task: the one at ``address``, or one of this machine's cores.
 
-    def __init__(self, task: Task, address: str, progress: Progress) -> None:
+    ``runner`` is the class of its actors.
+    """
+
+    def __init__(self, task: Task, address: str, progress: Progress, runner: type[Runner] = Runner) -> None:
         if not ray.is_initialized():
             _connect(address)
-        self._task, self._progress = ray.put(pickle.dumps(task)), progress
+        self._task, self._progress, self._runner = ray.put(pickle.dumps(task)), progress, runner
         have = ray.cluster_resources()
         cores, gpus = int(have.get("CPU", 1)), int(have.get("GPU", 0))
-        on_gpu = task.device == "cuda" and gpus
+        on_gpu = task.place.device == "cuda" and gpus
         self.size = gpus if on_gpu else cores
         self._resources = {"num_cpus": 1, **({"num_gpus": 1} if on_gpu else {})}
 
     def start(self) -> RayWorker:
         """Start an actor where there is a free GPU or core."""
-        return RayWorker(self._task, self._progress, self._resources)
+        return RayWorker(self._task, self._progress, self._resources, self._runner)

@@ -14,8 +14,9 @@ import numpy as np
 from bench.artefacts.store import MissingArtefact
 from bench.detector import Detector, Method, Statistic
 from bench.errors import BenchError
+from bench.execution import ranks
 from bench.execution.left_out import LeftOut
-from bench.execution.session import Session
+from bench.execution.session import Place, Session
 from bench.models.zoo import Zoo
 from bench.planning.estimate import passes
 from bench.planning.units import Trial
@@ -67,12 +68,18 @@ def _learn(
         return {"state": statistic.fit(statistics, [ref.label for ref in refs])}
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
+    data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])
+    several = session.zoo.numerics.devices_per_fit
+    if several > 1:
+        place = Place.of(session, session.workers // several)
+        words = (method, _folders(fit, session.zoo), fit.seed, folder, data, refs, val, trial.title, session.lost)
+        return ranks.train(ranks.Share(place, *words), session, several)
     training = network.Training(method, _folders(fit, session.zoo), fit.seed, folder, session.runtime)
-    training.data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])
+    training.data = data
     training.resume()
     training.run(refs, val, trial.title)
     network.save_weights(training.model, folder)
-    return {"epochs": training.epoch, "best_val_acc": training.stop.best if training.best else None}
+    return training.record()
 
 
 def describe(fit: Fit) -> Mapping[str, Any]:

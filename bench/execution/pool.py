@@ -11,7 +11,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +19,7 @@ from bench.artefacts.store import DiskFull
 from bench.device import Processes
 from bench.errors import BenchError
 from bench.execution.scheduler import Scheduler
-from bench.execution.session import Session, reason_of
+from bench.execution.session import Place, Session, reason_of
 from bench.execution.unit_runner import UnitRunner
 from bench.execution.worker import Order, Outcome, Task, Worker, interrupts_ignored
 from bench.planning.estimate import rates
@@ -231,12 +230,12 @@ def execute(plan: Plan, methods: Methods, session: Session, processes: Processes
     units: list[Unit] = [*cut_jobs(plan, store, recorded), *fits]
     scheduler = Scheduler(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
-    task = Task(plan, methods, units, zoo, store.root, results.root, session.device)
+    task = Task(plan, methods, units, Place.of(session, 0 if cluster is None else session.workers))
     try:
         if cluster is not None and units:
             from bench.execution.cluster import Cluster
 
-            there = Cluster(replace(task, workers=session.workers), cluster, session.progress)
+            there = Cluster(task, cluster, session.progress)
             most = processes.most if processes.requested else there.size
             Pool(scheduler, session, there.start).run(max(1, min(most, there.size, len(units))))
         elif count > 1:

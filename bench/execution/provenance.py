@@ -167,7 +167,8 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
 
 def _numerics(session: Session) -> dict[str, str]:
     numerics = session.zoo.numerics
-    return {"precision": numerics.precision, "batches": "fixed" if numerics.exact else "free"}
+    told = {"precision": numerics.precision, "batches": "fixed" if numerics.exact else "free"}
+    return told | numerics.describe_fit()
 
 
 def _failed(plan: Plan, session: Session) -> list[Cell]:

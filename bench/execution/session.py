@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import device as devices
@@ -58,7 +59,8 @@ class Session:
     def runtime(self) -> Runtime:
         """The part of this session that training and prediction use."""
         work = (self.reader, self.device, self.meter, self.progress, self.workers, self.lost)
-        return Runtime(*work, exact=self.exact, half=self.zoo.numerics.half)
+        numerics = self.zoo.numerics
+        return Runtime(*work, exact=self.exact, half=numerics.half, micro_batch=numerics.micro_batch)
 
     def model(self, key: str, load: Callable[[], nn.Module]) -> nn.Module:
         """The network of the fit with that key; it is kept for the next cell of the fit, see :meth:`forget_model`."""
@@ -123,3 +125,24 @@ def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress
     picked = devices.pick(device)
     workers = min(8, os.cpu_count() or 1) if picked == "cuda" else 0
     return Session(store, zoo, results, picked, workers, progress, exact=zoo.numerics.exact)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a process needs to open a session like that of its parent."""
+
+    zoo: Zoo
+    store: Path
+    results: Path
+    device: str
+    workers: int = 0
+
+    @classmethod
+    def of(cls, session: Session, workers: int = 0) -> Place:
+        """The place of a session, with another number of data loading processes."""
+        return cls(session.zoo, session.store.root, session.results.root, session.device, workers)
+
+    def session(self, progress: Progress) -> Session:
+        """A new session on the same store and results folder."""
+        places = (Store(self.store), self.zoo, Results(self.results))
+        return Session(*places, self.device, self.workers, progress, exact=self.zoo.numerics.exact)

@@ -92,9 +92,9 @@ class ToyReader(Reader):
         return Facts(self._container or item.container, item.quality, item.width, item.height, size)
 
 
-def runtime(reader: Reader | None = None) -> Runtime:
-    """Reads from the toy world, on the CPU."""
-    return Runtime(reader or ToyReader(), "cpu", Meter(), Progress())
+def runtime(reader: Reader | None = None, exact: bool = True) -> Runtime:
+    """Reads from the toy world, on the CPU; with or without fixed batches."""
+    return Runtime(reader or ToyReader(), "cpu", Meter(), Progress(), exact=exact)
 
 
 def toy_references(method: Method, start: int, count: int, stage: Stage, width: int = 64) -> tuple[Reference, ...]:
@@ -109,9 +109,11 @@ def toy_references(method: Method, start: int, count: int, stage: Stage, width: 
 _SHORT = {"epochs": 12, "batch_size": 8}
 
 
-def predict(method: Detector, model: nn.Module, refs: tuple[Reference, ...]) -> NDArray[np.float32]:
-    """Logits [N] of examples of the toy world."""
-    return np.asarray(network.predict(method, model, refs, runtime()), np.float32)
+def predict(
+    method: Detector, model: nn.Module, refs: tuple[Reference, ...], how: Runtime | None = None
+) -> NDArray[np.float32]:
+    """Logits [N] of examples of the toy world; by default without filling up the last batch, which costs time."""
+    return np.asarray(network.predict(method, model, refs, how or runtime(exact=False)), np.float32)
 
 
 def auc(logits: NDArray[np.float32], refs: tuple[Reference, ...]) -> float:

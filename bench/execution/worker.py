@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
@@ -11,20 +10,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from bench import device as devices
 from bench import discover
-from bench.artefacts.store import Store
 from bench.data.decode import route_warnings
-from bench.execution.session import Session
+from bench.execution.relay import Relay, exit_with_parent, relay
+from bench.execution.session import Place
 from bench.execution.unit_runner import UnitRunner
-from bench.models.zoo import Zoo
 from bench.planning.units import Methods, Unit
 from bench.progress import Meter, Progress
-from bench.results.folder import Results
 from bench.types import Plan
 
 
@@ -35,16 +32,7 @@ class Task:
     plan: Plan
     methods: Methods
     units: Sequence[Unit]
-    zoo: Zoo
-    store: Path
-    results: Path
-    device: str
-    workers: int = 0
-
-    def session(self, progress: Progress) -> Session:
-        """A new session on the same store and results folder."""
-        places = (Store(self.store), self.zoo, Results(self.results))
-        return Session(*places, self.device, self.workers, progress, exact=self.zoo.numerics.exact)
+    place: Place
 
 
 @dataclass(frozen=True)
@@ -77,41 +65,6 @@ class Outcome:
     engine: str = ""
 
 
-class _Relay(Progress):
-    """Progress of a process, sent to its parent."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._stages = pipe, 0
-
-    def _send(self, message: tuple[Any, ...]) -> None:
-        with suppress(OSError):  # The parent no longer listens: no reason to fail the work.
-            self._pipe.send(message)
-
-    def note(self, message: str) -> None:
-        self._send(("note", message))
-
-    def warn(self, message: str) -> None:
-        self._send(("warn", message))
-
-    def begin(self, title: str, total: int) -> int:
-        self._stages += 1
-        self._send(("begin", self._stages, title, total))
-        return self._stages
-
-    def advance(self, stage: int, units: int = 1) -> None:
-        self._send(("advance", stage, units))
-
-    def end(self, stage: int) -> None:
-        self._send(("end", stage))
-
-
-def _exit_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
 #: The unit runner of this process; set once by :func:`_start`.
 _runner: UnitRunner | None = None
 _units: Sequence[Unit] = ()
@@ -120,17 +73,17 @@ _units: Sequence[Unit] = ()
 def _start(file: str, pipe: Connection, plugins: Sequence[Path]) -> None:
     """Prepare this process to run units; ``file`` holds the task, whose methods may come from ``plugins``."""
     global _runner, _units
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     discover.load_plugins(plugins)
     task: Task = pickle.loads(Path(file).read_bytes())  # Written by the parent a moment ago.
-    _runner, _units = prepare(task, _Relay(pipe))
+    _runner, _units = prepare(task, Relay(pipe))
 
 
 def prepare(task: Task, progress: Progress) -> tuple[UnitRunner, Sequence[Unit]]:
     """Prepare a process to run the units of a task; returns the runner and the units."""
-    devices.pin(task.zoo.numerics.precision)
+    devices.pin(task.place.zoo.numerics.precision)
     route_warnings()
-    return UnitRunner(task.plan, task.methods, task.session(progress)), task.units
+    return UnitRunner(task.plan, task.methods, task.place.session(progress)), task.units
 
 
 def _ready() -> None:
@@ -175,7 +128,7 @@ class Worker:
             self.future: Future[Any] | None = self._executor.submit(_ready)
         sending.close()
         self._process = next(iter(set(multiprocessing.active_children()) - before), None)  # None: it died at once.
-        self._relay = threading.Thread(target=_relay, args=(receiving, progress), daemon=True)
+        self._relay = threading.Thread(target=relay, args=(receiving, progress), daemon=True)
         self._relay.start()
         self.started = False
         self.unit_id: int | None = None
@@ -225,30 +178,3 @@ def interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _relay(pipe: Connection, progress: Progress) -> None:
-    """Forward a process's progress until it exits, and close the stages that it left open."""
-    stages: dict[int, int] = {}
-    with suppress(EOFError, OSError):
-        while True:
-            message = pipe.recv()
-            with suppress(OSError, KeyError):  # Standard error may be closed; the work goes on.
-                _forward(message, stages, progress)
-    while stages:
-        with suppress(OSError):
-            progress.end(stages.popitem()[1])
-
-
-def _forward(message: Sequence[Any], stages: dict[int, int], progress: Progress) -> None:
-    kind, *words = message
-    if kind == "begin":
-        stages[words[0]] = progress.begin(*words[1:])
-    elif kind == "advance":
-        progress.advance(stages[words[0]], words[1])
-    elif kind == "end":
-        progress.end(stages.pop(words[0]))
-    elif kind == "warn":
-        progress.warn(*words)
-    else:
-        progress.note(*words)

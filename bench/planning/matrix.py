@@ -25,7 +25,7 @@ class _Draft:
     """A plan being built: slices under their protocols, and each job once, after the jobs that it depends on."""
 
     hash_of: HashOf
-    numerics: Mapping[str, str]
+    numerics: Numerics
     unusable: Mapping[str, str] = field(default_factory=dict)
     slices: dict[str, Slice] = field(default_factory=dict)
     jobs: dict[tuple[str, str], Job] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Draft:
     def resolved(self, need: Recipe, part: Slice) -> Recipe:
         """A need bound to a slice's pixels, with the content hash of every weights role."""
         bound = part.bound(need)
-        return bound.resolve({role: self.hash_of(role) for role in bound.roles()}, self.numerics)
+        return bound.resolve({role: self.hash_of(role) for role in bound.roles()}, self.numerics.describe())
 
 
 def uses_class(chosen: Chosen) -> bool:
@@ -132,7 +132,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
         protocol=protocol,
         seed=seed,
         task=source.task,
-        numerics=draft.numerics if isinstance(chosen.method, Detector) else {},
+        numerics=draft.numerics.describe_fit() if isinstance(chosen.method, Detector) else {},
     )
     return draft.fits.setdefault(fit.key, fit)
 
@@ -177,7 +177,7 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
 
 def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics = REFERENCE) -> Plan:
     """The plan of a request; ``hash_of`` returns the content hash of a weights role."""
-    draft = _Draft(hash_of, numerics.describe(), data.unusable)
+    draft = _Draft(hash_of, numerics, data.unusable)
     detect_tests = [data.tests[test] for test in request.tests if test in data.tests]
     for chosen in request.methods:
         for source in request.sources:

@@ -17,6 +17,7 @@ from bench.numerics import autocast
 from bench.progress import Meter, Progress
 from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault, Lost, shown
+from bench.training.group import ALONE, Group
 
 Batch = dict[str, Tensor]
 
@@ -28,6 +29,8 @@ class Runtime:
     ``workers`` is the number of data loading processes. ``exact``: predict in batches of one size, so that the last
     bits of a score do not depend on the number of images. Otherwise the last batch may be smaller, and each batch is
     loaded while the one before is computed. ``half``: the half precision of networks, see :mod:`bench.numerics`.
+    ``micro_batch``: the most images whose gradient is computed at once, 0 for whole batches. ``group``: the processes
+    that share a fit.
     """
 
     reader: Reader
@@ -38,6 +41,8 @@ class Runtime:
     lost: Lost = field(default_factory=dict)
     exact: bool = True
     half: str = ""
+    micro_batch: int = 0
+    group: Group = ALONE
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which networks are evaluated."""
@@ -122,8 +127,8 @@ class _Order(torch.utils.data.Sampler[list[tuple[int, int]]]):
 class Loader:
     """Loads batches of views, on the device; its processes stay for the next epoch."""
 
-    def __init__(self, views: Views, size: int, runtime: Runtime) -> None:
-        self._views, self._size, self._runtime, self._order = views, size, runtime, _Order()
+    def __init__(self, views: Views, runtime: Runtime) -> None:
+        self._views, self._runtime, self._order = views, runtime, _Order()
         self._loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=self._order,
@@ -133,20 +138,20 @@ class Loader:
             pin_memory=runtime.device == "cuda",
         )
 
-    def batches(self, order: Sequence[int], epoch: int = 0) -> Iterator[Batch]:
-        """Batches of views in an order. Raises BadImages naming every example that cannot be used."""
-        positions = [(epoch, index) for index in order]
-        starts = range(0, len(order), self._size)
-        self._order.batches = [positions[start : start + self._size] for start in starts]
+    def batches(self, indices: Sequence[Sequence[int]], epoch: int = 0) -> Iterator[Batch]:
+        """Batches of the views at some indices. Raises BadImages naming every example that cannot be used."""
+        self._order.batches = [[(epoch, index) for index in members] for members in indices]
         for batch in self._loader:
             if isinstance(batch, list):
+                order = [index for members in indices for index in members]
                 raise BadImages(_find_faults(self._views, order, batch, self._runtime, epoch))
             yield {name: tensor.to(self._runtime.device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def batches(views: Views, order: Sequence[int], size: int, runtime: Runtime) -> Iterator[Batch]:
-    """Batches of views in an order, once; see :class:`Loader`."""
-    return Loader(views, size, runtime).batches(order)
+    """Batches of ``size`` views in an order, once; see :class:`Loader`."""
+    indices = [order[start : start + size] for start in range(0, len(order), size)]
+    return Loader(views, runtime).batches(indices)
 
 
 def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -27,6 +27,7 @@ from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault
 from bench.training.loader import Loader, Runtime, Views, ahead, batches
 from bench.training.optimiser import Optimiser
+from bench.training.step import Step
 
 PREDICT_BATCH = 32
 #: Seconds since its last write after which a partial file is assumed to be left over from a killed run.
@@ -81,8 +82,9 @@ class Training:
         self.detector, self.seed, self.folder, self.runtime = detector, seed, folder, runtime
         self.plan = detector.schedule()
         torch.manual_seed(seed)
-        self.model = detector.build(weights).to(runtime.device)
+        self.model = runtime.group.prepared(detector.build(weights), runtime.device).to(runtime.device)
         self.optimiser = Optimiser(self.model, self.plan, runtime.device, runtime.half)
+        self.step = Step(detector, self.model, self.optimiser, runtime)
         best_only = Plateau(patience=self.plan.epochs + 1, gains=(1e-9, 1e-9))  # Keeps the rate; any gain counts.
         self.stop = EarlyStop(self.plan.plateau or best_only, self.plan.lr)
         self.epoch, self.data = 0, ""  # ``data``: digest of the training images, checked on resuming.
@@ -133,21 +135,20 @@ class Training:
 
     def _epoch(self, loader: Loader, count: int) -> None:
         self.model.train()
-        torch.manual_seed(int(content_key([self.seed, self.epoch])[:8], 16))
+        group = self.runtime.group
+        words = [self.seed, self.epoch, *([group.rank] if group.rank else ())]
+        torch.manual_seed(int(content_key(words)[:8], 16))
         order = np.random.default_rng([self.seed, self.epoch]).permutation(count).tolist()
-        if len(order) > 1 and len(order) % self.plan.batch_size == 1:
-            order.append(order[0])  # Batch norm cannot train on a batch of one.
-        for batch in loader.batches(order, self.epoch):
-            with self.runtime.autocast():
-                loss = self.detector.loss(self.model, batch)
-            self.optimiser.step(loss)
+        whole = group.batches(order, self.plan.batch_size)
+        for members, batch in zip(whole, loader.batches([group.share(m) for m in whole], self.epoch), strict=True):
+            self.step.take(batch, len(members))
             self.runtime.meter.forwards += len(batch["label"])
 
     def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
         """Train to the end of the schedule, saving after every epoch; ``title`` names the fit in the progress."""
         progress = self.runtime.progress
         views = Views(self.detector, train, self.runtime.reader, "train", self.seed)
-        loader = Loader(views, self.plan.batch_size, self.runtime)
+        loader = Loader(views, self.runtime)
         with progress.stage(f"epochs of {title}", self.plan.epochs) as stage:
             progress.advance(stage, self.epoch)
             if self.detector.calibrates and not self.epoch:
@@ -158,18 +159,26 @@ class Training:
                 self.epoch += 1
                 if self._validates:
                     self._validate(val)
-                self._save()
+                if not self.runtime.group.rank:
+                    self._save()
                 progress.advance(stage)
         if self.best:
             self.model.load_state_dict(self.best)
         self.model.eval()
+
+    def record(self) -> dict[str, Any]:
+        """What the fit's record says of the training."""
+        smaller = self.step.micro_batch != self.runtime.micro_batch
+        shown = {"micro_batch": self.step.micro_batch} if smaller else {}  # Memory was short.
+        return {"epochs": self.epoch, "best_val_acc": self.stop.best if self.best else None, **shown}
 
     def _calibrate(self, refs: Sequence[Reference]) -> None:
         views = Views(self.detector, refs, self.runtime.reader, "test")
         self.detector.calibrate(self.model, batches(views, range(len(refs)), PREDICT_BATCH, self.runtime))
 
     def _validate(self, val: Sequence[Reference]) -> None:
-        logits = np.asarray(predict(self.detector, self.model, val, self.runtime))
+        group = self.runtime.group
+        logits = np.asarray(group.joined(predict(self.detector, self.model, group.share(val), self.runtime)))
         correct = (logits > 0) == np.asarray([ref.label for ref in val], bool)
         if self.stop.step(float(correct.mean())):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}

@@ -45,10 +45,16 @@ class Optimiser:
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["factor"]
 
-    def step(self, loss: Tensor) -> None:
-        """Update the weights by the gradient of a loss."""
+    def reset(self) -> None:
+        """Forget all gradients."""
         self._optimiser.zero_grad(set_to_none=True)
+
+    def add(self, loss: Tensor) -> None:
+        """Add the gradient of a loss."""
         self._scaler.scale(loss).backward()
+
+    def update(self) -> None:
+        """Update the weights by the sum of the gradients."""
         if self._plan.clip_norm:
             self._scaler.unscale_(self._optimiser)
             nn.utils.clip_grad_norm_(self._model.parameters(), self._plan.clip_norm)

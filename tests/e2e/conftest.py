@@ -56,13 +56,13 @@ def zygote():
     return subprocess.Popen([sys.executable, "-m", "tests.e2e.zygote"], cwd=ROOT, **pipes)
 
 
-def bench(*words, cwd=ROOT, script="run_bench.py"):
-    """Call the command line; returns the finished process."""
+def bench(*words, cwd=ROOT, script="run_bench.py", seconds=None):
+    """Call the command line; returns the finished process, which is killed after a number of seconds."""
     command = [sys.executable, script, *map(str, words)]
     server = zygote()
     with tempfile.TemporaryDirectory() as folder:
         files = {name: str(Path(folder, name)) for name in ("stdout", "stderr")}
-        request = {"arguments": command[2:], "folder": str(cwd), "script": script, **files}
+        request = {"arguments": command[2:], "folder": str(cwd), "script": script, "seconds": seconds, **files}
         print(json.dumps(request), file=server.stdin, flush=True)
         code = int(server.stdout.readline())
         told = {name: Path(file).read_text() for name, file in files.items()}

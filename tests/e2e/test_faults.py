@@ -3,32 +3,25 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.conftest import ROOT, make_genimage
+from tests.conftest import make_genimage
 from tests.e2e.conftest import World, bench
 
 
 def test_ten_kills_at_random_moments_change_nothing(world, first):
     """SIGKILL ten times, each at a random moment of what is left to do; then the run ends with the same bytes."""
     draw, kills = random.Random(20), 0
-    command = [sys.executable, "run_bench.py", "run", *map(str, world.options("killed"))]
+    words = ("run", *world.options("killed"))
     started = time.monotonic()
     assert world.run().returncode == 0  # Nothing to do: this is what it takes to start.
     startup = 0.7 * (time.monotonic() - started)
     while kills < 10:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(startup + draw.uniform(0.0, 3.0))
+        if bench(*words, seconds=startup + draw.uniform(0.0, 3.0)).returncode != -signal.SIGKILL:
             break  # It came to its end before the next kill: there is nothing left to disturb.
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
+        kills += 1
     assert kills >= 2
     done = world.run(name="killed")
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,14 @@
 """Runs the command line in processes forked from one that has imported the libraries: seconds less for each call.
 
-Reads one JSON request per line, {"arguments", "folder", "script", "stdout", "stderr"}; answers each with a line that
-holds the exit code. Each call has a process of its own, as on the command line; only its imports are shared.
+Reads one JSON request per line, {"arguments", "folder", "script", "stdout", "stderr", "seconds"}; answers each with a
+line that holds the exit code. Each call has a process of its own, as on the command line; only its imports are shared.
+If it takes longer than a number of ``seconds``, it is killed.
 """
 
 import json
 import os
+import select
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -58,6 +61,16 @@ def call(request):
         os._exit(code)
 
 
+def ended(child, seconds):
+    """Wait for a process; returns its exit code."""
+    if seconds is not None:
+        watch = os.pidfd_open(child)
+        if not select.select([watch], [], [], seconds)[0]:
+            os.kill(child, signal.SIGKILL)
+        os.close(watch)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def main():
     """Serve until standard input is closed."""
     import_libraries()
@@ -65,7 +78,7 @@ def main():
         child = os.fork()
         if not child:
             call(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        print(ended(child, json.loads(line)["seconds"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ import time
 
 from bench.artefacts import store as stores
 from bench.artefacts.store import Store
-from bench.recipe import SOURCE, Recipe
+from bench.recipe import SOURCE, Recipe, content_key
 
 RECIPE = Recipe("ddim_inversion", 1, {"steps": 2}, inputs={"image": SOURCE})
 KILLS = 200
-NAMES = [f"{number:032x}" for number in range(4000)]
+NAMES = sorted(content_key([number]) for number in range(4000))
 
 
 def content(name):

@@ -21,11 +21,11 @@ def method(tmp_path):
 def epochs(method, workers, refs, reader=None):
     """The batches of two epochs in two orders, and the processes that were there after each."""
     here = replace(runtime(reader), workers=workers)
-    loader = Loader(Views(method, refs, here.reader, "train", 5), 4, here)
+    loader = Loader(Views(method, refs, here.reader, "train", 5), here)
     made, processes = [], []
     for epoch in (0, 1):
         order = np.random.default_rng(epoch).permutation(len(refs)).tolist()
-        made.append(list(loader.batches(order, epoch)))
+        made.append(list(loader.batches([order[:4], order[4:8], order[8:]], epoch)))
         workers_now = getattr(loader._loader._iterator, "_workers", [])
         processes.append([process.pid for process in workers_now])
     return made, processes
@@ -61,7 +61,7 @@ class Gap(ToyReader):
 
 def test_every_image_that_cannot_be_used_is_found_in_one_go(method):
     refs = toy_references(method, 0, 10, "train")
-    loader = Loader(Views(method, refs, Gap(), "train"), 4, runtime(Gap()))
+    loader = Loader(Views(method, refs, Gap(), "train"), runtime(Gap()))
     with pytest.raises(BadImages) as caught:
-        list(loader.batches(range(len(refs))))
+        list(loader.batches([range(4), range(4, 8), range(8, 10)]))
     assert sorted(fault.index for fault in caught.value.faults) == [2, 5, 8]

@@ -7,8 +7,8 @@ scheduler, Ray, the locks and the store are the real ones. Two runs:
 
 - artefacts: every image of the miniature's sdv14, adm and biggan subsets, through an engine that takes 0.05 s each
   (`benchmarks/simulated_device.py`). Images are read, encoded and written for real, by one worker, then by all;
-- the main job: all units of `--methods all --train sdv14`, with their dependencies, each as long as `plan` estimates.
-  Its time on one worker is the sum of the units.
+- the main job: all units of `--methods all --train sdv14`, each a quarter as long as `plan` estimates. Its
+  time on one worker is the sum of the units.
 
 Workers are started before the clock is. `efficiency_8` is that of the main job.
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,11 @@ PLUGIN = Path(__file__).with_name("simulated_device.py")
 
 
 class Waiting(Runner):
-    """An actor that spends a unit's estimated time, divided by ``SPEED``, and computes nothing."""
-
-    SPEED = 4.0
+    """An actor that spends a unit's estimated time and computes nothing."""
 
     def run(self, order: Order) -> tuple[Outcome, list[tuple[str, str]]]:
         """Wait for one unit."""
-        unit = order.unit or self._units[order.unit_id]
-        time.sleep(unit.seconds / self.SPEED)
+        time.sleep((order.unit or self._units[order.unit_id]).seconds)
         return Outcome(), []
 
 
@@ -118,12 +115,11 @@ def artefacts(home: Path, counts: tuple[int, int]) -> dict[str, float]:
     return {"images": images, "one_s": taken[0], "all_s": taken[1], "efficiency": taken[0] / taken[1] / counts[1]}
 
 
-def main_job(home: Path, count: int) -> dict[str, float]:
+def main_job(home: Path, count: int, speed: float) -> dict[str, float]:
     """All units of the main job, each as long as it is estimated to take."""
     job = Job.new(RunOptions(device="cpu", store=home / "store", results=home / "results"))
-    units = job.units(fits=True)
-    one = sum(unit.seconds for unit in units) / Waiting.SPEED
-    longest = max(unit.seconds for unit in units) / Waiting.SPEED
+    units = [replace(unit, seconds=unit.seconds / speed) for unit in job.units(fits=True)]
+    one, longest = sum(unit.seconds for unit in units), max(unit.seconds for unit in units)
     taken = job.seconds(units, count, Waiting)
     return {"units": len(units), "one_s": one, "longest_s": longest, "all_s": taken, "efficiency": one / taken / count}
 
@@ -132,6 +128,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=8, help="number of simulated workers")
+    parser.add_argument("--speed", type=float, default=4.0, help="how much shorter units of the main job are")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     arguments = parser.parse_args()
     devices.pin()
@@ -140,7 +137,10 @@ def main() -> None:
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     ray.init(address="local", num_cpus=count, **quiet)
     with tempfile.TemporaryDirectory() as home:
-        parts = {"artefacts": artefacts(Path(home), (1, count)), "main_job": main_job(Path(home), count)}
+        parts = {
+            "artefacts": artefacts(Path(home), (1, count)),
+            "main_job": main_job(Path(home), count, arguments.speed),
+        }
     ray.shutdown()
     figures = {f"{part}_{name}": value for part, found in parts.items() for name, value in found.items()}
     figures |= {"workers": count, f"efficiency_{count}": parts["main_job"]["efficiency"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.artefacts.store import DamagedArtefact, MissingArtefact
 from bench.errors import BenchError
@@ -17,17 +17,15 @@ Lost = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Fault:
-    """Why one example cannot be used; ``index`` is its position among the references."""
+    """Why one example cannot be used; ``index`` is its position among the references.
+
+    ``passing``: the error may be temporary.
+    """
 
     index: int
     row_id: str
     error: Exception
-
-    @property
-    def passing(self) -> bool:
-        """Whether the error may be temporary: an artefact that may be made later, or a file that is absent."""
-        cause = self.error.__cause__  # Pillow's own OSErrors, about a file's content, have no errno.
-        return isinstance(self.error, MissingArtefact) or (isinstance(cause, OSError) and cause.errno is not None)
+    passing: bool
 
     def reason(self, lost: Lost) -> str:
         """The reason in one line; for an artefact that could not be made, why it could not."""
@@ -44,6 +42,9 @@ class BadImages(Exception):
         super().__init__(f"{len(faults)} images cannot be used")
         self.faults = tuple(faults)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,)
+
     @property
     def damaged(self) -> list[DamagedArtefact]:
         """Artefacts that were found damaged: once they are made again, their images can be used."""
@@ -57,7 +58,16 @@ def shown(index: int, ref: Reference, work: Callable[[], T]) -> T | Fault:
     except (OSError, MemoryError):
         raise  # A problem of the machine, not of the image.
     except Exception as error:  # noqa: BLE001 - any other error belongs to this image
-        return Fault(index, ref.item.row_id, error)
+        return Fault(index, ref.item.row_id, error, _is_passing(error))
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether an error may be temporary: an artefact that may be made later, or a file that is absent.
+
+    Asked in the process in which the error was raised: its cause is lost on the way to another.
+    """
+    cause = error.__cause__  # Pillow's own OSErrors, about a file's content, have no errno.
+    return isinstance(error, MissingArtefact) or (isinstance(cause, OSError) and cause.errno is not None)
 
 
 def without(refs: Sequence[Reference], rows: Collection[str]) -> tuple[Reference, ...]:

@@ -133,7 +133,8 @@ class Training:
         with _replacing(self._path) as partial:
             torch.save(state, partial)
 
-    def _epoch(self, loader: Loader, count: int) -> None:
+    def train_epoch(self, loader: Loader, count: int) -> None:
+        """Train on every one of ``count`` images once, in the order of this epoch."""
         self.model.train()
         group = self.runtime.group
         words = [self.seed, self.epoch, *([group.rank] if group.rank else ())]
@@ -155,7 +156,7 @@ class Training:
                 self._calibrate(train)
             while self.epoch < self.plan.epochs and not (self.plan.plateau and self.stop.stopped):
                 self.optimiser.set_rate(self.epoch, self.stop.lr if self.plan.plateau else self.plan.lr)
-                self._epoch(loader, len(train))
+                self.train_epoch(loader, len(train))
                 self.epoch += 1
                 if self._validates:
                     self._validate(val)

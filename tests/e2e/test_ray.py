@@ -61,12 +61,12 @@ def test_a_node_that_is_lost_changes_no_number_and_what_it_did_is_begun_again(wo
     assert told["fits_trained"] == once["fits_trained"]
 
 
-def test_a_killed_driver_continues_from_the_store(world, alone):
-    run = begin(world, "killed-driver")
+def test_a_killed_driver_continues_from_the_store(world, alone, cluster):
+    run = begin(world, "killed-driver", "--ray-address", cluster.address)
     wait_for(has_records(world, "killed-driver"))
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
-    again = begin(world, "killed-driver", "--processes", "2")
+    again = begin(world, "killed-driver", "--processes", "2")  # Ray on this machine, started for this run.
     _, stderr = again.communicate(timeout=600)
     assert again.returncode == 0, stderr
     assert world.rows("killed-driver") == alone

@@ -1,5 +1,6 @@
 """Benchmarks of networks and the script for a GPU, as small as they get."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -8,11 +9,19 @@ import pytest
 
 from tests.conftest import ROOT, figures_of
 
+TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
+
 
 @pytest.mark.parametrize(
     ("name", "words", "figures"),
     [
         ("reconstruct", ("--images", "3", "--repeats", "1"), ("images_per_s", "vs_pipeline_one", "forward_share")),
+        (
+            "train",
+            ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1"),
+            ("resnet50_vs_plain", "convnext_b_vs_memory"),
+        ),
+        ("ray_scaling", ("--workers", "2", "--speed", "20"), ("artefacts_efficiency", "efficiency_2")),
         ("feature_cost", ("--images", "2", "--repeats", "1"), ("dire_seconds", "lare2_flops", "dire_over_lare2")),
     ],
 )
@@ -37,3 +46,23 @@ def test_the_script_for_a_gpu_runs_at_tiny_sizes(tmp_path):
     document = json.loads(out.read_text())
     assert [letter for letter in "ABCDEFGH" if "error" in document[letter]] == []
     assert document["H"]["made"] == document["H"]["wanted"] == 20
+
+
+def test_the_drift_of_scores_is_measured_with_the_fits_of_a_run(tmp_path):
+    places = (
+        "--store",
+        str(tmp_path / "store"),
+        "--results",
+        str(tmp_path / "results"),
+        "--csv",
+        str(tmp_path / "a.csv"),
+    )
+    suite = tmp_path / "few.toml"
+    suite.write_text('extends = "mini"\nname = "few"\nlimit_train = 20\nlimit_test = 10\n')
+    words = ("--methods", "gramnet,dire", "--precisions", "bf16", "--test", "genimage:sdv14", "--suite", str(suite))
+    command = [sys.executable, "-m", "benchmarks.drift", *words, *places]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [(row["method"], row["precision"]) for row in rows] == [("gramnet", "bf16"), ("dire", "bf16")]
+    assert all(0 < float(row["drift"]) < 50 for row in rows)

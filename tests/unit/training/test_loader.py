@@ -1,11 +1,13 @@
 """Batches are the same whoever loads them, and loader processes outlive an epoch."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from bench.errors import BenchError
 from bench.execution.toy import Subject, ToyReader, runtime, toy_references
 from bench.models.zoo import Zoo
 from bench.suites import suite as suites
@@ -65,3 +67,22 @@ def test_every_image_that_cannot_be_used_is_found_in_one_go(method):
     with pytest.raises(BadImages) as caught:
         list(loader.batches([range(4), range(4, 8), range(8, 10)]))
     assert sorted(fault.index for fault in caught.value.faults) == [2, 5, 8]
+
+
+class Gone(ToyReader):
+    """One of the files is absent for the moment."""
+
+    def source(self, item):
+        if item.path.name == "2-0.png":
+            raise BenchError("It is gone.", "", "") from FileNotFoundError(2, "No such file")
+        return super().source(item)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_that_may_be_temporary_stays_one_on_its_way_from_another_process(method, workers):
+    refs = toy_references(method, 0, 4, "train")
+    loader = Loader(Views(method, refs, Gone(), "train"), replace(runtime(Gone()), workers=workers))
+    with pytest.raises(BadImages) as caught:
+        list(loader.batches([range(4)]))
+    (fault,) = pickle.loads(pickle.dumps(caught.value)).faults
+    assert (fault.index, fault.passing) == (2, True)

@@ -7,6 +7,7 @@ import multiprocessing.connection
 import pickle
 import tempfile
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -126,6 +127,8 @@ def _train(share: Share, group: Group, meeting: Path, pipe: Connection) -> tuple
     """Train as one of the group; the first one reports progress and saves."""
     devices.pin(share.place.zoo.numerics.precision)
     route_warnings()
+    # What concerns speed alone: a gradient in another layout, no weight without a gradient.
+    warnings.filterwarnings("ignore", "(?s).*(Grad strides do not match|find_unused_parameters=True was specified)")
     on_gpu = share.place.device == "cuda"
     if on_gpu:
         torch.cuda.set_device(group.rank)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import os
 import pickle
 import tempfile
 import threading
@@ -59,6 +60,8 @@ def train(share: Share, session: Session, size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         task = Path(home) / "share.pickle"
         task.write_bytes(pickle.dumps(share))
+        # Torch's own messages of its processes are about speed; its errors are raised.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         context = multiprocessing.get_context("spawn")
         receiving, sending = context.Pipe(duplex=False)
         words = (str(task), size, sending, discover.plugin_files())
@@ -127,8 +130,7 @@ def _train(share: Share, group: Group, meeting: Path, pipe: Connection) -> tuple
     """Train as one of the group; the first one reports progress and saves."""
     devices.pin(share.place.zoo.numerics.precision)
     route_warnings()
-    # What concerns speed alone: a gradient in another layout, no weight without a gradient.
-    warnings.filterwarnings("ignore", "(?s).*(Grad strides do not match|find_unused_parameters=True was specified)")
+    warnings.filterwarnings("ignore", "(?s).*Grad strides do not match")  # It concerns speed alone.
     on_gpu = share.place.device == "cuda"
     if on_gpu:
         torch.cuda.set_device(group.rank)

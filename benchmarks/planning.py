@@ -43,10 +43,10 @@ def _photograph(rng: random.Random) -> tuple[int, int]:
     return rng.randint(200, 1200), rng.randint(200, 1200)
 
 
-def fabricate(root: Path, count: int) -> None:
+def fabricate(root: Path, count: int, test_share: float = TEST_SHARE) -> None:
     """Write empty files in GenImage's layout and their index; ``sdv14`` has the train folder."""
     rng, lines = random.Random(0), []
-    sdv14 = round(count * (1 - TEST_SHARE))
+    sdv14 = round(count * (1 - test_share))
     rest = (count - sdv14) // len(FAKES)
     for name, side in FAKES.items():
         splits = {"val": rest, "train": sdv14} if name == "sdv14" else {"val": rest}

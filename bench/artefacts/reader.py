@@ -42,4 +42,4 @@ class Reader:
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
         operation = slice_.operations.get(item.row_id)
         width, height = (operation.size, operation.size) if operation else (item.width, item.height)
-        return Facts("png", 0, width, height, len(self._store.get(slice_.image, item.image_id)))
+        return Facts("png", 0, width, height, self._store.size(slice_.image, item.image_id))

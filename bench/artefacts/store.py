@@ -155,6 +155,18 @@ class Store:
         partial.replace(partial.with_name(f"dropped-{partial.stem}.json"))
         self.index(key).drop(identity, span)
 
+    def mark_unverified(self, recipe: Recipe, count: int, origin: str) -> None:
+        """Record that artefacts of a recipe were not made here but taken from elsewhere, as they were."""
+        folder = self.folder(recipe.key)
+        partial = folder / f"{uuid.uuid4().hex}.part"
+        partial.write_text(json.dumps({"artefacts": count, "origin": origin}), encoding="utf-8")
+        partial.replace(partial.with_name(f"unverified-{partial.stem}.json"))
+
+    def unverified(self, key: str) -> int:
+        """How many artefacts of a recipe were taken from elsewhere."""
+        notes = self.folder(key).glob("unverified-*.json")
+        return sum(json.loads(note.read_text(encoding="utf-8"))["artefacts"] for note in notes)
+
     def lock_path(self, recipe: Recipe, name: str) -> Path:
         """The path of the lock file of a chunk of a recipe, see :mod:`bench.execution.locks`."""
         return self.folder(recipe.key) / f"{name}.lock"
@@ -177,15 +189,7 @@ class Store:
 
     def read(self, recipe: Recipe, identity: str) -> tuple[str, bytes]:
         """The artefact's payload (``png``, ``txt`` …) and bytes. Raises the same errors as :meth:`get`."""
-        span = self.index(recipe.key).find(identity) or self.index(recipe.key, refresh=True).find(identity)
-        if span is None:
-            raise MissingArtefact(
-                f"The store has no {recipe.engine} artefact for image {identity}.",
-                f"Looked in {self.folder(recipe.key)}.",
-                "Run `python run_bench.py prepare` with the same options first.",
-                recipe.key,
-                identity,
-            )
+        span = self._span(recipe, identity)
         path = self.folder(recipe.key) / f"{span.shard}.tar"
         data = self._bytes(path, span)
         if _checksum(data) != span.checksum:
@@ -198,6 +202,22 @@ class Store:
                 identity,
             )
         return span.payload, data
+
+    def size(self, recipe: Recipe, identity: str) -> int:
+        """Number of bytes of an artefact, which is not read. Raises MissingArtefact."""
+        return self._span(recipe, identity).length
+
+    def _span(self, recipe: Recipe, identity: str) -> ByteRange:
+        span = self.index(recipe.key).find(identity) or self.index(recipe.key, refresh=True).find(identity)
+        if span is None:
+            raise MissingArtefact(
+                f"The store has no {recipe.engine} artefact for image {identity}.",
+                f"Looked in {self.folder(recipe.key)}.",
+                "Run `python run_bench.py prepare` with the same options first.",
+                recipe.key,
+                identity,
+            )
+        return span
 
     def _bytes(self, path: Path, span: ByteRange) -> bytes:
         """The bytes of a record, not checked; empty if its shard is gone. Shards stay open for the next record."""

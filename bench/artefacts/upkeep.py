@@ -52,7 +52,10 @@ def _size(folder: Path) -> int:
 
 
 def stats(store: Store) -> list[dict[str, Any]]:
-    """One entry per recipe: key, engine, version, artefacts, shards, bytes; the largest first."""
+    """One entry per recipe, the largest first: its key and engine, and what it holds.
+
+    ``unverified`` artefacts were taken from elsewhere, ``damaged`` ones have been dropped.
+    """
     entries = []
     for key, recipe in recipes(store).items():
         folder = store.folder(key)
@@ -63,6 +66,7 @@ def stats(store: Store) -> list[dict[str, Any]]:
                 "version": recipe.version,
                 "artefacts": sum(1 for _ in store.index(key).records()),
                 "shards": len(list(folder.glob("shard-*.tar*"))),
+                "unverified": store.unverified(key),
                 "damaged": len(list(folder.glob("dropped-*.json"))),
                 "bytes": _size(folder),
             }
@@ -206,7 +210,7 @@ def _members(tar: Path, recipe: Recipe) -> Iterator[tuple[str, str, bytes]]:
             yield identity, payload, file.read()
 
 
-def adopt(store: Store, folder: Path, progress: Progress) -> tuple[Recipe, int]:
+def import_(store: Store, folder: Path, progress: Progress) -> tuple[Recipe, int]:
     """Add what :func:`export` wrote to a store; returns the recipe and how many artefacts were not there yet.
 
     Raises UserError if the folder is not such a folder, or a shard does not match its checksum.

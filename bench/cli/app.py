@@ -71,6 +71,7 @@ def run(
         show.plan(made, prepared, as_json)
         return
     store_verbs.warn_of_disk(made, prepared.store, progress)
+    store_verbs.warn_of_unverified(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 
@@ -106,6 +107,7 @@ def prepare(options: RunOptions, shard: opt.ShardOf = None, as_json: opt.Json = 
     if part is not None:
         made = shards.part_of_images(made, part)
     store_verbs.warn_of_disk(made, prepared.store, progress)
+    store_verbs.warn_of_unverified(made, prepared.store, progress)
     from bench.execution import execute
     from bench.execution.session import open_session
 

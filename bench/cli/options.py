@@ -49,6 +49,23 @@ Plugins = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.", rich_help_panel=_HOW)]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="`fp32`, `tf32`, `bf16` or `fp16`: of matrix products and convolutions; part of every key. "
+        "`auto`: fp32 on a CPU, bf16 on a GPU.",
+        rich_help_panel=_HOW,
+    ),
+]
+Deterministic = Annotated[
+    bool | None,
+    typer.Option(
+        "--deterministic/--no-deterministic",
+        help="Batches of one size, so that a result is the same to the last bit whatever else is computed; "
+        "with `auto`, fp32. Default: on a CPU only.",
+        rich_help_panel=_HOW,
+    ),
+]
 StoreDir = Annotated[
     Path,
     typer.Option("--store", help="Folder of artefacts and checkpoints, shared by all runs.", rich_help_panel=_WHERE),
@@ -142,23 +159,8 @@ class RunOptions:
     data: Data = None
     plugin: Plugins = None
     device: Device = "auto"
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="`fp32`, `tf32`, `bf16` or `fp16`: of matrix products and convolutions; part of every key. "
-            "`auto`: fp32 on a CPU, bf16 on a GPU.",
-            rich_help_panel=_HOW,
-        ),
-    ] = "auto"
-    deterministic: Annotated[
-        bool | None,
-        typer.Option(
-            "--deterministic/--no-deterministic",
-            help="Batches of one size, so that a result is the same to the last bit whatever else is computed; "
-            "with `auto`, fp32. Default: on a CPU only.",
-            rich_help_panel=_HOW,
-        ),
-    ] = None
+    precision: Precision = "auto"
+    deterministic: Deterministic = None
     micro_batch: Annotated[
         int,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from tabulate import tabulate
 
+from bench import device as devices
 from bench import discover
 from bench.artefacts import upkeep
 from bench.artefacts.presented import VERSIONS
@@ -16,9 +17,14 @@ from bench.artefacts.store import Store
 from bench.cli import options as opt
 from bench.cli import show
 from bench.cli.progress import progress as new_progress
+from bench.cli.setup import new_zoo, require_run
 from bench.errors import UserError
+from bench.numerics import choose as choose_numerics
+from bench.planning import request as requests
 from bench.planning.estimate import disk_bytes
+from bench.predict import adopted
 from bench.progress import Progress
+from bench.suites import suite as suites
 from bench.types import Plan
 
 app = typer.Typer(help="Look after the artefact store: contents, damage, leftovers, copies.", no_args_is_help=True)
@@ -33,6 +39,14 @@ def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
             f"about {needed / 2**30:.1f} GiB of artefacts are missing, and the disk of {store.root} has "
             f"{free / 2**30:.1f} GiB free. The run stops before the disk is full and keeps what is done."
         )
+
+
+def warn_of_unverified(plan: Plan, store: Store, progress: Progress) -> None:
+    """Warn of recipes of a plan with artefacts that were not made here (``store adopt``)."""
+    for recipe in {job.recipe.key: job.recipe for job in plan.jobs}.values():
+        count = store.unverified(recipe.key)
+        if count:
+            progress.warn(f"{count} {recipe.engine} artefacts come from elsewhere: unverified, see run.json")
 
 
 def _open(folder: Path) -> Store:
@@ -130,5 +144,46 @@ def import_recipe(
     as_json: opt.Json = False,
 ) -> None:
     """Add exported artefacts to the store; those that it has already are left as they are."""
-    recipe, count = upkeep.adopt(Store(store), folder, new_progress())
+    recipe, count = upkeep.import_(Store(store), folder, new_progress())
     _print({"recipe": recipe.key, "artefacts": count}, f"{count} {recipe.engine} artefacts added", as_json)
+
+
+@app.command()
+def adopt(
+    folder: Annotated[Path, typer.Argument(help="Files made elsewhere, for example DRCT's or DIRE's reconstructions.")],
+    method: Annotated[str, typer.Option(help="The method, or `name[variant]`, that shall use them.")],
+    originals: Annotated[Path, typer.Option(help="The images that they were made of, at the same paths inside.")],
+    artefact: Annotated[str, typer.Option(help="What they are to the method.")] = "reconstruction",
+    suite: opt.SuiteName = "paper",
+    models: opt.Models = None,
+    weights: opt.Weights = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    deterministic: opt.Deterministic = None,
+    store: opt.StoreDir = Path("store"),
+    as_json: opt.Json = False,
+) -> None:
+    """Take reconstructions that you already have into the store, as if they had been made by the method's recipe.
+
+    Nobody can check that they were: `store stats` counts them as unverified, and every run that uses their recipe says
+    so. The other options are those of the runs to come, because they are part of the recipe.
+    """
+    require_run()
+    for place in (folder, originals):
+        if not place.is_dir():
+            raise UserError(f"{place} is not a folder.", f"Looked at {place.absolute()}.", "Name a folder of files.")
+    settings = suites.load(suite)
+    chosen, *others = requests.choose_methods(method, settings)
+    if others:
+        raise UserError(f"adopt takes one method, not {method!r}.", "It names several.", "Call it once for each.")
+    recipe = adopted.declared(chosen.method, artefact)
+    numerics = choose_numerics(precision, deterministic, devices.present(device))
+    zoo = new_zoo(weights or (), models or settings.models, store, numerics)
+    resolved = zoo.resolve(recipe)
+    found = adopted.adopt(Store(store), resolved, folder, originals, new_progress())
+    lines = [f"left out: {file}: {reason}" for file, reason in list(found.left_out.items())[:20]]
+    lines += [f"{len(found.left_out)} files left out"] if found.left_out else []
+    lines.append(f"{found.added} {resolved.engine} artefacts added, {found.present} were there; unverified")
+    _print({"recipe": resolved.key, **vars(found)}, "\n".join(lines), as_json)
+    if found.left_out:
+        raise typer.Exit(1)

@@ -158,11 +158,18 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
             "hashes": session.zoo.known(),
             "commits": session.zoo.commits(),
         },
+        "unverified": _unverified(plan, session),
         "slices": _slices(plan),
         "passed_over": plan.passed,
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
     }
     session.results.write_json(session.results.run, document)
+
+
+def _unverified(plan: Plan, session: Session) -> dict[str, int]:
+    """How many artefacts of each recipe come from elsewhere (``store adopt``), for recipes that have such."""
+    counts = {job.recipe.key: session.store.unverified(job.recipe.key) for job in plan.jobs}
+    return {key: count for key, count in counts.items() if count}
 
 
 def _numerics(session: Session) -> dict[str, str]:

@@ -109,7 +109,7 @@ def _history(path: Path, now: float) -> dict[tuple[str, str], float]:
     return {key: rate * (now / then if now and then else 1.0) for key, rate in recorded.items()}
 
 
-def _bytes(recipe: Recipe, pixels: float) -> float:
+def estimate_bytes(recipe: Recipe, pixels: float) -> float:
     """Size of one artefact in the store; ``pixels`` is the mean number of its images."""
     payload = "png" if recipe.engine in PRESENTED else discover.engine(recipe.engine).payload
     return _OVERHEAD + (pixels * _PNG_BYTES_PER_PIXEL if payload == "png" else 0)
@@ -136,7 +136,7 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
                 "missing": len(missing),
                 "forwards": forwards(recipe) * len(missing),
                 "seconds": len(missing) * known.artefact(recipe),
-                "bytes": int(len(missing) * _bytes(recipe, mean)),
+                "bytes": int(len(missing) * estimate_bytes(recipe, mean)),
             }
         )
     return entries

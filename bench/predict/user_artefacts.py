@@ -29,7 +29,7 @@ from bench.types import Item, Slice
 GIVEN = "given"
 _KINDS = {"png": "an image", "txt": "a text", "json": "a number", "safetensors": "an array"}
 #: Errors that reading a user's file or JSON value may raise.
-_UNREADABLE = (
+UNREADABLE = (
     *(ImageError, OSError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, pickle.UnpicklingError),
 )
 _SUFFIXES = {"png": "an image file", "txt": ".txt", "json": "none", "safetensors": ".npy or .pt"}
@@ -137,8 +137,8 @@ def _read(given: str, path: Path, payload: str, stems: Mapping[str, str]) -> dic
                 "Keep one per stem.",
             )
         try:
-            values[stem] = _value(entry, payload)
-        except _UNREADABLE as error:
+            values[stem] = value_of(entry, payload)
+        except UNREADABLE as error:
             raise UserError(
                 f"The {given} of {stem} in {path} is not {_KINDS[payload]}.",
                 f"{error.problem if isinstance(error, ImageError) else error}",
@@ -175,7 +175,8 @@ def _listed(path: Path, payload: str, stems: Mapping[str, str]) -> Iterator[tupl
             yield stem, value
 
 
-def _value(entry: Any, payload: str) -> Any:  # noqa: ANN401 - a file or a JSON value to an image, text, number or array
+def value_of(entry: Any, payload: str) -> Any:  # noqa: ANN401 - an image, text, number or array
+    """A file or JSON value as an artefact; an image with its container. Raises one of :data:`UNREADABLE`."""
     if not isinstance(entry, Path):
         types: dict[str, tuple[type, ...]] = {"txt": (str,), "json": (int, float), "safetensors": (list,)}
         if not isinstance(entry, types.get(payload, ())):

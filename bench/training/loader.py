@@ -135,6 +135,7 @@ class Loader:
             num_workers=runtime.workers,
             collate_fn=_ragged if views.ragged else _collate,
             persistent_workers=runtime.workers > 0,
+            multiprocessing_context="fork" if runtime.workers else None,  # They share memory: see `pixels`.
             pin_memory=runtime.device == "cuda",
         )
 

@@ -27,6 +27,7 @@ from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault
 from bench.training.loader import Loader, Runtime, Views, ahead, batches
 from bench.training.optimiser import Optimiser
+from bench.training.pixels import remembering
 from bench.training.step import Step
 
 PREDICT_BATCH = 32
@@ -148,8 +149,10 @@ class Training:
     def run(self, train: Sequence[Reference], val: Sequence[Reference], title: str = "training") -> None:
         """Train to the end of the schedule, saving after every epoch; ``title`` names the fit in the progress."""
         progress = self.runtime.progress
-        views = Views(self.detector, train, self.runtime.reader, "train", self.seed)
-        loader = Loader(views, self.runtime)
+        reader = self.runtime.reader
+        if self.plan.epochs - self.epoch > 1:
+            reader = remembering(reader, train, self.runtime.device)
+        loader = Loader(Views(self.detector, train, reader, "train", self.seed), self.runtime)
         with progress.stage(f"epochs of {title}", self.plan.epochs) as stage:
             progress.advance(stage, self.epoch)
             if self.detector.calibrates and not self.epoch:

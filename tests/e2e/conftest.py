@@ -1,6 +1,8 @@
 """The command line as a user calls it: a subprocess, a folder of images, a suite small enough to train in seconds."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,17 +58,41 @@ def zygote():
     return subprocess.Popen([sys.executable, "-m", "tests.e2e.zygote"], cwd=ROOT, **pipes)
 
 
-def bench(*words, cwd=ROOT, script="run_bench.py", seconds=None):
-    """Call the command line; returns the finished process, which is killed after a number of seconds."""
-    command = [sys.executable, script, *map(str, words)]
-    server = zygote()
-    with tempfile.TemporaryDirectory() as folder:
-        files = {name: str(Path(folder, name)) for name in ("stdout", "stderr")}
-        request = {"arguments": command[2:], "folder": str(cwd), "script": script, "seconds": seconds, **files}
+class Call:
+    """A running call of the command line."""
+
+    def __init__(self, *words, cwd=ROOT, script="run_bench.py"):
+        self.args = [sys.executable, script, *map(str, words)]
+        self._folder = tempfile.TemporaryDirectory()
+        self._files = {name: str(Path(self._folder.name, name)) for name in ("stdout", "stderr")}
+        self.pid = self._ask({"arguments": self.args[2:], "folder": str(cwd), "script": script, **self._files})
+        self.returncode = None
+
+    def _ask(self, request):
+        server = zygote()
         print(json.dumps(request), file=server.stdin, flush=True)
-        code = int(server.stdout.readline())
-        told = {name: Path(file).read_text() for name, file in files.items()}
-    return subprocess.CompletedProcess(command, code, **told)
+        return json.loads(server.stdout.readline())
+
+    def poll(self, seconds=0):
+        """The exit code, or None if it has not ended after a number of seconds; None waits for the end."""
+        if self.returncode is None:
+            self.returncode = self._ask({"wait": self.pid, "seconds": seconds})
+        return self.returncode
+
+    def kill(self, number=signal.SIGKILL):
+        os.kill(self.pid, number)
+
+    def finish(self, timeout=None):
+        """Wait for its end; returns the finished process."""
+        if self.poll(timeout) is None:
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        told = {name: Path(file).read_text() for name, file in self._files.items()}
+        return subprocess.CompletedProcess(self.args, self.returncode, **told)
+
+
+def bench(*words, **where):
+    """Call the command line; returns the finished process."""
+    return Call(*words, **where).finish()
 
 
 class World:

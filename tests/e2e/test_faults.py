@@ -2,13 +2,12 @@
 
 import json
 import random
-import signal
 import time
 
 import pytest
 
 from tests.conftest import make_genimage
-from tests.e2e.conftest import World, bench
+from tests.e2e.conftest import Call, World, bench
 
 
 def test_ten_kills_at_random_moments_change_nothing(world, first):
@@ -19,8 +18,11 @@ def test_ten_kills_at_random_moments_change_nothing(world, first):
     assert world.run().returncode == 0  # Nothing to do: this is what it takes to start.
     startup = 0.7 * (time.monotonic() - started)
     while kills < 10:
-        if bench(*words, seconds=startup + draw.uniform(0.0, 3.0)).returncode != -signal.SIGKILL:
+        run = Call(*words)
+        if run.poll(startup + draw.uniform(0.0, 3.0)) is not None:
             break  # It came to its end before the next kill: there is nothing left to disturb.
+        run.kill()
+        run.finish()
         kills += 1
     assert kills >= 2
     done = world.run(name="killed")

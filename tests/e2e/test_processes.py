@@ -3,13 +3,9 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 
-from tests.conftest import ROOT
-from tests.e2e.conftest import METHODS, bench, wait_for
+from tests.e2e.conftest import METHODS, Call, bench, wait_for
 
 
 def children(pid):
@@ -27,18 +23,14 @@ def children(pid):
 
 
 def begin(world, name):
-    command = [sys.executable, "run_bench.py", "run", *METHODS, "--processes", "2", *map(str, world.options(name))]
-    # A shell starts what it runs in the background deaf to Ctrl-C, and these tests with it.
-    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=listening, **pipes)
+    return Call("run", *METHODS, "--processes", "2", *world.options(name))
 
 
 def both_workers(run):
     """The two worker processes of a run, as soon as they are there."""
 
     def there():
-        assert run.poll() is None, run.communicate()[1]
+        assert run.poll() is None, run.finish().stderr
         return len(children(run.pid)) == 2 and children(run.pid)
 
     return wait_for(there)
@@ -57,8 +49,8 @@ def test_a_process_that_is_killed_costs_a_second_try_at_most(world, alone):
     workers = both_workers(run)
     wait_for(lambda: list((world.root / "killed-worker" / "store" / "artefacts").glob("*/shard-*")))
     os.kill(workers[0], signal.SIGKILL)
-    stderr = run.communicate()[1]
-    assert run.returncode == 0, stderr
+    done = run.finish()
+    assert done.returncode == 0, done.stderr
     assert world.rows("killed-worker") == alone
 
 
@@ -66,33 +58,29 @@ def test_processes_end_with_the_one_that_started_them(world):
     run = begin(world, "orphaned-workers")
     workers = both_workers(run)
     run.kill()
-    run.communicate()
+    run.finish()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
 
 
 def test_an_interruption_is_one_line_and_leaves_no_process(world):
     run = begin(world, "interrupted-workers")
     workers = both_workers(run)
-    run.send_signal(signal.SIGINT)
-    stderr = run.communicate(timeout=60)[1]
-    assert run.returncode == 130
-    assert stderr.splitlines()[-1].startswith("interrupted: ")
-    assert "Traceback" not in stderr
+    run.kill(signal.SIGINT)
+    done = run.finish(timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].startswith("interrupted: ")
+    assert "Traceback" not in done.stderr
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), seconds=20)
 
 
 def test_runs_that_share_a_store_do_everything_once_between_them(world, alone):
     words = ("run", *METHODS, "--processes", "1", "--json")
     places = [world.options("shared", world.root / "shared" / name) for name in ("one", "other")]
-    commands = [[sys.executable, "run_bench.py", *words, *map(str, options)] for options in places]
-    runs = [
-        subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for command in commands
-    ]
-    told = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], told
+    runs = [Call(*words, *options) for options in places]
+    done = [run.finish() for run in runs]
+    assert [run.returncode for run in done] == [0, 0], done
     assert [(world.root / "shared" / name / "rows.csv").read_bytes() for name in ("one", "other")] == [alone, alone]
-    made = [json.loads(out) for out, _ in told]
+    made = [json.loads(run.stdout) for run in done]
     once = json.loads((world.root / "one-process" / "results" / "run.json").read_text())
     for name in ("artefacts_made", "fits_trained"):
         assert sum(run[name] for run in made) == once[name] > 0
@@ -109,23 +97,11 @@ def test_a_wrong_number_of_processes_is_told(world):
 def test_parts_of_a_run_share_the_work_and_the_whole_computes_nothing_more(world, alone):
     """As a job array: every part makes its share of the images, then trains its share of the fits."""
     for verb in ("prepare", "run"):
-        commands = [
-            [sys.executable, "run_bench.py", verb, *METHODS, "--processes", "1", "--shard", f"{part}/2", "--json"]
-            for part in (1, 2)
-        ]
-        runs = [
-            subprocess.Popen(
-                [*command, *map(str, world.options("parts"))],
-                cwd=ROOT,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            for command in commands
-        ]
-        told = [run.communicate() for run in runs]
-        assert [run.returncode for run in runs] == [0, 0], told
-        made = [json.loads(out) for out, _ in told]
+        words = (verb, *METHODS, "--processes", "1", "--json", *world.options("parts"))
+        runs = [Call(*words, "--shard", f"{part}/2") for part in (1, 2)]
+        done = [run.finish() for run in runs]
+        assert [run.returncode for run in done] == [0, 0], done
+        made = [json.loads(run.stdout) for run in done]
         assert all(part["artefacts_made"] > 0 for part in made) == (verb == "prepare")
     assert sum(part["fits"] for part in made) == sum(part["fits_trained"] for part in made) == 6
     whole = world.run(*METHODS, "--processes", "1", name="parts")

@@ -1,15 +1,10 @@
 """The main job on Ray: the numbers of one process, also if a node or the driver dies on the way."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.e2e.conftest import bench, wait_for
+from tests.e2e.conftest import Call, bench, wait_for
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
@@ -36,9 +31,7 @@ def cluster():
 
 
 def begin(world, name, *words):
-    command = [sys.executable, "run_bench.py", "run", *METHODS, "--executor", "ray", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*command, *map(str, world.options(name))], cwd=ROOT, text=True, **pipes)
+    return Call("run", *METHODS, "--executor", "ray", *words, *world.options(name))
 
 
 def has_records(world, name):
@@ -50,25 +43,24 @@ def test_a_node_that_is_lost_changes_no_number_and_what_it_did_is_begun_again(wo
     run = begin(world, "lost-node", "--ray-address", cluster.address)
     wait_for(has_records(world, "lost-node"))
     cluster.remove_node(nodes[0], allow_graceful=False)
-    out, stderr = run.communicate(timeout=600)
-    assert run.returncode == 0, stderr
+    done = run.finish(timeout=600)
+    assert done.returncode == 0, done.stderr
     assert world.rows("lost-node") == alone
     told = json.loads((world.root / "lost-node" / "results" / "run.json").read_text())
     once = json.loads((world.root / "without-ray" / "results" / "run.json").read_text())
     # The node may have been between two units; then there is nothing to begin again.
-    assert told["units_retried"] == stderr.count("retrying")
-    assert f"begun again after a death: {told['units_retried']}" in out or not told["units_retried"]
+    assert told["units_retried"] == done.stderr.count("retrying")
+    assert f"begun again after a death: {told['units_retried']}" in done.stdout or not told["units_retried"]
     assert told["fits_trained"] == once["fits_trained"]
 
 
 def test_a_killed_driver_continues_from_the_store(world, alone, cluster):
     run = begin(world, "killed-driver", "--ray-address", cluster.address)
     wait_for(has_records(world, "killed-driver"))
-    os.kill(run.pid, signal.SIGKILL)
-    run.communicate()
-    again = begin(world, "killed-driver", "--processes", "2")  # Ray on this machine, started for this run.
-    _, stderr = again.communicate(timeout=600)
-    assert again.returncode == 0, stderr
+    run.kill()
+    run.finish()
+    again = begin(world, "killed-driver", "--processes", "1").finish(timeout=600)  # Ray started for this run.
+    assert again.returncode == 0, again.stderr
     assert world.rows("killed-driver") == alone
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import bench, counts
 
@@ -70,3 +71,53 @@ def test_half_precision_has_artefacts_and_fits_of_its_own(world, first):
     assert world.run().returncode == 0
     assert counts(world) == [0, 0, 0]
     assert world.rows() == before
+
+
+def test_reconstructions_made_elsewhere_are_adopted_and_marked(world, first, tmp_path):
+    """Ready-made reconstructions of DIRE stand in for the engine's, and every place says that nobody verified them."""
+    home = world.data / "stable_diffusion_v_1_4"
+    made, foreign = tmp_path / "made", 0
+    for original in sorted(path for path in home.rglob("*") if path.is_file()):
+        place = made / original.relative_to(home).with_suffix(".png")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(original) as image:
+            image.convert("RGB").resize((32, 32)).save(place)
+        foreign += 1
+    Image.new("RGB", (30, 32)).save(place)  # Of a wrong size.
+    (made / "stranger.png").write_bytes(place.read_bytes())
+    (made / "notes.txt").write_text("how they were made")
+    words = ("--method", "dire", "--originals", home, "--suite", world.suite, "--device", "cpu")
+    adopt = ("store", "adopt", made, *words, "--store", tmp_path / "store")
+    done = bench(*adopt, "--json")
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["added"], told["present"], len(told["left_out"])) == (foreign - 1, 0, 3)
+    assert "30 x 32 pixels, and the recipe gives this image 32 x 32" in told["left_out"][str(place)]
+    again = json.loads(bench(*adopt, "--json").stdout)
+    assert (again["added"], again["present"]) == (0, foreign - 1)
+    assert f"{foreign - 1} were there; unverified" in bench(*adopt).stdout
+    (entry,) = json.loads(bench("store", "stats", "--store", tmp_path / "store", "--json").stdout)
+    assert (entry["recipe"], entry["unverified"]) == (told["recipe"], foreign - 1)
+
+    options = ("--methods", "dire", "--protocols", "raw", "--test", "genimage:sdv14", "--suite", world.suite)
+    places = ("--data", world.data, "--store", tmp_path / "store", "--results", tmp_path / "results", "--device", "cpu")
+    run = bench("run", *options, *places)
+    assert run.returncode == 0, run.stderr
+    assert f"{foreign - 1} ddim_inversion artefacts come from elsewhere: unverified" in run.stderr
+    document = json.loads((tmp_path / "results" / "run.json").read_text())
+    assert document["unverified"] == {told["recipe"]: foreign - 1}
+    assert document["artefacts_made"] == 1
+
+
+def test_what_cannot_be_adopted_is_told(world, tmp_path):
+    (tmp_path / "empty").mkdir()
+    home, base = world.data, ("store", "adopt", tmp_path / "empty", "--suite", world.suite, "--store", tmp_path / "s")
+    for words, told in (
+        (("--method", "gramnet", "--originals", home), "no artefact of images that"),
+        (("--method", "dire,gramnet", "--originals", home), "adopt takes one method"),
+        (("--method", "dire", "--originals", home / "nothing"), "is not a folder"),
+        (("--method", "dire", "--originals", home), "belongs to an image"),
+    ):
+        done = bench(*base, *words)
+        assert done.returncode == 2
+        assert told in done.stderr

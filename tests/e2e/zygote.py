@@ -1,8 +1,8 @@
 """Runs the command line in processes forked from one that has imported the libraries: seconds less for each call.
 
-Reads one JSON request per line, {"arguments", "folder", "script", "stdout", "stderr", "seconds"}; answers each with a
-line that holds the exit code. Each call has a process of its own, as on the command line; only its imports are shared.
-If it takes longer than a number of ``seconds``, it is killed.
+Reads one JSON request per line, and answers each with a line. {"arguments", "folder", "script", "stdout", "stderr"} is
+a call: it has a process of its own, as on the command line, and shares only its imports; the answer is its number.
+{"wait": number, "seconds"} is answered with its exit code, or null if it has not ended by then.
 """
 
 import json
@@ -39,6 +39,7 @@ def call(request):
     """Be the command: never returns."""
     code = 1
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background jobs are deaf to Ctrl-C.
         os.chdir(request["folder"])
         for name, number in (("stdout", 1), ("stderr", 2)):
             file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -62,12 +63,13 @@ def call(request):
 
 
 def ended(child, seconds):
-    """Wait for a process; returns its exit code."""
+    """The exit code of a process; None if it has not ended after a number of seconds."""
     if seconds is not None:
         watch = os.pidfd_open(child)
-        if not select.select([watch], [], [], seconds)[0]:
-            os.kill(child, signal.SIGKILL)
+        over = select.select([watch], [], [], seconds)[0]
         os.close(watch)
+        if not over:
+            return None
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -75,10 +77,14 @@ def main():
     """Serve until standard input is closed."""
     import_libraries()
     for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            call(json.loads(line))
-        print(ended(child, json.loads(line)["seconds"]), flush=True)
+        request = json.loads(line)
+        if "wait" in request:
+            answer = ended(request["wait"], request["seconds"])
+        else:
+            answer = os.fork()
+            if not answer:
+                call(request)
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+"""Decoded images in memory, so that a fit decodes each once and not once per epoch, as far as memory allows."""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import device as devices
+from bench.artefacts.reader import Reader
+from bench.data.decode import RGB
+from bench.detector import Facts
+from bench.recipe import Recipe
+from bench.training.examples import Reference
+from bench.types import Item, Slice
+
+#: Key of a recipe, empty for the file's own pixels, and an image id.
+Key = tuple[str, str]
+#: The share of free memory that the images of one fit may take on this device.
+_SHARE = 0.25
+
+
+class Pixels:
+    """Images [H, W, 3] by key, in memory that this process shares with those forked from it.
+
+    ``capacity`` is in bytes; what does not fit is not kept. Pages are taken from the machine as they are filled.
+    """
+
+    def __init__(self, keys: Sequence[Key], capacity: int) -> None:
+        self._slots = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        self._capacity = capacity - capacity % mmap.PAGESIZE
+        self._memory = np.frombuffer(mmap.mmap(-1, max(self._capacity, mmap.PAGESIZE)), np.uint8)
+        size = 24 * max(1, len(self._slots))
+        #: Per slot: where its pixels end (0: there are none), height, width.
+        self._places = np.frombuffer(mmap.mmap(-1, size), np.int64).reshape(-1, 3)
+        self._end = multiprocessing.get_context("fork").Value("q", 0)
+
+    def get(self, key: Key) -> RGB | None:
+        """A copy of an image that is kept."""
+        slot = self._slots.get(key)
+        if slot is None or not self._places[slot, 0]:
+            return None
+        end, height, width = self._places[slot].tolist()
+        return self._memory[end - 3 * height * width : end].reshape(height, width, 3).copy()
+
+    def put(self, key: Key, rgb: NDArray[Any]) -> None:
+        """Keep an image if there is room; two processes may keep the same one twice."""
+        slot = self._slots.get(key)
+        if slot is None or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            return
+        with self._end.get_lock():
+            end = self._end.value + rgb.size
+            if end > self._capacity:
+                return
+            self._end.value = end
+        self._memory[end - rgb.size : end] = rgb.ravel()
+        self._places[slot, 1:] = rgb.shape[:2]
+        self._places[slot, 0] = end  # Last: from now on others read it.
+
+
+class Remembering(Reader):
+    """Reads through another reader, and keeps what is an image."""
+
+    def __init__(self, reader: Reader, pixels: Pixels) -> None:
+        self._reader, self._pixels = reader, pixels
+
+    def source(self, item: Item) -> RGB:
+        """The file's pixels."""
+        rgb: RGB = self._kept(("", item.image_id), lambda: self._reader.source(item))
+        return rgb
+
+    def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - images, texts or numbers
+        """The decoded artefact of an item."""
+        return self._kept((recipe.key, item.image_id), lambda: self._reader.artefact(recipe, item))
+
+    def facts(self, slice_: Slice, item: Item) -> Facts:
+        """The file facts of an item."""
+        return self._reader.facts(slice_, item)
+
+    def _kept(self, key: Key, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - images, texts or numbers
+        found = self._pixels.get(key)
+        if found is not None:
+            return found
+        value = read()
+        if isinstance(value, np.ndarray):
+            self._pixels.put(key, value)
+        return value
+
+
+def remembering(reader: Reader, refs: Sequence[Reference], device: str) -> Reader:
+    """A reader for a fit on some references that decodes each of their images once, as far as memory allows."""
+    free = devices.memory() or 0
+    capacity = int(_SHARE * free / (1 if device == "cuda" else joblib.cpu_count()))
+    keys = dict.fromkeys(key for ref in refs for key in _keys(ref))
+    return Remembering(reader, Pixels(list(keys), capacity))
+
+
+def _keys(ref: Reference) -> list[Key]:
+    image = ref.part.image.key if isinstance(ref.part.image, Recipe) else ""
+    artefacts = [(recipe.key, identity) for recipe in ref.needs.values() for identity in _identities(ref)]
+    return [(image, ref.item.image_id), *artefacts]
+
+
+def _identities(ref: Reference) -> set[str]:
+    return {ref.item.image_id, ref.donor.image_id}

@@ -96,6 +96,11 @@ class Slice:
         """The items that could be read."""
         return tuple(item for item in self.items if item.status == OK)
 
+    @cached_property
+    def image_ids(self) -> tuple[str, ...]:
+        """The image ids of the readable items."""
+        return tuple(item.image_id for item in self.usable)
+
     def count(self, label: int) -> int:
         """Number of readable images with a label."""
         return sum(item.label == label for item in self.usable)

@@ -102,8 +102,8 @@ def artefacts(home: Path, counts: tuple[int, int]) -> dict[str, float]:
     taken = []
     for count in counts:
         places = {"store": home / f"store-{count}", "results": home / f"results-{count}"}
-        test = "genimage:sdv14,adm,biggan"
-        job = Job.new(RunOptions(methods=PLUGIN.stem, test=test, protocols="raw", device="cpu", **places))
+        words: dict[str, Any] = {"methods": PLUGIN.stem, "test": "genimage:sdv14,adm,biggan", "protocols": "raw"}
+        job = Job.new(RunOptions(**words, limit_train=500, limit_test=200, device="cpu", **places))
         units = job.units(fits=False)
         images = sum(unit.images for unit in units if not hasattr(unit, "fit"))
         taken.append(job.seconds(units, count))

@@ -117,6 +117,7 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        (home / "models").mkdir()
         zoo = Zoo("mini", numerics=numerics) if arguments.tiny else FullSize(home / "models", numerics)
         items = images(home, arguments.images, 64 if arguments.tiny else 500)
         workers = min(16, os.cpu_count() or 1) if device == "cuda" else 0

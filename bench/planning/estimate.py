@@ -122,9 +122,10 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     entries = []
     for key, jobs in by_recipe.items():
         recipe = jobs[0].recipe
-        needed = {item.image_id: (job, item) for job in jobs for item in job.slice.usable}
+        needed = dict.fromkeys(identity for job in jobs for identity in job.slice.image_ids)
         missing = store.missing(recipe, needed)
-        pixels = [math.prod(view_size(*needed[identity])) for identity in missing[::_SAMPLED]]
+        sampled = [(job, item) for job in jobs for item in job.slice.usable[::_SAMPLED]] if missing else []
+        pixels = [math.prod(view_size(job, item)) for job, item in sampled]
         mean = sum(pixels) / len(pixels) if pixels else 0.0
         entries.append(
             {

@@ -45,6 +45,7 @@ RUN_BY = {
     "python -m tools.miniature.build": ("tests/unit/tools/miniature", "build"),
     "make bench-gpu": ("tests/slow/test_benchmarks.py", "benchmarks.gpu"),
     "python -m benchmarks.numerics": ("tests/slow/test_benchmarks.py", '"numerics"'),
+    "python -m benchmarks.genimage_cost": ("tests/slow/test_benchmarks.py", "genimage_cost"),
     "python -m benchmarks.drift": ("tests/slow/test_benchmarks.py", "benchmarks.drift"),
     "python -m benchmarks.ray_scaling": ("tests/slow/test_benchmarks.py", '"ray_scaling"'),
     "python -m benchmarks.train": ("tests/slow/test_benchmarks.py", '"train"'),

@@ -32,6 +32,16 @@ def test_a_benchmark_prints_its_figures(tmp_path, name, words, figures):
         assert found["max_abs_difference"] <= 2
 
 
+def test_the_cost_of_genimage_is_that_of_its_forwards(tmp_path):
+    found = figures_of("genimage_cost", tmp_path)
+    per_image = {name: row["forwards"] / row["artefacts"] for name, row in found.items()}
+    assert (per_image["lare2"], per_image["dire"], per_image["dire[adm]"]) == (5, 42, 40)
+    assert found["lare2"]["artefacts"] == pytest.approx(424_000, rel=0.01)
+    assert found["drct"]["artefacts"] == pytest.approx(0.9 * 324_000, rel=0.01)
+    # Fifty forwards of 0.8 TFLOP at 512 x 512, SD v1's UNet; most photographs are smaller, a few much larger.
+    assert 35 < found["drct"]["flop"] / found["drct"]["artefacts"] / 1e12 < 45
+
+
 def test_batches_and_precision_change_last_bits_alone(tmp_path):
     found = figures_of("numerics", tmp_path, "--images", "2")
     assert found["blip"]["same_in_2"] == found["sd_img2img"]["same_in_2"] == 2

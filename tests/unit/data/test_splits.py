@@ -91,24 +91,27 @@ def test_scanned_items_have_facts_and_odd_suffixes_survive(genimage):
 
 def test_a_second_scan_opens_nothing_and_a_changed_file_is_seen(genimage, monkeypatch):
     paths = sorted(genimage.rglob("*.png"))
-    first = Index(genimage / "index").scan(paths, Progress())
+    first = list(Index(genimage / "index").scan(paths, Progress()))
     opened = []
     real_examine = splits.Index.scan.__globals__["examine"]
     monkeypatch.setitem(Index.scan.__globals__, "examine", lambda p: opened.append(p) or real_examine(p))
     index = Index(genimage / "index")
-    assert index.scan(paths, Progress()) == first
+    assert list(index.scan(paths, Progress())) == first
     assert opened == []
     paths[0].write_bytes(paths[1].read_bytes())
-    assert index.scan(paths, Progress())[0]["image_id"] == first[1]["image_id"]
+    assert next(index.scan(paths, Progress()))["image_id"] == first[1]["image_id"]
     assert opened == [paths[0]]
 
 
 def test_a_torn_last_line_of_the_index_is_read_over(genimage):
     paths = sorted(genimage.rglob("*.png"))
-    first = Index(genimage / "index").scan(paths, Progress())
+    first = list(Index(genimage / "index").scan(paths, Progress()))
     file = next((genimage / "index").iterdir())
     file.write_text(file.read_text()[:-40])
-    assert Index(genimage / "index").scan(paths, Progress()) == first
+    assert list(Index(genimage / "index").scan(paths, Progress())) == first
+    # The line that was added stands after the torn one; the next scan reads that file once more, and no other.
+    assert list(Index(genimage / "index").scan(paths, Progress())) == first
+    assert list(Index(genimage / "index").scan(paths[::-1], Progress())) == first[::-1]
 
 
 def test_an_empty_class_is_refused_with_its_folder(genimage):

@@ -6,6 +6,8 @@ import ctypes
 import gc
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +101,20 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No search for garbage, for work that makes millions of objects which stay: it would take longer than the work.
+
+    Nor is anything that was made searched later.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _number(path: str) -> int | None:

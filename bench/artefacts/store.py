@@ -155,18 +155,6 @@ class Store:
         partial.replace(partial.with_name(f"dropped-{partial.stem}.json"))
         self.index(key).drop(identity, span)
 
-    def mark_unverified(self, recipe: Recipe, count: int, origin: str) -> None:
-        """Record that artefacts of a recipe were not made here but taken from elsewhere, as they were."""
-        folder = self.folder(recipe.key)
-        partial = folder / f"{uuid.uuid4().hex}.part"
-        partial.write_text(json.dumps({"artefacts": count, "origin": origin}), encoding="utf-8")
-        partial.replace(partial.with_name(f"unverified-{partial.stem}.json"))
-
-    def unverified(self, key: str) -> int:
-        """How many artefacts of a recipe were taken from elsewhere."""
-        notes = self.folder(key).glob("unverified-*.json")
-        return sum(json.loads(note.read_text(encoding="utf-8"))["artefacts"] for note in notes)
-
     def lock_path(self, recipe: Recipe, name: str) -> Path:
         """The path of the lock file of a chunk of a recipe, see :mod:`bench.execution.locks`."""
         return self.folder(recipe.key) / f"{name}.lock"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.artefacts.encoding import KINDS
+from bench.artefacts.origin import unverified
 from bench.artefacts.store import Store
 from bench.errors import UserError
 from bench.progress import Progress
@@ -66,7 +67,7 @@ def stats(store: Store) -> list[dict[str, Any]]:
                 "version": recipe.version,
                 "artefacts": sum(1 for _ in store.index(key).records()),
                 "shards": len(list(folder.glob("shard-*.tar*"))),
-                "unverified": store.unverified(key),
+                "unverified": unverified(store, key),
                 "damaged": len(list(folder.glob("dropped-*.json"))),
                 "bytes": _size(folder),
             }

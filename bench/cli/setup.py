@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -294,10 +293,6 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
 
 def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:
     """Scan the images and build the matrix."""
-    gc.disable()  # A plan makes millions of objects that stay: looking for garbage among them takes longer than it.
-    try:
+    with devices.without_collection():
         data = gather(prepared.request, options.store / "index", progress)
         return build(prepared.request, data, prepared.zoo.hash, prepared.zoo.numerics)
-    finally:
-        gc.freeze()  # Nor shall anything later look through them.
-        gc.enable()

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from bench import device as devices
 from bench import discover
 from bench.artefacts import upkeep
+from bench.artefacts.origin import unverified
 from bench.artefacts.presented import VERSIONS
 from bench.artefacts.store import Store
 from bench.cli import options as opt
@@ -44,7 +45,7 @@ def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
 def warn_of_unverified(plan: Plan, store: Store, progress: Progress) -> None:
     """Warn of recipes of a plan with artefacts that were not made here (``store adopt``)."""
     for recipe in {job.recipe.key: job.recipe for job in plan.jobs}.values():
-        count = store.unverified(recipe.key)
+        count = unverified(store, recipe.key)
         if count:
             progress.warn(f"{count} {recipe.engine} artefacts come from elsewhere: unverified, see run.json")
 

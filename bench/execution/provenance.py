@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__, device, discover
+from bench.artefacts.origin import unverified
 from bench.data.files import printable
 from bench.detector import Statistic
 from bench.execution.fitting import status_of
@@ -168,7 +169,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
 
 def _unverified(plan: Plan, session: Session) -> dict[str, int]:
     """How many artefacts of each recipe come from elsewhere (``store adopt``), for recipes that have such."""
-    counts = {job.recipe.key: session.store.unverified(job.recipe.key) for job in plan.jobs}
+    counts = {job.recipe.key: unverified(session.store, job.recipe.key) for job in plan.jobs}
     return {key: count for key, count in counts.items() if count}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import discover
 from bench.artefacts.encoding import to_bytes
+from bench.artefacts.origin import mark_unverified
 from bench.artefacts.store import Store
 from bench.data.files import list_images, printable
 from bench.data.index import Index
@@ -65,7 +66,7 @@ def adopt(store: Store, recipe: Recipe, folder: Path, originals: Path, progress:
             part = items[start : start + _CHUNK]
             records = _records(store, recipe, part, result)
             if records:
-                store.mark_unverified(recipe, len(records), folder.name)  # Before they can be read.
+                mark_unverified(store, recipe, len(records), folder.name)  # Before they can be read.
                 writer.put(records)
             result.added += len(records)
             progress.advance(stage, len(part))

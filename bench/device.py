@@ -105,15 +105,11 @@ def release_memory() -> None:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """No search for garbage, for work that makes millions of objects which stay: it would take longer than the work.
-
-    Nor is anything that was made searched later.
-    """
+    """No search for garbage, for work that makes millions of objects which stay: it would take longer than the work."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

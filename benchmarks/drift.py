@@ -31,6 +31,7 @@ from bench.planning.matrix import detectors
 from bench.planning.units import Methods
 from bench.progress import Progress
 from bench.training.examples import references
+from bench.training.faults import Fault
 from bench.types import Cell, Plan
 
 
@@ -63,7 +64,12 @@ class Side:
         """Logits of a cell by its fit, in the precision of this side, and labels."""
         method = self.methods[cell.fit.method, cell.fit.variant].method
         refs = references(method, [cell.test], self.session.zoo.resolve, "test")
-        logits = fitting.score(method, cell.fit, refs, self.session, {})
+        lost: dict[str, Fault] = {}
+        logits = fitting.score(method, cell.fit, refs, self.session, lost)
+        if lost:
+            raise RuntimeError(
+                f"{cell.title}: {len(lost)} images have no score, the first: {next(iter(lost.values()))}."
+            )
         return np.asarray(logits), np.asarray([ref.label for ref in refs])
 
 
@@ -92,7 +98,7 @@ def measure(options: RunOptions, precisions: Sequence[str]) -> pd.DataFrame:
     cells: dict[str, list[Cell]] = {}
     for cell in reference.plan.cells:
         method = reference.methods[cell.fit.method, cell.fit.variant].method
-        if isinstance(method, Detector) and cell.perturbation == "none":
+        if isinstance(method, Detector) and cell.perturbation == "none" and cell.test.role == "test":
             cells.setdefault(cell.fit.label, []).append(cell)
     rows = []
     for precision in precisions:

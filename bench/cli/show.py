@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from bench.cli.setup import Prepared
 from bench.data.files import printable
+from bench.device import without_collection
 from bench.planning.estimate import estimate, rates
 from bench.planning.matrix import detectors
 from bench.progress import Meter
@@ -33,7 +34,8 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     """Print what a plan will compute and how long it takes."""
     known = rates(prepared.results, prepared.zoo.is_mini)
     places = (prepared.store, prepared.results)
-    cost = estimate(made, detectors(prepared.request), *places, known, prepared.processes, prepared.device)
+    with without_collection():
+        cost = estimate(made, detectors(prepared.request), *places, known, prepared.processes, prepared.device)
     if as_json:
         document(cost)
         return

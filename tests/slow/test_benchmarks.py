@@ -76,3 +76,4 @@ def test_the_drift_of_scores_is_measured_with_the_fits_of_a_run(tmp_path):
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert [(row["method"], row["precision"]) for row in rows] == [("gramnet", "bf16"), ("dire", "bf16")]
     assert all(0 < float(row["drift"]) < 50 for row in rows)
+    assert all(int(row["images"]) > 10 for row in rows)

@@ -21,19 +21,21 @@ from bench.types import Item, Slice
 
 #: Key of a recipe, empty for the file's own pixels, and an image id.
 Key = tuple[str, str]
-#: The share of free memory that the images of one fit may take on this device.
-_SHARE = 0.25
+#: The share of free memory that is left to others, and how many images are kept before it is looked at again.
+_LEFT = 0.25
+_OFTEN = 64
 
 
 class Pixels:
     """Images [H, W, 3] by key, in memory that this process shares with those forked from it.
 
-    ``capacity`` is in bytes; what does not fit is not kept. Pages are taken from the machine as they are filled.
+    ``capacity`` is in bytes; what does not fit is not kept. Pages are taken from the machine as they are filled, and
+    nothing more is kept once the machine has less than ``least`` bytes free: other fits may fill its memory too.
     """
 
-    def __init__(self, keys: Sequence[Key], capacity: int) -> None:
+    def __init__(self, keys: Sequence[Key], capacity: int, least: int = 0) -> None:
         self._slots = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        self._capacity = capacity - capacity % mmap.PAGESIZE
+        self._capacity, self._least, self._kept = capacity - capacity % mmap.PAGESIZE, least, 0
         self._memory = np.frombuffer(mmap.mmap(-1, max(self._capacity, mmap.PAGESIZE)), np.uint8)
         size = 24 * max(1, len(self._slots))
         #: Per slot: where its pixels end (0: there are none), height, width.
@@ -53,6 +55,9 @@ class Pixels:
         slot = self._slots.get(key)
         if slot is None or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
             return
+        self._kept += 1
+        if self._least and self._kept % _OFTEN == 0 and (devices.memory() or 0) < self._least:
+            self._capacity = 0  # For this process; the others look for themselves.
         with self._end.get_lock():
             end = self._end.value + rgb.size
             if end > self._capacity:
@@ -95,9 +100,9 @@ class Remembering(Reader):
 def remembering(reader: Reader, refs: Sequence[Reference], device: str) -> Reader:
     """A reader for a fit on some references that decodes each of their images once, as far as memory allows."""
     free = devices.memory() or 0
-    capacity = int(_SHARE * free / (1 if device == "cuda" else joblib.cpu_count()))
+    capacity = int((1 - _LEFT) * free / (1 if device == "cuda" else joblib.cpu_count()))
     keys = dict.fromkeys(key for ref in refs for key in _keys(ref))
-    return Remembering(reader, Pixels(list(keys), capacity))
+    return Remembering(reader, Pixels(list(keys), capacity, int(_LEFT * free)))
 
 
 def _keys(ref: Reference) -> list[Key]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import device as devices
 from bench.execution.toy import Subject, ToyReader, runtime, toy_references
 from bench.models.zoo import Zoo
 from bench.suites import suite as suites
@@ -44,6 +45,15 @@ def test_an_image_is_kept_as_it_is_until_there_is_no_room():
     assert (kept.get(("", "0")) == images["", "0"]).all()
     kept.put(("", "stranger"), images["", "0"])
     assert kept.get(("", "stranger")) is None
+
+
+def test_nothing_more_is_kept_on_a_machine_that_runs_out_of_memory(monkeypatch):
+    keys = [("", str(n)) for n in range(200)]
+    kept, rgb = Pixels(keys, 10**6, least=1000), np.zeros((2, 2, 3), np.uint8)
+    monkeypatch.setattr(devices, "memory", lambda: 999)
+    for key in keys:
+        kept.put(key, rgb)
+    assert [kept.get(key) is not None for key in keys] == [True] * 63 + [False] * 137
 
 
 @pytest.mark.parametrize("value", ["a red disc", np.zeros((4, 8, 8), np.float32), np.zeros((8, 8, 3), np.float32)])

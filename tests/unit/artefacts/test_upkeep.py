@@ -106,8 +106,8 @@ def test_an_export_is_a_web_dataset_and_another_store_takes_it(tmp_path, monkeyp
     ]
     with tarfile.open(tmp_path / "out" / "sd_img2img-00000.tar") as tar:
         assert {m.name: tar.extractfile(m).read() for m in tar} == {f"{n}.png": data for n, data in RECORDS.items()}
-    assert upkeep.adopt(other, tmp_path / "out", Progress()) == (GUIDED, 5)
-    assert upkeep.adopt(other, tmp_path / "out", Progress()) == (GUIDED, 0)
+    assert upkeep.import_(other, tmp_path / "out", Progress()) == (GUIDED, 5)
+    assert upkeep.import_(other, tmp_path / "out", Progress()) == (GUIDED, 0)
     assert {name: Store(other.root).read(GUIDED, name) for name in RECORDS} == {
         n: ("png", data) for n, data in RECORDS.items()
     }
@@ -116,16 +116,16 @@ def test_an_export_is_a_web_dataset_and_another_store_takes_it(tmp_path, monkeyp
 def test_what_is_no_export_or_a_damaged_one_is_told(tmp_path):
     store = Store(tmp_path / "store")
     with pytest.raises(UserError, match="is not an export"):
-        upkeep.adopt(store, tmp_path, Progress())
+        upkeep.import_(store, tmp_path, Progress())
     fill(store, RECORDS)
     upkeep.export(store, RECIPE, tmp_path / "out", Progress())
     shard = tmp_path / "out" / "ddim_inversion-00000.tar"
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(UserError, match="is damaged"):
-        upkeep.adopt(Store(tmp_path / "new"), tmp_path / "out", Progress())
+        upkeep.import_(Store(tmp_path / "new"), tmp_path / "out", Progress())
     shard.unlink()
     with pytest.raises(UserError, match="is missing"):
-        upkeep.adopt(Store(tmp_path / "new"), tmp_path / "out", Progress())
+        upkeep.import_(Store(tmp_path / "new"), tmp_path / "out", Progress())
 
 
 def test_a_damaged_artefact_ends_an_export_that_can_be_begun_again(tmp_path):

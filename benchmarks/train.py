@@ -56,8 +56,9 @@ class Case:
         self.loader = Loader(Views(self.method, self.refs, how.reader, "train"), how)
         torch.manual_seed(0)
         self.model = self.method.build(weights).to(how.device)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(trained, 1e-4, fused=how.device == "cuda")
+        plan, trained = self.fit.plan, [p for p in self.model.parameters() if p.requires_grad]
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[plan.optimizer]
+        self.optimiser = kind(trained, plan.lr, plan.betas, weight_decay=plan.weight_decay, fused=how.device == "cuda")
         self.scaler = torch.amp.GradScaler(how.device, enabled=how.half == "fp16")
 
     def ours(self) -> None:

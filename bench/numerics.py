@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -62,9 +63,12 @@ class Numerics:
                 "On Ray, every fit has a GPU or core of its own, and several fits run at the same time.",
                 "Make the artefacts with `prepare --executor ray`, then train with --devices-per-fit on one host.",
             )
-        there = gpus() if self.device and devices_per_fit > 1 else devices_per_fit
-        if there < devices_per_fit:
-            raise UserError(f"--devices-per-fit {devices_per_fit} is too many.", f"GPUs here: {there}.", "Use fewer.")
+        if devices_per_fit > 1:
+            there, word = (gpus(), "GPUs") if self.device else (max(2, os.cpu_count() or 1), "processes on these cores")
+            if there < devices_per_fit:
+                raise UserError(
+                    f"--devices-per-fit {devices_per_fit} is too many.", f"{there} {word} at most.", "Use fewer."
+                )
         return replace(self, micro_batch=micro_batch, devices_per_fit=devices_per_fit)
 
     @property

@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--tflops", type=float, default=130.0, help="operations that a card sustains, 10¹² per second")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     arguments = parser.parse_args()
+    if arguments.tflops <= 0:
+        parser.error("--tflops must be above 0")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         fabricate(home, IMAGES // SCALE, TEST_SHARE)

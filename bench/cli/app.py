@@ -162,7 +162,7 @@ def score(
 
 
 @app.command()
-def report(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
+def report(suite: opt.SuiteName = "mini", results: opt.ResultsToRead = None, as_json: opt.Json = False) -> None:
     """Rewrite tables, figures and leaderboard from the results folder alone. Needs no torch."""
     from bench.report.write import write_report
 
@@ -171,7 +171,7 @@ def report(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_jso
 
 
 @app.command()
-def verify(suite: opt.SuiteName = "mini", results: opt.ResultsDir = None, as_json: opt.Json = False) -> None:
+def verify(suite: opt.SuiteName = "mini", results: opt.ResultsToRead = None, as_json: opt.Json = False) -> None:
     """Recompute every number of a results folder from its per-image scores. If any differs, list it and exit with 1."""
     folder = inspect.results_folder(suite, results)
     count, differences = inspect.verify(folder)
@@ -185,7 +185,7 @@ def compare(
     one: Annotated[str, typer.Argument(help="A method or `name[variant]`, or a results folder.")],
     other: Annotated[str, typer.Argument(help="What to compare it with: another method, or another folder.")],
     suite: opt.SuiteName = "mini",
-    results: opt.ResultsDir = None,
+    results: opt.ResultsToRead = None,
     fail_if_worse: Annotated[
         float | None,
         typer.Option(help="Exit with 1 if ONE is worse by more than this many points of AUC in any mean over subsets."),

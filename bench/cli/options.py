@@ -78,6 +78,14 @@ ResultsDir = Annotated[
         rich_help_panel=_WHERE,
     ),
 ]
+ResultsToRead = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="The results folder to read. Default: `results/runs/SUITE`.",
+        rich_help_panel=_WHERE,
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print only one JSON document to standard output.", rich_help_panel=_WHERE),
@@ -165,7 +173,7 @@ class RunOptions:
         int,
         typer.Option(
             help="Compute the gradient of at most N images at once; the batch of the method's recipe is kept. Needs "
-            "less memory; part of a fit's key. Default: whole batches.",
+            "less memory; part of a fit's key. Default: 0, whole batches.",
             show_default=False,
             rich_help_panel=_HOW,
         ),

@@ -178,10 +178,11 @@ def adopt(
     if others:
         raise UserError(f"adopt takes one method, not {method!r}.", "It names several.", "Call it once for each.")
     recipe = adopted.declared(chosen.method, artefact)
+    pairs, found = adopted.matched(folder, originals)
     numerics = choose_numerics(precision, deterministic, devices.present(device))
     zoo = new_zoo(weights or (), models or settings.models, store, numerics)
     resolved = zoo.resolve(recipe)
-    found = adopted.adopt(Store(store), resolved, folder, originals, new_progress())
+    adopted.adopt(Store(store), resolved, pairs, found, folder.name, new_progress())
     lines = [f"left out: {file}: {reason}" for file, reason in list(found.left_out.items())[:20]]
     lines += [f"{len(found.left_out)} files left out"] if found.left_out else []
     lines.append(f"{found.added} {resolved.engine} artefacts added, {found.present} were there; unverified")

@@ -33,22 +33,26 @@ class Adopted:
 
 
 def declared(method: Method, name: str) -> Recipe:
-    """The recipe of a method's artefact ``name`` for images as they are. Raises UserError if it has none of images."""
+    """The recipe of a method's artefact ``name`` for images as they are. Raises UserError if it has none."""
     needs = {n: recipe for stage in STAGES for n, recipe in method.needs(stage).items()}
     direct = {n: recipe for n, recipe in needs.items() if recipe.inputs.get("image") == IMAGE}
+    if not direct:
+        raise UserError(
+            f"{method.card.title} uses no artefacts of images.",
+            "There is nothing that ready-made files could stand in for.",
+            "Choose a method that reconstructs images, for example dire or drct.",
+        )
     if name not in direct:
         raise unknown(f"artefact of images that {method.card.title} needs", name, direct)
     return direct[name].bind(SOURCE)
 
 
-def adopt(store: Store, recipe: Recipe, folder: Path, originals: Path, progress: Progress) -> Adopted:
-    """Take the files of a folder into the store, each as the artefact of the original with the same relative path.
+def matched(folder: Path, originals: Path) -> tuple[list[tuple[Path, Path]], Adopted]:
+    """The files of a folder with their originals, at the same relative paths; suffixes may differ.
 
-    Suffixes may differ. ``recipe`` is resolved, with the weights and numerics of the runs that shall read it. A file
-    without an original, that cannot be read, or that has not the size that the recipe gives is left out. The store
-    marks the recipe as containing artefacts that nobody has verified. Raises UserError if no file has an original.
+    Files without exactly one original are left out, with the reason. Raises UserError if no file has an original.
     """
-    result, payload = Adopted(), discover.engine(recipe.engine).payload
+    result = Adopted()
     pairs = list(_pairs(folder, originals, result))
     if not pairs:
         raise UserError(
@@ -56,6 +60,24 @@ def adopt(store: Store, recipe: Recipe, folder: Path, originals: Path, progress:
             f"{len(result.left_out)} files were compared, by their paths inside the folders without suffixes.",
             "Name the two folders so that a file and its original have the same path below them.",
         )
+    return pairs, result
+
+
+def adopt(
+    store: Store,
+    recipe: Recipe,
+    pairs: Sequence[tuple[Path, Path]],
+    result: Adopted,
+    origin: str,
+    progress: Progress,
+) -> None:
+    """Take :func:`matched` files into the store, each as the artefact of its original; ``result`` counts them.
+
+    ``recipe`` is resolved, with the weights and numerics of the runs that shall read it. A file that cannot be read,
+    or has not the size that the recipe gives, is left out. The store marks the recipe as containing artefacts of this
+    ``origin`` that nobody has verified.
+    """
+    payload = discover.engine(recipe.engine).payload
     facts = Index(store.root / "index").scan([original for _, original in pairs], progress)
     items = [
         (file, Item(str(original), original, None, **fact)) for (file, original), fact in zip(pairs, facts, strict=True)
@@ -66,11 +88,10 @@ def adopt(store: Store, recipe: Recipe, folder: Path, originals: Path, progress:
             part = items[start : start + _CHUNK]
             records = _records(store, recipe, part, result)
             if records:
-                mark_unverified(store, recipe, len(records), folder.name)  # Before they can be read.
+                mark_unverified(store, recipe, len(records), origin)  # Before they can be read.
                 writer.put(records)
             result.added += len(records)
             progress.advance(stage, len(part))
-    return result
 
 
 def _pairs(folder: Path, originals: Path, result: Adopted) -> Iterator[tuple[Path, Path]]:

@@ -42,6 +42,7 @@ def test_numbers_that_cannot_be_used_are_told(world):
     for words, told in (
         (("--micro-batch", "-1"), "--micro-batch -1 is too small."),
         (("--devices-per-fit", "0"), "--devices-per-fit 0 is too small."),
+        (("--devices-per-fit", "5000"), "--devices-per-fit 5000 is too many."),
         (("--devices-per-fit", "2", "--executor", "ray"), "exclude each other"),
     ):
         done = bench("plan", "--methods", "gramnet", *words, *world.options())

@@ -113,7 +113,8 @@ def test_what_cannot_be_adopted_is_told(world, tmp_path):
     (tmp_path / "empty").mkdir()
     home, base = world.data, ("store", "adopt", tmp_path / "empty", "--suite", world.suite, "--store", tmp_path / "s")
     for words, told in (
-        (("--method", "gramnet", "--originals", home), "no artefact of images that"),
+        (("--method", "gramnet", "--originals", home), "uses no artefacts of images"),
+        (("--method", "dire", "--artefact", "caption", "--originals", home), "no artefact of images that"),
         (("--method", "dire,gramnet", "--originals", home), "adopt takes one method"),
         (("--method", "dire", "--originals", home / "nothing"), "is not a folder"),
         (("--method", "dire", "--originals", home), "belongs to an image"),

@@ -5,9 +5,7 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from tests.conftest import ROOT, figures_of
+from tests.conftest import ROOT
 from tests.e2e.conftest import bench
 
 
@@ -18,31 +16,6 @@ def module(*words, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_the_benchmark_of_scoring_prints_both_ratios(tmp_path):
-    out = module("benchmarks.score", "--images", 2, "--repeats", 1, "--models", "resnet50", "--json", tmp_path / "a")
-    assert "ratio" in out
-    found = json.loads((tmp_path / "a").read_text())
-    assert {"resnet50_1_vs_plain", "resnet50_2_vs_plain"} <= set(found)
-
-
-def test_the_benchmark_of_processes_runs(tmp_path):
-    few = (
-        "--methods",
-        "image_size",
-        "--limit-train",
-        4,
-        "--limit-test",
-        2,
-        "--test",
-        "genimage:sdv14",
-        "--protocols",
-        "raw",
-    )
-    out = module("benchmarks.processes", "--pairs", 1, "--json", tmp_path / "a", *few)
-    assert "median" in out
-    assert json.loads((tmp_path / "a").read_text())["median_ratio"] > 0
 
 
 def test_mutants_of_one_part_are_drawn_and_killed(tmp_path):
@@ -94,15 +67,3 @@ def test_check_looks_at_the_weights_that_are_named(tmp_path):
     (sdv1,) = (line for line in told if line["thing"] == "weights sdv1")
     assert "unet/diffusion_pytorch_model.safetensors" in sdv1["state"]
     assert "CompVis/stable-diffusion-v1-4" in sdv1["fix"]
-
-
-@pytest.mark.parametrize(
-    ("name", "words", "figures"),
-    [
-        ("store", ("--records", "3000"), ("open_s", "lookups_per_s", "resident_mb", "append_vs_files")),
-        ("planning", ("--images", "3000"), ("seconds", "peak_mb", "artefacts")),
-    ],
-)
-def test_a_benchmark_prints_its_figures(tmp_path, name, words, figures):
-    found = figures_of(name, tmp_path, *words)
-    assert all(found[figure] > 0 for figure in figures)

@@ -9,12 +9,19 @@ import pytest
 
 from tests.conftest import ROOT, figures_of
 
+FEW = ("--methods", "image_size", "--limit-train", "4", "--limit-test", "2")
+FEW += ("--test", "genimage:sdv14", "--protocols", "raw")
+ONE = ("--images", "2", "--repeats", "1", "--models", "resnet50")
 TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
 
 
 @pytest.mark.parametrize(
     ("name", "words", "figures"),
     [
+        ("store", ("--records", "3000"), ("open_s", "lookups_per_s", "resident_mb", "append_vs_files")),
+        ("planning", ("--images", "3000"), ("seconds", "peak_mb", "artefacts")),
+        ("score", ONE, ("resnet50_1_vs_plain", "resnet50_2_vs_plain")),
+        ("processes", ("--pairs", "1", *FEW), ("median_ratio",)),
         ("reconstruct", ("--images", "3", "--repeats", "1"), ("images_per_s", "vs_pipeline_one", "forward_share")),
         (
             "train",

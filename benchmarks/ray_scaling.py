@@ -97,13 +97,13 @@ def _one_of(waiting: list[RayWorker]) -> Callable[[], RayWorker]:
     return waiting.pop
 
 
-def artefacts(home: Path, counts: tuple[int, int]) -> dict[str, float]:
+def artefacts(home: Path, counts: tuple[int, int], limit: int) -> dict[str, float]:
     """Real chunks on a simulated device."""
     taken = []
     for count in counts:
         places = {"store": home / f"store-{count}", "results": home / f"results-{count}"}
         words: dict[str, Any] = {"methods": PLUGIN.stem, "test": "genimage:sdv14,adm,biggan", "protocols": "raw"}
-        job = Job.new(RunOptions(**words, limit_train=500, limit_test=200, device="cpu", **places))
+        job = Job.new(RunOptions(**words, limit_train=limit, limit_test=2 * limit // 5, device="cpu", **places))
         units = job.units(fits=False)
         images = sum(unit.images for unit in units if not hasattr(unit, "fit"))
         taken.append(job.seconds(units, count))
@@ -128,6 +128,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=8, help="number of simulated workers")
+    parser.add_argument("--limit", type=int, default=500, help="training images per class of the artefacts")
     parser.add_argument("--speed", type=float, default=4.0, help="how much shorter units of the main job are")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     arguments = parser.parse_args()
@@ -138,7 +139,7 @@ def main() -> None:
     ray.init(address="local", num_cpus=count, **quiet)
     with tempfile.TemporaryDirectory() as home:
         parts = {
-            "artefacts": artefacts(Path(home), (1, count)),
+            "artefacts": artefacts(Path(home), (1, count), arguments.limit),
             "main_job": main_job(Path(home), count, arguments.speed),
         }
     ray.shutdown()

@@ -28,7 +28,11 @@ TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
             ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1"),
             ("resnet50_vs_plain", "convnext_b_vs_memory"),
         ),
-        ("ray_scaling", ("--workers", "2", "--speed", "20"), ("artefacts_efficiency", "efficiency_2")),
+        (
+            "ray_scaling",
+            ("--workers", "2", "--speed", "100", "--limit", "10"),
+            ("artefacts_efficiency", "efficiency_2"),
+        ),
         ("feature_cost", ("--images", "2", "--repeats", "1"), ("dire_seconds", "lare2_flops", "dire_over_lare2")),
     ],
 )

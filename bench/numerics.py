@@ -45,9 +45,13 @@ class Numerics:
 
     def describe_fit(self) -> dict[str, str]:
         """As part of a fit's key."""
+        return self.describe() | self.of_fits()
+
+    def of_fits(self) -> dict[str, str]:
+        """The settings of fits alone, without those that are at their defaults."""
         micro = {"micro_batch": str(self.micro_batch)} if self.micro_batch else {}
         several = {"devices_per_fit": str(self.devices_per_fit)} if self.devices_per_fit > 1 else {}
-        return {**self.describe(), **micro, **several}
+        return micro | several
 
     def for_fits(self, micro_batch: int, devices_per_fit: int, *, alone: bool) -> Numerics:
         """The same, with the two settings of fits; ``alone`` unless a cluster runs the fits.

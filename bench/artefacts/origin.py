@@ -7,6 +7,7 @@ import uuid
 
 from bench.artefacts.store import Store
 from bench.recipe import Recipe
+from bench.types import Plan
 
 
 def mark_unverified(store: Store, recipe: Recipe, count: int, origin: str) -> None:
@@ -20,3 +21,9 @@ def unverified(store: Store, key: str) -> int:
     """How many artefacts of the recipe with this key come from elsewhere."""
     notes = store.folder(key).glob("unverified-*.json")
     return sum(json.loads(note.read_text(encoding="utf-8"))["artefacts"] for note in notes)
+
+
+def unverified_in(plan: Plan, store: Store) -> dict[str, int]:
+    """How many artefacts of a plan's recipes come from elsewhere, by key, for recipes that have such."""
+    counts = {key: unverified(store, key) for key in {job.recipe.key for job in plan.jobs}}
+    return {key: count for key, count in sorted(counts.items()) if count}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.artefacts.encoding import KINDS
-from bench.artefacts.origin import unverified
+from bench.artefacts.origin import mark_unverified, unverified
 from bench.artefacts.store import Store
 from bench.errors import UserError
 from bench.progress import Progress
@@ -27,6 +27,8 @@ from bench.recipe import Recipe
 #: Seconds after which a file that its writer has not finished is taken for one of a killed run.
 STALE_SECONDS = 24 * 3600
 _CHUNK = 256
+#: In an export: how many of its artefacts were taken from elsewhere, see :mod:`bench.artefacts.origin`.
+_UNVERIFIED = "unverified.txt"
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -175,6 +177,7 @@ def export(store: Store, recipe: Recipe, folder: Path, progress: Progress) -> in
     lines = [f"{_sha256(place)}  {place.name}\n" for place in places]
     (folder / "checksums.txt").write_text("".join(lines), encoding="ascii")
     (folder / "recipe.json").write_text(json.dumps(recipe.describe(), indent=2, sort_keys=True) + "\n", "utf-8")
+    (folder / _UNVERIFIED).write_text(f"{unverified(store, recipe.key)}\n", "ascii")
     return count
 
 
@@ -236,6 +239,9 @@ def import_(store: Store, folder: Path, progress: Progress) -> tuple[Recipe, int
         for _, name in listed:
             count += _add(store, recipe, folder / Path(name).name)
             progress.advance(stage)
+    strange = int(note.read_text("ascii")) if (note := folder / _UNVERIFIED).is_file() else 0
+    if strange and count:
+        mark_unverified(store, recipe, min(strange, count), folder.name)
     return recipe, count
 
 

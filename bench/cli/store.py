@@ -12,7 +12,7 @@ from tabulate import tabulate
 from bench import device as devices
 from bench import discover
 from bench.artefacts import upkeep
-from bench.artefacts.origin import unverified
+from bench.artefacts.origin import unverified_in
 from bench.artefacts.presented import VERSIONS
 from bench.artefacts.store import Store
 from bench.cli import options as opt
@@ -44,10 +44,9 @@ def warn_of_disk(plan: Plan, store: Store, progress: Progress) -> None:
 
 def warn_of_unverified(plan: Plan, store: Store, progress: Progress) -> None:
     """Warn of recipes of a plan with artefacts that were not made here (``store adopt``)."""
-    for recipe in {job.recipe.key: job.recipe for job in plan.jobs}.values():
-        count = unverified(store, recipe.key)
-        if count:
-            progress.warn(f"{count} {recipe.engine} artefacts come from elsewhere: unverified, see run.json")
+    engines = {job.recipe.key: job.recipe.engine for job in plan.jobs}
+    for key, count in unverified_in(plan, store).items():
+        progress.warn(f"{count} {engines[key]} artefacts come from elsewhere: unverified, see run.json")
 
 
 def _open(folder: Path) -> Store:

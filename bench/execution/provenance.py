@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__, device, discover
-from bench.artefacts.origin import unverified
+from bench.artefacts.origin import unverified_in
 from bench.data.files import printable
 from bench.detector import Statistic
 from bench.execution.fitting import status_of
@@ -159,7 +159,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
             "hashes": session.zoo.known(),
             "commits": session.zoo.commits(),
         },
-        "unverified": _unverified(plan, session),
+        "unverified": unverified_in(plan, session.store),
         "slices": _slices(plan),
         "passed_over": plan.passed,
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
@@ -167,16 +167,10 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
     session.results.write_json(session.results.run, document)
 
 
-def _unverified(plan: Plan, session: Session) -> dict[str, int]:
-    """How many artefacts of each recipe come from elsewhere (``store adopt``), for recipes that have such."""
-    counts = {job.recipe.key: unverified(session.store, job.recipe.key) for job in plan.jobs}
-    return {key: count for key, count in counts.items() if count}
-
-
 def _numerics(session: Session) -> dict[str, str]:
     numerics = session.zoo.numerics
     told = {"precision": numerics.precision, "batches": "fixed" if numerics.exact else "free"}
-    return told | numerics.describe_fit()
+    return told | numerics.of_fits()
 
 
 def _failed(plan: Plan, session: Session) -> list[Cell]:

@@ -24,6 +24,8 @@ Key = tuple[str, str]
 #: The share of free memory that is left to others, and how many images are kept before it is looked at again.
 _LEFT = 0.25
 _OFTEN = 64
+#: Pixels that room is made for at least: an artefact may be larger than its image.
+_PIXELS = 512 * 512
 
 
 class Pixels:
@@ -100,9 +102,13 @@ class Remembering(Reader):
 def remembering(reader: Reader, refs: Sequence[Reference], device: str) -> Reader:
     """A reader for a fit on some references that decodes each of their images once, as far as memory allows."""
     free = devices.memory() or 0
+    keys = {key: ref.item.width * ref.item.height for ref in refs for key in _keys(ref)}
+    needed = 3 * sum(max(pixels, _PIXELS) for pixels in keys.values())
     capacity = int((1 - _LEFT) * free / (1 if device == "cuda" else joblib.cpu_count()))
-    keys = dict.fromkeys(key for ref in refs for key in _keys(ref))
-    return Remembering(reader, Pixels(list(keys), capacity, int(_LEFT * free)))
+    try:
+        return Remembering(reader, Pixels(list(keys), min(needed, capacity), int(_LEFT * free)))
+    except OSError:  # A machine that promises no memory before it is used.
+        return reader
 
 
 def _keys(ref: Reference) -> list[Key]:

@@ -98,6 +98,12 @@ def test_reconstructions_made_elsewhere_are_adopted_and_marked(world, first, tmp
     assert f"{foreign - 1} were there; unverified" in bench(*adopt).stdout
     (entry,) = json.loads(bench("store", "stats", "--store", tmp_path / "store", "--json").stdout)
     assert (entry["recipe"], entry["unverified"]) == (told["recipe"], foreign - 1)
+    key, copy = told["recipe"], tmp_path / "copy"
+    bench("store", "export", key, tmp_path / "export", "--store", tmp_path / "store")
+    for _ in range(2):  # The second time, nothing is new.
+        assert bench("store", "import", tmp_path / "export", "--store", copy).returncode == 0
+        (entry,) = json.loads(bench("store", "stats", "--store", copy, "--json").stdout)
+        assert (entry["artefacts"], entry["unverified"]) == (foreign - 1, foreign - 1)
 
     options = ("--methods", "dire", "--protocols", "raw", "--test", "genimage:sdv14", "--suite", world.suite)
     places = ("--data", world.data, "--store", tmp_path / "store", "--results", tmp_path / "results", "--device", "cpu")

@@ -119,3 +119,13 @@ def test_embeddings_in_half_precision_point_the_same_way():
         a, b = load(one)["value"], load(other)["value"]
         assert a.dtype == b.dtype == np.float32
         assert 0.99 < a @ b / np.linalg.norm(a) / np.linalg.norm(b) < 1.0001
+
+
+def test_settings_of_fits_are_part_of_their_keys_alone():
+    gpu = Numerics("bf16", "a GPU", exact=False)
+    both = gpu.for_fits(8, 1, alone=True)
+    assert both.describe() == gpu.describe() == gpu.describe_fit()
+    assert both.describe_fit() == gpu.describe() | {"micro_batch": "8"}
+    assert both.of_fits() == {"micro_batch": "8"}  # The device's name is none of them.
+    assert Numerics().for_fits(0, 2, alone=True).describe_fit() == {"devices_per_fit": "2"}
+    assert Numerics().for_fits(0, 2, alone=True).describe() == {}

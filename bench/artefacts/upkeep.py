@@ -177,7 +177,8 @@ def export(store: Store, recipe: Recipe, folder: Path, progress: Progress) -> in
     lines = [f"{_sha256(place)}  {place.name}\n" for place in places]
     (folder / "checksums.txt").write_text("".join(lines), encoding="ascii")
     (folder / "recipe.json").write_text(json.dumps(recipe.describe(), indent=2, sort_keys=True) + "\n", "utf-8")
-    (folder / _UNVERIFIED).write_text(f"{unverified(store, recipe.key)}\n", "ascii")
+    if strange := unverified(store, recipe.key):
+        (folder / _UNVERIFIED).write_text(f"{strange}\n", "ascii")
     return count
 
 

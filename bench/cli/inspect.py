@@ -26,9 +26,10 @@ from bench.models.zoo import Zoo
 from bench.planning.request import locate
 from bench.predict import user_artefacts
 from bench.predict.user_weights import own_weights
-from bench.results import comparisons, rows, thresholds
+from bench.results import comparisons, thresholds
 from bench.results.comparisons import Side
 from bench.results.folder import Results, read_text
+from bench.results.frames import same_numbers
 from bench.results.measure import measure
 from bench.suites import suite as suites
 
@@ -43,21 +44,28 @@ def results_folder(suite: str, results: Path | None) -> Results:
 def verify(results: Results) -> tuple[int, list[str]]:
     """Recompute a results folder; returns the number of rows and one line per difference from the files.
 
-    ``rows.csv``, ``comparisons.csv`` and ``thresholds.csv`` are recomputed from the per-image values; every table, the
-    data of the figures and the leaderboard from these.
+    ``rows.csv``, ``summary.csv``, ``ranks.csv``, ``pairs.csv``, ``comparisons.csv`` and ``thresholds.csv`` are
+    recomputed from the per-image values; every table, the data of the figures and the leaderboard from these. Numbers
+    may differ in their last digits, as sums do on another processor.
     """
-    computed = rows.render(measure(results)).splitlines()
-    written = (read_text(results.rows) or "").splitlines()
-    extra = [f"only in rows.csv: {line}" for line in sorted(set(written) - set(computed))]
-    missing = [f"only in the scores: {line}" for line in sorted(set(computed) - set(written))]
-    order = (
-        ["rows.csv has the right lines in another order or number"]
-        if written != computed and not extra + missing
-        else []
-    )
-    stale = _stale(results.comparisons, comparisons.render(comparisons.compute(results)))
-    stale += _stale(results.thresholds, thresholds.render(results))
-    return max(len(computed) - 1, 0), extra + missing + order + stale + _stale_report(results)
+    wanted = measure(results).texts(results)
+    wanted[results.comparisons] = comparisons.render(comparisons.compute(results))
+    wanted[results.thresholds] = thresholds.render(results)
+    count = wanted[results.rows].count("\n") - 1
+    differences: list[str] = []
+    for path, computed in wanted.items():
+        written = read_text(path) or ""
+        if same_numbers(computed, written):
+            continue
+        if path != results.rows:
+            differences.append(f"{path.name} is not what the scores say")
+            continue
+        lines = computed.splitlines(), written.splitlines()
+        differences += [f"only in rows.csv: {line}" for line in sorted(set(lines[1]) - set(lines[0]))]
+        differences += [f"only in the scores: {line}" for line in sorted(set(lines[0]) - set(lines[1]))]
+        if set(lines[0]) == set(lines[1]):
+            differences.append("rows.csv has the right lines in another order or number")
+    return count, differences + _stale_report(results)
 
 
 def _stale_report(results: Results) -> list[str]:
@@ -75,10 +83,6 @@ def _stale_report(results: Results) -> list[str]:
         wrong = [n for n in names if read_text(results.root / n) != read_text(again.root / n)]
     bare = not any(results.figures.glob("*"))  # Runs on each subset's own images are published without figures.
     return [f"{name} is not what report writes" for name in wrong if not (bare and name.parts[0] == "figures")]
-
-
-def _stale(path: Path, wanted: str) -> list[str]:
-    return [] if read_text(path) == wanted else [f"{path.name} is not what the scores say"]
 
 
 def compare(one: str, other: str, suite: str, results: Path | None, over: Sequence[str]) -> pd.DataFrame:
@@ -109,7 +113,7 @@ def compare(one: str, other: str, suite: str, results: Path | None, over: Sequen
             "No setting has all of them: they belong to different datasets or protocols.",
             "Name subsets of one dataset.",
         )
-    return compared
+    return comparisons.corrected(compared, ~comparisons.repeats(compared))
 
 
 def _methods(one: str, other: str, folder: Results, over: Sequence[str]) -> pd.DataFrame:

@@ -37,7 +37,7 @@ from bench.types import Plan
 #: Packages that the extra `run` brings, by the names that they are imported by.
 RUN_PACKAGES = (
     *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
-    *("scipy", "cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
+    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
 )
 
 

@@ -20,11 +20,10 @@ from bench.execution.session import Session
 from bench.planning.estimate import SPEED, machine_seconds
 from bench.planning.request import Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
-from bench.results import citations, comparisons, rows, thresholds
+from bench.results import citations, comparisons, measure, thresholds
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
-from bench.results.measure import measure
 from bench.types import Cell, Plan
 
 
@@ -41,14 +40,15 @@ def _columns(request: Request) -> list[Column]:
 def write_matrix(plan: Plan, request: Request, session: Session) -> None:
     """Write ``cells.json``: scored cells, failed cells and holes."""
     results = session.results
-    val: dict[str, str] = {}
+    val: dict[str, tuple[str, ...]] = {}
     entries = []
     for cell in plan.cells:
         if cell.test.role == "val" and status_of(cell, session)[0] == "ok":
-            val[cell.fit.key] = results.scores_path(cell).relative_to(results.root).as_posix()
+            file = results.scores_path(cell).relative_to(results.root).as_posix()
+            val[cell.fit.key] = (*val.get(cell.fit.key, ()), file)
     for cell in plan.cells:
         status, reason = status_of(cell, session)
-        entry = entry_of(cell, results, val.get(cell.fit.key, ""))
+        entry = entry_of(cell, results, val.get(cell.fit.key, ()))
         entries.append(entry if status == "ok" else replace(entry, status=status, reason=reason, scores=""))
     entries += [entry_of_hole(hole) for hole in plan.holes]
     probes = [entry_of_probe(probe, results, session.failed.get(probe.key, "")) for probe in plan.probes]
@@ -183,7 +183,7 @@ def record(plan: Plan, request: Request, session: Session, started: datetime) ->
     write_cards(request, session.results)
     write_citations(request, session)
     write_costs(session)
-    rows.write(session.results.rows, measure(session.results))
+    measure.write(session.results)
     comparisons.write(session.results)
     thresholds.write(session.results)
     write_images(plan, request, session.results)

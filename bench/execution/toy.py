@@ -118,8 +118,7 @@ def predict(
 
 def auc(logits: NDArray[np.float32], refs: tuple[Reference, ...]) -> float:
     """AUC of logits [N] of examples of the toy world, in 0…1."""
-    _, real, fake = classification.tally(logits, np.asarray([ref.label for ref in refs]))
-    return float(classification.auc(real, fake))
+    return float(classification.auc(classification.tally(logits, np.asarray([ref.label for ref in refs]))))
 
 
 def toy_auc(method: Detector, model: nn.Module, start: int) -> float:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from bench.metrics.bootstrap import RESAMPLES, percentile
+from bench.metrics.classification import auc, tally
+from bench.metrics.intervals import LEVEL, MIN_PER_CLASS
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with the ends of its 95 % interval."""
+    """A value with the ends of its 95 % interval, NaN for too few values."""
 
     value: float
     low: float
@@ -46,39 +49,43 @@ def _split(values: Numbers, labels: NDArray[np.int64]) -> tuple[Numbers, Numbers
     return real, fake
 
 
-def _means(values: Numbers, rng: np.random.Generator) -> Numbers:
-    """Means of :data:`~bench.metrics.bootstrap.RESAMPLES` bootstrap samples."""
-    means: Numbers = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(1)
-    return means
+def _mean(values: Numbers) -> Estimate:
+    """A mean with Student's interval; no ends for too few values."""
+    if len(values) < MIN_PER_CLASS:
+        return Estimate(float(values.mean()), math.nan, math.nan)
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
+    return Estimate(float(values.mean()), float(interval.low), float(interval.high))
 
 
-def _estimate(value: float, draws: Numbers) -> Estimate:
-    return Estimate(float(value), *percentile(draws))
+def _gap(real: Numbers, fake: Numbers) -> Estimate:
+    """The mean of ``real`` minus that of ``fake`` with Welch's interval; no ends for too few values."""
+    gap = float(real.mean() - fake.mean())
+    if min(len(real), len(fake)) < MIN_PER_CLASS:
+        return Estimate(gap, math.nan, math.nan)
+    interval = stats.ttest_ind(real, fake, equal_var=False).confidence_interval(LEVEL)
+    return Estimate(gap, float(interval.low), float(interval.high))
 
 
-def shift(values: Numbers, labels: NDArray[np.int64], rng: np.random.Generator) -> Shift:
+def shift(values: Numbers, labels: NDArray[np.int64]) -> Shift:
     """Δ of distances float [N] with labels int [N] (1 = fake). Raises ValueError if a class is missing."""
     real, fake = _split(values, labels)
-    draws = _means(real, rng), _means(fake, rng)
-    sd = np.sqrt(((len(real) - 1) * real.var(ddof=1) + (len(fake) - 1) * fake.var(ddof=1)) / (len(values) - 2))
-    delta = real.mean() - fake.mean()
-    auc = (real[:, None] > fake[None]).mean() + (real[:, None] == fake[None]).mean() / 2
+    sd = math.sqrt(sum(part.var() * len(part) for part in (real, fake)) / max(len(values) - 2, 1))
+    gap = _gap(real, fake)
     return Shift(
-        _estimate(real.mean(), draws[0]),
-        _estimate(fake.mean(), draws[1]),
-        _estimate(delta, draws[0] - draws[1]),
-        float(delta / sd) if sd > 0 else 0.0,
-        float(auc),
+        _mean(real),
+        _mean(fake),
+        gap,
+        gap.value / sd if sd > 0 else 0.0,
+        float(auc(tally(-values.astype(np.float64), labels))),
         len(real),
         len(fake),
     )
 
 
-def difference(first: Numbers, second: Numbers, labels: NDArray[np.int64], rng: np.random.Generator) -> Estimate:
-    """Δ of ``first`` minus Δ of ``second``, by a paired bootstrap.
+def difference(first: Numbers, second: Numbers, labels: NDArray[np.int64]) -> Estimate:
+    """Δ of ``first`` minus Δ of ``second``, paired by image.
 
     Both are distances float [N] of the same images with labels int [N] (1 = fake). Raises ValueError if a class is
     missing.
     """
-    real, fake = _split(first - second, labels)
-    return _estimate(real.mean() - fake.mean(), _means(real, rng) - _means(fake, rng))
+    return _gap(*_split(first - second, labels))

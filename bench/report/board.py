@@ -1,4 +1,4 @@
-"""The rows of a results folder, averaged over seeds, as tables, figures and the leaderboard need them."""
+"""The numbers of a results folder, over seeds, as tables, figures and the leaderboard need them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from bench.results import rows
+from bench.results import rankings, summary
 from bench.results.folder import Column, Results
 
-#: Columns in which the rows of one metric agree, and those in which the rows of one mean over seeds agree.
+#: Columns in which the values of one metric agree.
 _METRIC = ["train", "train_protocol", "dataset", "protocol", "perturbation", "metric", "threshold_rule"]
-_CELL = [*_METRIC, "label", "subset"]
+#: What is told of each, with pandas types.
+_NUMBERS = {
+    **dict.fromkeys(("value", "low", "high"), "float64"),
+    "varies": "str",
+    **dict.fromkeys(("seeds", "sd"), "float64"),
+    "reason": "str",
+}
 KINDS = ("detector", "statistic")
 
 
@@ -37,9 +44,9 @@ class Setting(NamedTuple):
 
 @dataclass(frozen=True)
 class Value:
-    """A share in 0…1 with its interval and the number of seeds; in a hole ``value`` is None and ``reason`` is set.
+    """A metric with its interval and the number of seeds; in a hole ``value`` is None and ``reason`` is set.
 
-    Over several seeds, value and interval ends are means, and ``sd`` is the standard deviation of the values.
+    Over several seeds it is the mean, and ``sd`` is the standard deviation of the values.
     """
 
     value: float | None
@@ -50,17 +57,16 @@ class Value:
     sd: float | None = None
 
 
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows averaged over seeds: ``value``, ``low``, ``high`` (NaN if any seed lacks it), ``seeds``, ``sd``, ``reason``.
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the column ``label``: the method with its variant in brackets."""
+    if "variant" not in table:
+        return table
+    variant = table["variant"].map(lambda name: f"[{name}]" if name else "")
+    return table.assign(label=table["method"] + variant)
 
-    ``table`` has the columns of ``rows.csv`` and ``label``.
-    """
-    groups = table.groupby(_CELL, sort=False)
-    seeds = groups.size()
-    averages = {name: groups[name].mean().where(groups[name].count() == seeds) for name in ("value", "low", "high")}
-    reasons = table[table["value"].isna()].groupby(_CELL, sort=False)["reason"].first()
-    means = pd.DataFrame({**averages, "seeds": seeds, "sd": groups["value"].std().where(averages["value"].notna())})
-    return means.join(reasons).fillna({"reason": ""})
+
+def _of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    return table[np.logical_and.reduce([table[name] == value for name, value in setting._asdict().items()])]
 
 
 class Board:
@@ -70,15 +76,21 @@ class Board:
         matrix = results.read_matrix()
         self.label, self.columns = matrix.label, matrix.columns
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
-        self.rows = rows.read(results.rows)
-        variant = self.rows["variant"].map(lambda name: f"[{name}]" if name else "")
-        self.rows["label"] = self.rows["method"] + variant
-        values = over_seeds(self.rows)
+        self.summary, self.ranks, self.pairs = (
+            _labelled(read(path))
+            for read, path in (
+                (summary.read, results.summary),
+                (rankings.read, results.ranks),
+                (rankings.read_pairs, results.pairs),
+            )
+        )
+        values = self.summary.set_index([*_METRIC, "label", "subset"])[list(_NUMBERS)]
         self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
 
     def _settings(self, task: str) -> list[Setting]:
-        shown = self.rows.loc[self.rows["task"] == task, list(Setting._fields)].drop_duplicates()
+        same = self.summary["task"].str.partition(":")[0] == task
+        shown = self.summary.loc[same, list(Setting._fields)].drop_duplicates()
         return [Setting(*names) for names in shown.itertuples(index=False)]
 
     @property
@@ -111,7 +123,7 @@ class Board:
 
     def _unique_titles(self) -> dict[str, str]:
         """The title of every label in the rows; labels that share one, as a copied plugin may, are added to it."""
-        titles = {label: self._card_title(label) for label in self.rows["label"].unique()}
+        titles = {label: self._card_title(label) for label in self.summary["label"].unique()}
         shared = {title for title, count in Counter(titles.values()).items() if count > 1}
         return {label: f"{title} ({label})" if title in shared else title for label, title in titles.items()}
 
@@ -127,20 +139,35 @@ class Board:
         """The subsets of a setting's dataset, in the order of the papers."""
         return [column for column in self.columns if column.dataset == setting.dataset]
 
+    def outside(self, setting: Setting) -> list[str]:
+        """The subsets of a setting that are outside the training generator's family, in the order of the columns."""
+        table = self.summary
+        same = (table["train"] == setting.train) & (table["dataset"] == setting.dataset) & (table["relation"] == "out")
+        outside = set(table.loc[same, "subset"])
+        return [column.subset for column in self.columns_of(setting) if column.subset in outside]
+
+    def ranking(self, setting: Setting) -> pd.DataFrame:
+        """The rows of ``ranks.csv`` of a setting, by label."""
+        return _of(self.ranks, setting).set_index("label")
+
+    def compared(self, setting: Setting) -> pd.DataFrame:
+        """The rows of ``pairs.csv`` of a setting."""
+        return _of(self.pairs, setting)
+
     def cells(self, setting: Setting, subsets: Sequence[str], metric: str, rule: str = "") -> pd.DataFrame:
         """A metric of all methods of a setting on ``subsets`` (or means such as ``mean:out``), averaged over seeds.
 
-        One row per method and subset, detectors first: ``method`` (title), ``kind``, ``subset``, and the columns of
-        :func:`over_seeds`. A cell without rows has the reason "not in the matrix".
+        One row per method and subset, detectors first: ``method`` (title), ``kind``, ``subset``, ``value``, ``low``,
+        ``high``, ``varies``, ``seeds``, ``sd`` and ``reason``. A cell without rows has the reason "not in the matrix".
         """
         labels = {label: kind for kind in KINDS for label in self.methods(setting, kind)}
         index = pd.MultiIndex.from_product([labels, subsets], names=["label", "subset"])
         known = self._values.get((*setting, metric, rule))
         if known is None:
-            types = {**dict.fromkeys(("value", "low", "high", "seeds", "sd"), "float64"), "reason": "str"}
-            known = pd.DataFrame(columns=list(types), index=index[:0]).astype(types)
+            known = pd.DataFrame(columns=list(_NUMBERS), index=index[:0]).astype(dict(_NUMBERS))
         cells = known.reindex(index).reset_index()
         cells["reason"] = cells["reason"].fillna("not in the matrix")
+        cells["varies"] = cells["varies"].fillna("")
         cells["seeds"] = cells["seeds"].fillna(0).astype("int64")
         cells.insert(0, "method", cells["label"].map(self.title))
         cells.insert(1, "kind", cells.pop("label").map(labels))

@@ -62,7 +62,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
             continue
         path = results.figures / f"{dataset}-{train}-protocols.png"
         write_text(path.with_suffix(".csv"), to_csv(points))
-        caption = f"trained on {train}, tested on {dataset}; 95 % intervals of the test images\n{board.label}"
+        caption = f"trained on {train}, tested on {dataset}; 95 % intervals\n{board.label}"
         save(draw(points, caption), path)
         written.append(path)
     return written

@@ -79,8 +79,7 @@ def _reach(board: Board, setting: Setting) -> Iterator[Gate]:
 
 def _ceiling(board: Board, setting: Setting) -> Gate:
     """At most a quarter of the cells outside the family are solved."""
-    outside = board.rows.loc[(board.rows["relation"] == "out") & (board.rows["dataset"] == setting.dataset), "subset"]
-    cells = board.cells(setting, sorted(set(outside)), "auc")
+    cells = board.cells(setting, board.outside(setting), "auc")
     values = cells.loc[cells["kind"] == "detector", "value"].dropna()
     share = float((values >= 0.99).mean()) if len(values) else 0.0
     return Gate(

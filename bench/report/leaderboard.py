@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from bench.metrics.ranking import ALPHA, Rank
 from bench.report.board import Board, Setting, Value, percent
+from bench.report.comparisons import p_text
 
 _COLUMNS = (
     "Rank",
     "Method",
     "AUC out of family",
     "SD of seeds",
+    "Worst generator out",
     "AUC family",
     "AUC source",
     "ACC out @0.5",
@@ -33,6 +36,16 @@ def _source(board: Board, setting: Setting, method: str) -> Value:
     return board.value(setting, method, subset, "auc")
 
 
+def _worst(board: Board, setting: Setting, method: str) -> str:
+    """The lowest AUC among the generators out of family, and which it is."""
+    cells = board.cells(setting, board.outside(setting), "auc")
+    values = cells[cells["method"] == board.title(method)].set_index("subset")["value"]
+    if values.empty or values.isna().any():
+        return _DASH
+    titles = {column.subset: column.title for column in board.columns_of(setting)}
+    return f"{100 * values.min():.1f} ({titles[str(values.idxmin())]})"
+
+
 def _line(board: Board, setting: Setting, method: str) -> list[str]:
     control = setting._replace(perturbation="permuted")
     out = board.value(setting, method, "mean:out", "auc")
@@ -40,6 +53,7 @@ def _line(board: Board, setting: Setting, method: str) -> list[str]:
         board.title(method),
         _percent(out),
         _DASH if out.sd is None else f"{100 * out.sd:.1f}",
+        _worst(board, setting, method),
         _percent(board.value(setting, method, "mean:family", "auc")),
         _percent(_source(board, setting, method)),
         _percent(board.value(setting, method, "mean:out", "acc", "0.5")),
@@ -56,21 +70,54 @@ def _ranked(board: Board, setting: Setting, methods: Sequence[str]) -> list[str]
     return sorted(methods, key=sort_key)
 
 
-def _rank(board: Board, setting: Setting, method: str, rank: int) -> str:
-    """The rank; a dash for a method with a hole outside the family."""
-    return _DASH if board.value(setting, method, "mean:out", "auc").value is None else str(rank)
+def _ranks(board: Board, setting: Setting) -> dict[str, str]:
+    """The rank of every ranked detector: one number, or the first and the last place that are possible."""
+    table = board.ranking(setting)
+    table = table[(table["reason"] == "") & (table["ranked"] > 1)]
+    return {str(label): str(Rank(int(row["first"]), int(row["last"]))) for label, row in table.iterrows()}
+
+
+def _half_width(board: Board, setting: Setting, subsets: Sequence[str]) -> str:
+    """Half the width of the detectors' median interval on these subsets, in points."""
+    cells = board.cells(setting, subsets, "auc")
+    widths = (cells["high"] - cells["low"])[cells["kind"] == "detector"].dropna() / 2
+    return f"{100 * widths.median():.1f}" if len(widths) else ""
+
+
+def _note(board: Board, setting: Setting) -> str:
+    """What the section's numbers can tell apart."""
+    table, parts = board.ranking(setting), []
+    one = _half_width(board, setting, board.outside(setting))
+    if one:
+        mean = _half_width(board, setting, ["mean:out"])
+        parts.append(f"Half an interval is {one} points on one generator and {mean} on their mean (medians).")
+    pairs = board.compared(setting)
+    if len(pairs):
+        parts.append(f"{(pairs['p_holm'] < ALPHA).sum()} of {len(pairs)} pairs of detectors differ significantly.")
+    tested = table.dropna(subset="friedman_p")
+    if len(tested):
+        p, distance = tested[["friedman_p", "critical_difference"]].iloc[0]
+        parts.append(
+            f"Over the generators: Friedman's p {p_text(p) if p < 0.001 else '= ' + p_text(p)}; mean ranks that differ "
+            f"by less than {distance:.1f} are not told apart."
+        )
+    unranked = table.loc[table["reason"] != "", "reason"]
+    for why, labels in unranked.groupby(unranked).groups.items():
+        parts.append(f"Not ranked: {', '.join(map(board.title, labels))} ({why}).")
+    return f"\n{' '.join(parts)}\n" if parts else ""
 
 
 def _section(board: Board, setting: Setting) -> str:
     detectors = _ranked(board, setting, board.methods(setting, "detector"))
     baselines = _ranked(board, setting, board.methods(setting, "statistic"))
-    lines = [[_rank(board, setting, m, rank), *_line(board, setting, m)] for rank, m in enumerate(detectors, 1)]
+    ranks = _ranks(board, setting)
+    lines = [[ranks.get(method, _DASH), *_line(board, setting, method)] for method in detectors]
     lines += [["", *_line(board, setting, m)] for m in baselines]
     filled = [i for i in range(len(_COLUMNS)) if any(line[i] not in ("", _DASH) for line in lines)]
     shown = [[line[i] for i in filled] for line in lines]
     body = tabulate(shown, [_COLUMNS[i] for i in filled], "github", disable_numparse=True, stralign="left")
     protocols = f"{setting.train_protocol} → {setting.protocol}"
-    return f"## {setting.dataset}, trained on {setting.train}, {protocols}\n\n{body}\n"
+    return f"## {setting.dataset}, trained on {setting.train}, {protocols}\n\n{body}\n{_note(board, setting)}"
 
 
 def leaderboard(board: Board) -> str:
@@ -81,12 +128,14 @@ def leaderboard(board: Board) -> str:
     settings.sort(key=lambda s: (s.train, datasets.index(s.dataset), order.get((s.train_protocol, s.protocol), 3)))
     head = (
         "# Leaderboard\n\n"
-        f"{board.label[0].upper()}{board.label[1:]}. In percent, ranked by mean AUC over the generators outside the "
-        "training generator's family. Unranked rows are trivial baselines: one fact or one number per image. A "
-        "detector that does not beat them has learned the dataset, not the task.\n\n"
+        f"{board.label[0].upper()}{board.label[1:]}. In percent, in the order of the mean AUC over the generators "
+        "outside the training generator's family. Unranked rows at the end are trivial baselines: one fact or one "
+        "number per image. A detector that does not beat them has learned the dataset, not the task.\n\n"
+        "A rank is 1 + the number of detectors that are significantly better; after the dash is the last place that is "
+        "possible (5 %, corrected by Holm's method for all pairs of a table).\n\n"
         "`raw`: files as they are. `aligned`: both classes have one size, the same JPEG coding and equally many "
-        "images. Intervals are of the test images. Over several seeds, values and interval ends are means; the "
-        "standard deviation among seeds is given.\n"
+        "images. Values are means over seeds. 95 % intervals are of training and test images if there are several "
+        "seeds, and of the test images alone if there is one; then nothing is ranked.\n"
     )
     sections = "\n".join(_section(board, setting) for setting in settings)
     return f"{head}\n{sections or 'Nothing is ranked here: no detector of generated images was run.'}\n".rstrip() + "\n"

@@ -1,19 +1,28 @@
-"""Pack results for the repository: ``python -m bench.report.publish``, after the two runs of ``make board``."""
+"""Pack results for the repository: ``python -m bench.report.publish``, after the two runs of ``make board``.
+
+``python -m bench.report.publish again`` measures and packs the published results once more, from their per-image
+scores: for a change of metrics, intervals, tables or figures.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 from bench.errors import UserError
 from bench.report.gates import write_gates
 from bench.report.write import write_report
-from bench.results.folder import Results, write_packed, write_text
+from bench.results import comparisons, measure, thresholds
+from bench.results.folder import Results, read_text, write_packed, write_text
 from bench.results.packed import pack
 
 _KEPT = (
+    "ranks.csv",
+    "pairs.csv",
     "comparisons.csv",
     "thresholds.csv",
     "images.parquet",
@@ -23,7 +32,7 @@ _KEPT = (
     "costs.csv",
 )
 #: Kept as ``.gz``: their lines repeat the same words.
-_PACKED = ("rows.csv", "cells.json")
+_PACKED = ("rows.csv", "summary.csv", "cells.json")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -54,7 +63,7 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
     for name in _KEPT:
         shutil.copyfile(results.root / name, partial / name)
     for name in _PACKED:
-        write_packed(partial / name, (results.root / name).read_text(encoding="utf-8"))
+        write_packed(partial / name, read_text(results.root / name) or "")
     tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
@@ -70,12 +79,24 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
     return written.leaderboard
 
 
+def _again(board: Path, folder: Path) -> Results:
+    """A copy of published results in ``folder``, measured again."""
+    results = Results(shutil.copytree(board, folder))
+    measure.write(results)
+    comparisons.write(results)
+    thresholds.write(results)
+    return results
+
+
 def main() -> None:
     """Publish the board and the runs on each subset's own images."""
     runs, boards = Path("results/runs"), Path("results/board")
-    own = Results(runs / "own")
-    publish(own, boards / "own", figures=False)
-    write_text(Path("leaderboard.md"), publish(Results(runs / "board"), boards / "mini", own))
+    own, board = Results(runs / "own"), Results(runs / "board")
+    with tempfile.TemporaryDirectory() as folder:
+        if sys.argv[1:] == ["again"]:
+            own, board = (_again(boards / name, Path(folder) / name) for name in ("own", "mini"))
+        publish(own, boards / "own", figures=False)
+        write_text(Path("leaderboard.md"), publish(board, boards / "mini", own))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ _COLUMNS = ("generator", "Δ without captions", "Δ with captions", "difference"
 
 
 def _interval(row: pd.Series, name: str) -> str:
+    if pd.isna(row[f"{name}_low"]):
+        return f"{row[name]:+.4f}"
     return f"{row[name]:+.4f} [{row[f'{name}_low']:+.4f}, {row[f'{name}_high']:+.4f}]"
 
 
@@ -41,8 +43,8 @@ def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) 
         body.append([title, *deltas, _effect(plain), _effect(captioned)])
     caption = (
         f"Δ = mean LPIPS of reals − mean LPIPS of fakes to their own reconstructions, on {dataset}, {protocol}. "
-        "95 % bootstrap intervals; the difference keeps the images paired; d is Δ over the pooled standard deviation; "
-        f"AUC is that of calling the nearer image fake. {board.label[0].upper()}{board.label[1:]}."
+        "95 % intervals by Welch's t; the difference keeps the images paired; d is Δ over the pooled standard "
+        f"deviation; AUC is that of calling the nearer image fake. {board.label[0].upper()}{board.label[1:]}."
     )
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tabulate import tabulate
 
+from bench.metrics import classification
 from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
@@ -17,6 +18,8 @@ KINDS = (
     ("auc", "auc", "", "AUC (%)"),
     ("ap", "ap", "", "AP (%)"),
     ("acc-source-val", "acc", "source_val", "ACC (%) at the threshold of the source's validation images"),
+    ("tpr-at-5fpr", "tpr_at_5fpr", "", "TPR (%) at 5 % FPR"),
+    ("ece", "ece", "", "Expected calibration error (%)"),
 )
 #: Markup of the best and the second-best value of a column.
 _MARKDOWN, _LATEX = {1: "**%s**", 2: "<u>%s</u>"}, {1: r"\textbf{%s}", 2: r"\underline{%s}"}
@@ -24,10 +27,14 @@ _MARKDOWN, _LATEX = {1: "**%s**", 2: "<u>%s</u>"}, {1: r"\textbf{%s}", 2: r"\und
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data: ``cells`` has one row per method and column, in the order in which they are printed."""
+    """A table as data: ``cells`` has one row per method and column, in the order in which they are printed.
+
+    ``least`` says that a small value is good.
+    """
 
     cells: pd.DataFrame
     caption: str
+    least: bool = False
 
 
 def table(board: Board, setting: Setting, metric: str, rule: str, words: str) -> Table:
@@ -40,22 +47,27 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
     control = controls.get(setting.perturbation, f" Test images of both classes after {setting.perturbation}.")
     caption = (
         f"{words} on {setting.dataset}, trained on {setting.train} ({setting.train_protocol}), "
-        f"tested {setting.protocol}.{control} 95 % intervals by stratified bootstrap. {board.label}."
+        f"tested {setting.protocol}.{control} {_of(cells)} {board.label}."
     )
-    return Table(cells, caption)
+    return Table(cells, caption, classification.METRICS[metric].least)
 
 
-def _ranks(cells: pd.DataFrame) -> pd.Series:
+def _of(cells: pd.DataFrame) -> str:
+    """What the intervals of a table describe."""
+    return f"95 % intervals: {' or '.join(sorted(set(cells['varies']) - {''})) or 'none, too few images'}."
+
+
+def _ranks(data: Table) -> pd.Series:
     """1 for the best value of each column among detectors, 2 for the second best; empty for a single detector."""
-    detectors = cells[cells["kind"] == "detector"]
+    detectors = data.cells[data.cells["kind"] == "detector"]
     if detectors["method"].nunique() < 2:
         return pd.Series(dtype="float64")
-    return detectors["value"].round(4).groupby(detectors["column"]).rank("dense", ascending=False)
+    return detectors["value"].round(4).groupby(detectors["column"]).rank("dense", ascending=data.least)
 
 
 def _wide(data: Table, marks: dict[int, str], interval: bool) -> pd.DataFrame:
     """The table as it is printed: text by method and column."""
-    cells, ranks = data.cells, _ranks(data.cells)
+    cells, ranks = data.cells, _ranks(data)
     texts = []
     for index, row in cells.iterrows():
         number, _, rest = percent(row["value"], row["low"], row["high"], digits=2).partition(" ")

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.metrics import paired
-from bench.metrics.paired import Paired
-from bench.recipe import content_key
+from bench.metrics import intervals, paired, ranking, seeds
+from bench.metrics.classification import Tally, auc
+from bench.metrics.intervals import MIN_PER_CLASS
+from bench.metrics.seeds import TEST, Seeds, Spread
+from bench.results import scored
 from bench.results.folder import SCHEMA, Entry, Results, write_text
 from bench.results.frames import read_csv, to_csv
-from bench.results.measure import AGGREGATES
-from bench.types import OK, Scores
+from bench.results.numbers import AGGREGATES
+from bench.results.scored import Key, Scored
+from bench.types import OK
 
 #: Two cells are compared if these agree: training source and protocol, dataset, test protocol.
 SETTING = ("train", "train_protocol", "dataset", "protocol")
+#: The columns of ``comparisons.csv``. ``p_holm`` is corrected for all rows that :func:`printed` selects and missing in
+#: the others; ``p_wilcoxon`` is that of the subsets of a mean, ``p_mcnemar`` that of ACC at 0.5 with one seed.
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
     **dict.fromkeys(("one", "other", *SETTING, "subset", "metric"), "str"),
-    **dict.fromkeys(("effect", "low", "high", "p", "seed_sd"), "float64"),
+    **dict.fromkeys(("effect", "low", "high", "p", "p_holm", "p_wilcoxon", "p_mcnemar"), "float64"),
+    **dict.fromkeys(("interval", "varies"), "str"),
     **dict.fromkeys(("seeds", "n_real", "n_fake"), "int64"),
     "reason": "str",
 }
+KEY: Key = ("auc", "")
+#: With fewer subsets Wilcoxon's test cannot reach 5 %.
+MIN_SUBSETS = 6
 Cells = Mapping[tuple[str, ...], Mapping[str, Sequence[Entry]]]
 
 
@@ -46,28 +55,53 @@ class Side:
         return cells
 
 
-def _scores(side: Side, entries: Sequence[Entry]) -> list[Scores] | str:
-    reason = next((entry.reason for entry in entries if entry.status != OK), None)
-    return [side.results.read_scores(entry.scores) for entry in entries] if reason is None else reason
+@dataclass(frozen=True)
+class Pair:
+    """Two detectors on one subset, or on the mean over several: each with its seeds and its images."""
+
+    one: Seeds
+    other: Seeds
+    n_real: int
+    n_fake: int
+    cells: tuple[Sequence[Scored], Sequence[Scored]] = ((), ())
+    subsets: tuple[float, ...] = ()
 
 
-def _paired(sides: tuple[Side, Side], entries: tuple[Sequence[Entry], Sequence[Entry]], name: str) -> Paired | str:
-    """The pair on one subset, over the images that every seed of both sides has scored; or the reason for a hole."""
-    read = [_scores(side, cells) for side, cells in zip(sides, entries, strict=True)]
-    reason = next((scores for scores in read if isinstance(scores, str)), None)
+def _common(sides: Sequence[Sequence[Scored]]) -> list[list[Scored]] | str:
+    """The cells of both sides on the images that all of them have scored, in one order; or the reason for a hole."""
+    cells = [cell for side in sides for cell in side]
+    reason = next((cell.entry.reason for cell in cells if cell.entry.status != OK), None)
     if reason is not None:
         return reason
-    all_scores = [scores for seeds in read if not isinstance(seeds, str) for scores in seeds]
-    tables = [dict(zip(s.row_id, zip(s.logit, s.label, s.status, strict=True), strict=True)) for s in all_scores]
-    if any(table.keys() != tables[0].keys() for table in tables):
+    if any(set(cell.listed) != set(cells[0].listed) for cell in cells):
         return "not scored on the same images"
-    rows = [row for row in sorted(tables[0]) if all(table[row][2] == OK for table in tables)]
-    labels = np.asarray([tables[0][row][1] for row in rows], np.int64)
-    if len(set(labels.tolist())) < 2:
-        return "one class alone"
-    logits = [np.asarray([table[row][0] for row in rows], np.float32) for table in tables]
-    rng = np.random.default_rng(int(content_key([name, rows])[:16], 16))
-    return paired.paired(logits[: len(entries[0])], logits[len(entries[0]) :], labels, rng)
+    shared = set.intersection(*(set(cell.row_ids) for cell in cells))
+    found = [[cell.only(shared) for cell in side] for side in sides]
+    return found if len(set(found[0][0].labels.tolist())) == 2 else "one class alone"
+
+
+def _auc(counts: Tally, threshold: float | None = None) -> dict[Key, Any]:
+    """What is compared; it needs no threshold."""
+    return {KEY: auc(counts)}
+
+
+def _pairs(sides: tuple[Side, Side], entries: Mapping[str, tuple[Sequence[Entry], ...]]) -> dict[str, Pair | str]:
+    """The pair on every subset of a setting, from the same bootstrap samples; or the reason for a hole."""
+    common = {}
+    for subset, both in entries.items():
+        read = [[scored.read(s.results, entry) for entry in side] for s, side in zip(sides, both, strict=True)]
+        common[subset] = _common(read)
+    cells = {subset: both for subset, both in common.items() if not isinstance(both, str)}
+    drawn = iter(scored.resampled([cell for both in cells.values() for side in both for cell in side], _auc))
+    found: dict[str, Pair | str] = {}
+    for subset, sides_or_reason in common.items():
+        if isinstance(sides_or_reason, str):
+            found[subset] = sides_or_reason
+            continue
+        one, other = ([next(drawn) for _ in side] for side in sides_or_reason)
+        joined = [seeds.joined([seeds.one(float(auc(c.counts)), c.draws[KEY]) for c in side]) for side in (one, other)]
+        found[subset] = Pair(joined[0], joined[1], one[0].n_real, one[0].n_fake, (one, other))
+    return found
 
 
 def over_title(over: Sequence[str]) -> str:
@@ -79,16 +113,13 @@ def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] 
     """AUC of ``one`` minus AUC of ``other`` in every setting: on each shared subset, then the means by relation.
 
     Settings that have all subsets of ``over`` end with the mean over these. ``effect``, ``low`` and ``high`` are in
-    −1…1. A hole has a reason.
+    −1…1; ``p_holm`` is missing until :func:`corrected`. A hole has a reason.
     """
     cells = one.cells(), other.cells()
     rows = []
     for setting in sorted(cells[0].keys() & cells[1].keys()):
         subsets = sorted(cells[0][setting].keys() & cells[1][setting].keys())
-        pairs: dict[str, Paired | str] = {}
-        for subset in subsets:
-            entries = cells[0][setting][subset], cells[1][setting][subset]
-            pairs[subset] = _paired((one, other), entries, f"{setting} {subset}")
+        pairs = _pairs((one, other), {s: (cells[0][setting][s], cells[1][setting][s]) for s in subsets})
         first = cells[0][setting][subsets[0]]
         if first[0].task == "detect":
             relation = {subset: cells[0][setting][subset][0].relation for subset in subsets}
@@ -98,9 +129,7 @@ def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] 
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict(COLUMNS))
 
 
-def _means(
-    pairs: Mapping[str, Paired | str], relation: Mapping[str, str], over: Sequence[str]
-) -> dict[str, Paired | str]:
+def _means(pairs: Mapping[str, Pair | str], relation: Mapping[str, str], over: Sequence[str]) -> dict[str, Pair | str]:
     """The means over subsets by relation, and over the chosen subsets if all exist."""
     members = {
         title: [subset for subset in relation if relation[subset] in relations]
@@ -111,24 +140,74 @@ def _means(
     return {title: _mean({s: pairs[s] for s in subsets}) for title, subsets in members.items() if subsets}
 
 
-def _mean(members: Mapping[str, Paired | str]) -> Paired | str:
+def _mean(members: Mapping[str, Pair | str]) -> Pair | str:
     holes = sorted(subset for subset, pair in members.items() if isinstance(pair, str))
     if holes:
         return f"no average without {', '.join(holes)}"
-    return paired.mean([pair for pair in members.values() if not isinstance(pair, str)])
+    pairs = [pair for pair in members.values() if not isinstance(pair, str)]
+    one, other = (seeds.mean([getattr(pair, name) for pair in pairs]) for name in ("one", "other"))
+    effects = tuple(pair.one.value - pair.other.value for pair in pairs)
+    return Pair(one, other, sum(pair.n_real for pair in pairs), sum(pair.n_fake for pair in pairs), subsets=effects)
 
 
-def _numbers(pair: Paired | str) -> dict[str, Any]:
+def _tests(pair: Pair) -> tuple[Spread, str, dict[str, float]]:
+    """The variance of a pair's difference, its source, and the p-values of further tests."""
+    if len(pair.subsets) >= MIN_SUBSETS:
+        return seeds.difference(pair.one, pair.other), "", {"p_wilcoxon": ranking.wilcoxon(pair.subsets)}
+    if any(len(side) != 1 for side in pair.cells) or min(pair.n_real, pair.n_fake) < MIN_PER_CLASS:
+        return seeds.difference(pair.one, pair.other), "", {}
+    (one,), (other,) = pair.cells
+    right = [(cell.logits > 0) == (cell.labels == 1) for cell in (one, other)]
+    _, spread = paired.delong(one.logits, other.logits, one.labels)
+    return spread, "delong", {"p_mcnemar": paired.mcnemar(*right)}
+
+
+def _numbers(pair: Pair | str) -> dict[str, Any]:
     if isinstance(pair, str):
-        return {"n_real": 0, "n_fake": 0, "reason": pair}
-    return {**asdict(paired.verdict(pair)), "n_real": pair.n_real, "n_fake": pair.n_fake, "reason": ""}
+        return {"interval": "", "varies": "", "n_real": 0, "n_fake": 0, "reason": pair}
+    effect = pair.one.value - pair.other.value
+    numbers: dict[str, Any] = {"effect": effect, "n_real": pair.n_real, "n_fake": pair.n_fake, "reason": ""}
+    if min(pair.n_real, pair.n_fake) < MIN_PER_CLASS:
+        return numbers | {"interval": "", "varies": ""}
+    spread, test, more = _tests(pair)
+    found = intervals.around(effect, spread.variance, spread.df, signed=True)
+    varies = pair.one.varies if pair.one.varies == pair.other.varies else TEST
+    numbers |= {"low": found.low, "high": found.high, "p": seeds.p_value(effect, spread), **more}
+    return numbers | {"interval": test or found.method, "varies": varies}
+
+
+def repeats(compared: pd.DataFrame) -> pd.Series:
+    """Which rows repeat another of the same setting, as the mean over all subsets does if all are out of family."""
+    key = ["one", "other", *SETTING, "effect", "low", "high"]
+    ordered = compared.sort_values("subset", key=lambda names: names.map(_importance), kind="stable")
+    return (ordered.duplicated(key) & ordered["effect"].notna()).reindex(compared.index)
+
+
+def _importance(subset: str) -> int:
+    """Which of equal rows is kept: the smallest number."""
+    return {"mean:out": 0, "mean:family": 2, "mean:source": 3, "mean:all": 4}.get(subset, 1)
+
+
+def printed(compared: pd.DataFrame) -> pd.Series:
+    """Which rows the report prints: means and the training generator."""
+    shown = compared["subset"].str.startswith("mean:") | (compared["subset"] == compared["train"])
+    return shown & ~repeats(compared)
+
+
+def corrected(compared: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
+    """The comparisons with p-values corrected by Holm's method for the rows of ``family``, which are read together."""
+    p = compared["p"].where(family)
+    return compared.assign(p_holm=ranking.holm(p.to_numpy(np.float64)))
 
 
 def compute(results: Results) -> pd.DataFrame:
     """The comparisons of a results folder: its matrix names the pairs."""
     pairs = results.read_matrix().pairs
     parts = [between(Side(results, one), Side(results, other), (one, other)) for one, other in pairs]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS)).astype(dict(COLUMNS))
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS)).astype(dict(COLUMNS))
+    compared = pd.concat(parts, ignore_index=True)
+    return corrected(compared, printed(compared))
 
 
 def render(compared: pd.DataFrame) -> str:

@@ -13,8 +13,8 @@ def entry_of_probe(probe: Probe, results: Results, reason: str) -> ProbeEntry:
     return ProbeEntry(probe.name, images.dataset, images.subset, images.protocol, values, reason)
 
 
-def entry_of(cell: Cell, results: Results, val: str) -> Entry:
-    """The matrix entry of a scored cell; ``val`` is the file of its fit's validation scores."""
+def entry_of(cell: Cell, results: Results, val: tuple[str, ...]) -> Entry:
+    """The matrix entry of a scored cell; ``val`` are the files of its fit's validation scores."""
     scores = results.scores_path(cell).relative_to(results.root).as_posix()
     return Entry(**vars(cell.id), fit=cell.fit.key, key=cell.key, scores=scores, val=val)
 

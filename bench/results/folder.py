@@ -49,13 +49,14 @@ def read_text(path: Path) -> str | None:
 class Entry(CellId):
     """One cell of the matrix; a hole has a ``reason`` instead of ``scores``.
 
-    ``val`` is the file of the fit's scores on its own validation images, for the threshold rule.
+    ``val`` are the files of the fit's scores on its own validation images, one per training subset, for the threshold
+    rule.
     """
 
     fit: str = ""
     key: str = ""
     scores: str = ""
-    val: str = ""
+    val: tuple[str, ...] = ()
     status: str = "ok"
     reason: str = ""
 
@@ -100,8 +101,10 @@ class Results:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.rows, self.run, self.cards = root / "rows.csv", root / "run.json", root / "methods.json"
-        self.matrix, self.tables, self.figures = root / "cells.json", root / "tables", root / "figures"
+        self.matrix, self.run, self.cards = root / "cells.json", root / "run.json", root / "methods.json"
+        self.rows, self.summary = root / "rows.csv", root / "summary.csv"
+        self.ranks, self.pairs = root / "ranks.csv", root / "pairs.csv"
+        self.tables, self.figures = root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
         self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
@@ -192,14 +195,7 @@ class Results:
                 f"It has no {self.matrix.name}.",
                 "Run the benchmark first, or name a results folder with --results DIR.",
             )
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{self.matrix} cannot be read.",
-                f"It is not valid JSON: {error}.",
-                "Rerun the command that made this folder.",
-            ) from error
+        document = _parsed(self.matrix, text)
         if document["schema"] != SCHEMA:
             raise UserError(
                 f"{self.root} was written with schema {document['schema']}.",
@@ -209,11 +205,28 @@ class Results:
         columns = tuple(Column(**column) for column in document["columns"])
         probes = tuple(ProbeEntry(**probe) for probe in document["probes"])
         pairs = tuple((one, other) for one, other in document.get("pairs", ()))
-        return Matrix(tuple(Entry(**cell) for cell in document["cells"]), columns, document["label"], probes, pairs)
+        entries = tuple(Entry(**cell | {"val": _files(cell["val"])}) for cell in document["cells"])
+        return Matrix(entries, columns, document["label"], probes, pairs)
 
     def write_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON document of the folder."""
         write_text(path, json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def _parsed(path: Path, text: str) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} cannot be read.",
+            f"It is not valid JSON: {error}.",
+            "Rerun the command that made this folder.",
+        ) from error
+
+
+def _files(val: str | Sequence[str]) -> tuple[str, ...]:
+    """The files of ``val``; folders that were written before a fit could have several name one, or ''."""
+    return ((val,) if val else ()) if isinstance(val, str) else tuple(val)
 
 
 def write_table(path: Path, columns: Mapping[str, Any], key: str) -> None:

@@ -1,183 +1,106 @@
-"""Compute rows from per-image scores: every number of a results folder, with its interval and averages."""
+"""Compute every number of a results folder from its per-image scores, and write it.
+
+``rows.csv`` has one row per seed, whose interval describes the test images alone. ``summary.csv`` has means over seeds,
+whose interval describes training as well; ``ranks.csv`` and ``pairs.csv`` say which detectors differ.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bench.metrics import bootstrap, classification
-from bench.recipe import content_key
-from bench.results import rows
-from bench.results.folder import SCHEMA, Entry, Results
+from bench.metrics import classification
+from bench.results import numbers, rankings, rows, scored, summary
+from bench.results.estimates import of_number
+from bench.results.folder import SCHEMA, Entry, Results, write_text
+from bench.results.frames import to_csv
+from bench.results.numbers import Number
 from bench.results.rows import Row
-from bench.types import OK, Scores
+from bench.types import OK
 
-#: Averages over subsets, with the relations that each includes.
-AGGREGATES = {"mean:all": ("source", "family", "out"), "mean:family": ("family",), "mean:out": ("out",)}
 #: The columns of a row that are copied from its cell.
 _SHARED = tuple({f.name for f in fields(Row)} & {f.name for f in fields(Entry)})
-#: With fewer images of either class there is no interval: resampling so few says nothing about other images.
-MIN_PER_CLASS = 5
-Draws = NDArray[np.float64]
+
+
+def _rows_of(number: Number) -> Iterator[Row]:
+    entry, sizes = number.entry, number.sizes
+    for key in classification.names():
+        value = number.values.get(key)
+        if value is None and entry.status == OK:
+            continue
+        found = None if value is None else of_number(number, key)
+        yield Row(
+            **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
+            schema=SCHEMA,
+            target=entry.task.partition(":")[2],
+            geometry="native",
+            metric=key[0],
+            value=value,
+            low=found.low if found else None,
+            high=found.high if found else None,
+            interval=found.method if found else "",
+            n_real=sizes.real,
+            n_fake=sizes.fake,
+            n_listed=number.listed,
+            n_failed=number.listed - sizes.real - sizes.fake,
+            threshold_rule=key[1],
+            origin="measured",
+            source="",
+        )
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell's values and resampled values by (metric, threshold rule), and the data that they are computed from."""
+    """The contents of ``rows.csv``, ``summary.csv``, ``ranks.csv`` and ``pairs.csv``."""
 
-    entry: Entry
-    n_real: int = 0
-    n_fake: int = 0
-    n_listed: int = 0
-    values: dict[tuple[str, str], float] = field(default_factory=dict)
-    draws: dict[tuple[str, str], Draws] = field(default_factory=dict)
-    logits: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    threshold: float | None = None
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    ranks: pd.DataFrame
+    pairs: pd.DataFrame
 
-
-def _metrics() -> list[tuple[str, str]]:
-    """Metric and threshold rule of every row of a cell."""
-    return [(name, rule) for name, metric in classification.METRICS.items() for rule in metric.rules or ("",)]
+    def texts(self, results: Results) -> dict[Any, str]:
+        """The text of each file, by its path in a results folder."""
+        paths = (results.rows, results.summary, results.ranks, results.pairs)
+        return dict(zip(paths, map(to_csv, (self.rows, self.summary, self.ranks, self.pairs)), strict=True))
 
 
-def scored(scores: Scores) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits and labels, both [N], of the images that were scored."""
-    usable = np.asarray([status == OK for status in scores.status], bool)
-    return np.asarray(scores.logit, np.float32)[usable], np.asarray(scores.label, np.int64)[usable]
+def _by_method(found: Sequence[list[Number]]) -> list[list[list[Number]]]:
+    """The seeds of every method of a setting."""
+    methods: dict[tuple[str, str], list[list[Number]]] = defaultdict(list)
+    for seed in found:
+        methods[seed[0].entry.method, seed[0].entry.variant].append(seed)
+    return list(methods.values())
 
 
-def _threshold(results: Results, entry: Entry) -> float | None:
-    if not entry.val:
-        return None
-    logits, labels = scored(results.read_scores(entry.val))
-    return classification.best_threshold(*classification.tally(logits, labels))
+def measure(results: Results) -> Measured:
+    """Every number of a results folder, computed from its matrix and per-image scores alone."""
+    baselines = rankings.statistics(results)
+    lines: list[Row] = []
+    means: list[Any] = []
+    ranks: list[Any] = []
+    pairs: list[Any] = []
+    for cells in scored.by_setting(results):
+        by_seed = numbers.of_setting(cells)
+        lines += [row for seed in by_seed for number in seed for row in _rows_of(number)]
+        methods = _by_method(by_seed)
+        means += summary.lines(methods)
+        if cells[0].entry.task == "detect":
+            placed, compared = rankings.of_setting(methods, baselines)
+            ranks += placed
+            pairs += compared
+    return Measured(
+        rows.frame(lines),
+        summary.frame(means),
+        rankings.frame(ranks, rankings.COLUMNS),
+        rankings.frame(pairs, rankings.PAIRS),
+    )
 
 
-def _measure(
-    entry: Entry, logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float | None, listed: int
-) -> Measured:
-    scores, real, fake = classification.tally(logits, labels)
-    rng = np.random.default_rng(int(content_key([entry.key, entry.dataset, entry.subset])[:16], 16))
-    resampled = bootstrap.resample(real, rng), bootstrap.resample(fake, rng)
-    values, draws = {}, {}
-    for metric, rule in _metrics():
-        cut = threshold if rule == "source_val" else 0.0
-        if cut is None:
-            continue
-        compute, positive = classification.METRICS[metric], scores > cut
-        values[metric, rule] = float(compute(real, fake, positive))
-        draws[metric, rule] = compute(*resampled, positive)
-    return Measured(entry, int(real.sum()), int(fake.sum()), listed, values, draws, logits, labels, threshold)
-
-
-def measure_entry(results: Results, entry: Entry) -> Measured:
-    """All metrics of one cell; none for a hole or for a cell without images of both classes."""
-    if entry.status != OK:
-        return Measured(entry)
-    scores = results.read_scores(entry.scores)
-    logits, labels = scored(scores)
-    if len(set(labels.tolist())) < 2:
-        reason = f"no readable {'fake' if 0 in labels else 'real'} image among {len(scores.label)}"
-        empty = Entry(**{**vars(entry), "status": "failed", "reason": reason})
-        return Measured(empty, n_listed=len(scores.label))
-    return _measure(entry, logits, labels, _threshold(results, entry), len(scores.label))
-
-
-def _rows_of(measured: Measured) -> list[Row]:
-    entry = measured.entry
-    failed = measured.n_listed - measured.n_real - measured.n_fake
-    cell_rows = []
-    for metric, rule in _metrics():
-        value = measured.values.get((metric, rule))
-        if value is None and entry.status == OK:
-            continue
-        has_interval = value is not None and min(measured.n_real, measured.n_fake) >= MIN_PER_CLASS
-        low, high = bootstrap.percentile(measured.draws[metric, rule]) if has_interval else (None, None)
-        cell_rows.append(
-            Row(
-                **{name: getattr(entry, name) for name in _SHARED} | {"task": entry.task.partition(":")[0]},
-                schema=SCHEMA,
-                target=entry.task.partition(":")[2],
-                geometry="native",
-                metric=metric,
-                value=value,
-                low=low,
-                high=high,
-                interval=bootstrap.NAME if has_interval else "",
-                n_real=measured.n_real,
-                n_fake=measured.n_fake,
-                n_listed=measured.n_listed,
-                n_failed=failed,
-                threshold_rule=rule,
-                origin="measured",
-                source="",
-            )
-        )
-    return cell_rows
-
-
-#: Cells in which these agree are averaged over their subsets.
-_group_key = attrgetter("method", "variant", "train", "train_protocol", "seed", "dataset", "protocol", "perturbation")
-
-
-def _aggregate_entry(members: Sequence[Measured], subset: str) -> Entry:
-    first = members[0].entry
-    holes = [m.entry for m in members if m.entry.status != OK]
-    reason = f"no average without {', '.join(sorted(e.subset for e in holes))}" if holes else ""
-    identity = {
-        "subset": subset,
-        "relation": "",
-        "status": "blocked" if holes else OK,
-        "reason": reason,
-        "key": content_key(sorted(m.entry.key for m in members)),
-        "fit": next((m.entry.fit for m in members if m.entry.fit), ""),
-    }
-    return Entry(**{**vars(first), **identity})
-
-
-def _mean(members: Sequence[Measured], subset: str) -> Measured:
-    entry = _aggregate_entry(members, subset)
-    counts = [sum(getattr(m, name) for m in members) for name in ("n_real", "n_fake", "n_listed")]
-    if entry.status != OK:
-        return Measured(entry, counts[0], counts[1], counts[2])
-    keys = [key for key in _metrics() if all(key in m.values for m in members)]
-    values = {key: float(np.mean([m.values[key] for m in members])) for key in keys}
-    draws = {key: np.mean([m.draws[key] for m in members], axis=0) for key in keys}
-    return Measured(entry, counts[0], counts[1], counts[2], values, draws)
-
-
-def _pooled(members: Sequence[Measured]) -> Measured:
-    entry = _aggregate_entry(members, "pooled")
-    if entry.status != OK:
-        return Measured(entry, n_listed=sum(m.n_listed for m in members))
-    logits, labels = (np.concatenate([getattr(m, name) for m in members]) for name in ("logits", "labels"))
-    return _measure(entry, logits, labels, members[0].threshold, sum(m.n_listed for m in members))
-
-
-def measure(results: Results) -> pd.DataFrame:
-    """Every row of a results folder, computed from its matrix and per-image scores alone."""
-    groups: dict[tuple[str | int, ...], list[Measured]] = defaultdict(list)
-    for entry in results.read_matrix().entries:
-        if entry.role == "test":
-            groups[_group_key(entry)].append(measure_entry(results, entry))
-    measured: list[Measured] = []
-    for members in groups.values():
-        measured += members
-        if members[0].entry.task == "detect":  # Attribution has only one slice.
-            measured += _averages(members)
-    return rows.frame(row for cell in measured for row in _rows_of(cell))
-
-
-def _averages(members: Sequence[Measured]) -> list[Measured]:
-    """The means over subsets by relation, and the metrics of all images pooled."""
-    by_relation = {
-        subset: [m for m in members if m.entry.relation in relations] for subset, relations in AGGREGATES.items()
-    }
-    return [*(_mean(part, subset) for subset, part in by_relation.items() if part), _pooled(members)]
+def write(results: Results) -> None:
+    """Measure, and write ``rows.csv``, ``summary.csv``, ``ranks.csv`` and ``pairs.csv``."""
+    for path, text in measure(results).texts(results).items():
+        write_text(path, text)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from bench.metrics.shift import Estimate, Shift, difference, shift
-from bench.recipe import content_key
 from bench.results.folder import ProbeEntry, Results
 
 PLAIN, CAPTIONED = "lpips", "lpips+caption"
@@ -41,13 +40,13 @@ def compute(results: Results) -> pd.DataFrame:
     rows = [
         dict(zip(_SLICE, name, strict=True)) | {"condition": CONDITIONS[probe]} | numbers
         for name in names
-        for probe, numbers in _measure(results, name, probes[name]).items()
+        for probe, numbers in _measure(results, probes[name]).items()
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"n_real": "Int64", "n_fake": "Int64", "reason": "str"})
 
 
-def _measure(results: Results, name: tuple[str, ...], probes: Mapping[str, ProbeEntry]) -> dict[str, dict[str, Any]]:
+def _measure(results: Results, probes: Mapping[str, ProbeEntry]) -> dict[str, dict[str, Any]]:
     """The numbers of one slice by probe, or the reason why it is a hole."""
     reason = next((p.reason for p in probes.values() if p.reason), "")
     missing = [probe for probe in CONDITIONS if probe not in probes]
@@ -60,9 +59,8 @@ def _measure(results: Results, name: tuple[str, ...], probes: Mapping[str, Probe
     if len(set(labels.tolist())) < 2:
         return _hole("one class alone")
     values = {probe: np.asarray(table["value"], np.float64) for probe, table in tables.items()}
-    rng = np.random.default_rng(int(content_key([*name, tables[PLAIN]["row_id"]])[:16], 16))
-    numbers = {probe: _numbers(shift(values[probe], labels, rng)) for probe in CONDITIONS}
-    numbers[CAPTIONED] |= _estimate("difference", difference(values[CAPTIONED], values[PLAIN], labels, rng))
+    numbers = {probe: _numbers(shift(values[probe], labels)) for probe in CONDITIONS}
+    numbers[CAPTIONED] |= _estimate("difference", difference(values[CAPTIONED], values[PLAIN], labels))
     return numbers
 
 

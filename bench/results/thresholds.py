@@ -6,10 +6,9 @@ import math
 
 import pandas as pd
 
-from bench.metrics import classification
 from bench.results.folder import SCHEMA, Results, write_text
 from bench.results.frames import to_csv
-from bench.results.measure import scored
+from bench.results.scored import Thresholds
 from bench.types import OK
 
 COLUMNS = (
@@ -21,15 +20,15 @@ COLUMNS = (
 def compute(results: Results) -> pd.DataFrame:
     """One row per fit with validation scores. An image above ``logit``, or equally above ``p_fake``, is called fake."""
     entries = {e.val: e for e in reversed(results.read_matrix().entries) if e.role == "test" and e.status == OK}
-    thresholds = []
-    for path, entry in entries.items():
-        if not path:
+    chosen, thresholds = Thresholds(results), []
+    for files, entry in entries.items():
+        found = chosen.of(files)
+        if found is None:
             continue
-        logits, labels = scored(results.read_scores(path))
-        cut = classification.best_threshold(*classification.tally(logits, labels))
+        cut, n_real, n_fake = found
         p_fake = 1 / (1 + math.exp(-max(min(cut, 700.0), -700.0)))
         fit = (entry.method, entry.variant, entry.train, entry.train_protocol, entry.seed, entry.task, entry.fit)
-        thresholds.append((SCHEMA, *fit, "source_val", cut, p_fake, int((labels == 0).sum()), int((labels == 1).sum())))
+        thresholds.append((SCHEMA, *fit, "source_val", cut, p_fake, n_real, n_fake))
     return pd.DataFrame(thresholds, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
 
 

@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+
 from tests.conftest import ROOT, make_genimage
 from tests.e2e.conftest import bench
 
@@ -145,7 +148,7 @@ def test_every_make_target_of_the_readme_exists():
 
 def test_a_stranger_adds_a_metric(tmp_path, monkeypatch):
     """The example of docs/add-a-metric.md: computed for every cell with its interval, and equal to scikit-learn's."""
-    from sklearn.metrics import roc_curve
+    from sklearn.metrics import f1_score
 
     from bench.metrics import classification
     from bench.results.measure import measure
@@ -155,15 +158,14 @@ def test_a_stranger_adds_a_metric(tmp_path, monkeypatch):
     monkeypatch.setattr(classification, "METRICS", dict(classification.METRICS))
     results = fill(tmp_path)
     exec(blocks("add-a-metric.md", "python")[0], vars(classification))
-    rows = measure(results).query("metric == 'tpr_at_fpr5' and perturbation == 'none'")
-    assert set(rows["subset"]) == {"sdv14", "sdv15", "biggan", "mean:all", "mean:family", "mean:out", "pooled"}
-    cell = rows.query("method == 'alpha' and subset == 'sdv14' and train_protocol == 'raw' and protocol == 'raw'").iloc[
-        0
-    ]
+    rows = measure(results).rows.query("metric == 'f1' and threshold_rule == '0.5' and perturbation == 'none'")
+    means = {"mean:all", "mean:source", "mean:family", "mean:out", "pooled"}
+    assert set(rows["subset"]) == {"sdv14", "sdv15", "biggan", "adm"} | means
+    same = "method == 'alpha' and subset == 'sdv14' and train_protocol == 'raw' and protocol == 'raw' and seed == 0"
+    cell = rows.query(same).iloc[0]
     first = scores(1, shift=2.9)
-    false, true, _ = roc_curve(first.label, first.logit, drop_intermediate=False)
-    assert cell["value"] == true[false <= 0.05].max()
-    assert cell["low"] <= cell["value"] <= cell["high"]
+    assert cell["value"] == pytest.approx(f1_score(first.label, np.asarray(first.logit) > 0))
+    assert cell["low"] < cell["value"] < cell["high"]
 
 
 def test_the_readme_s_python_runs(monkeypatch, capsys):

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from bench.report.write import write_report
-from bench.results import comparisons, rows, thresholds
+from bench.results import comparisons, measure, thresholds
 from bench.results.folder import Column, Entry, Matrix, ProbeEntry, Results
-from bench.results.measure import measure
 from tests.conftest import item
 from tests.unit.results.test_measure import scores
 
 FILES = Path(__file__).parent / "files"
-COMMON = {"train": "sdv14", "seed": 0, "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}
-SUBSETS = (("sdv14", "source", 2.5), ("sdv15", "family", 2.0), ("biggan", "out", 0.6))
+COMMON = {"train": "sdv14", "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}
+SUBSETS = (("sdv14", "source", 2.5), ("sdv15", "family", 2.0), ("biggan", "out", 0.6), ("adm", "out", 0.4))
 SETTINGS = (("raw", "raw"), ("raw", "aligned"), ("aligned", "aligned"))
 
 
@@ -30,7 +29,7 @@ def probes(results):
         base = rng.normal(0.2, 0.03, len(items))
         for name, gap in (("lpips", 0.005), ("lpips+caption", 0.03)):
             entry = ProbeEntry(name, "genimage", subset, "raw", f"probes/{name}/{subset}.parquet")
-            if subset == "biggan" and name == "lpips+caption":
+            if subset in ("biggan", "adm") and name == "lpips+caption":
                 found.append(replace(entry, values="", reason="no captioner"))
                 continue
             values = base + [gap * (i.label == 0) for i in items] + rng.normal(0, 0.004, len(items))
@@ -39,31 +38,39 @@ def probes(results):
     return found
 
 
+def cells():
+    """Three detectors, of which one has a hole and a control and one a single seed, and a baseline.
+
+    They are on four subsets and in three settings.
+    """
+    for method, skill, seeds in (("alpha", 0.4, 2), ("beta", 0.0, 2), ("gamma", 0.2, 1), ("container", -2.0, 2)):
+        for seed in range(seeds):
+            for train_protocol, protocol in SETTINGS:
+                for perturbation in ("none", "permuted") if method == "beta" else ("none",):
+                    for subset, relation, shift in SUBSETS:
+                        place = {"train_protocol": train_protocol, "protocol": protocol, "perturbation": perturbation}
+                        place |= {"method": method, "subset": subset, "relation": relation, "seed": seed}
+                        level = 0.0 if perturbation == "permuted" else max(shift + skill - 0.2 * seed, 0.0)
+                        yield place, level
+
+
 def fill(root):
-    """Two detectors, one of them with a hole and a control, and a baseline, on three subsets and three settings."""
-    results, entries, number = Results(root), [], 0
-    for method, skill in (("alpha", 0.4), ("beta", 0.0), ("container", -2.0)):
-        for train_protocol, protocol in SETTINGS:
-            for perturbation in ("none", "permuted") if method == "beta" else ("none",):
-                for subset, relation, shift in SUBSETS:
-                    number += 1
-                    place = {"train_protocol": train_protocol, "protocol": protocol, "perturbation": perturbation}
-                    entry = Entry(
-                        method=method, fit=f"{number:032x}", subset=subset, relation=relation, **COMMON, **place
-                    )
-                    if method == "beta" and subset == "biggan" and protocol == "aligned":
-                        entries.append(replace(entry, status="missing", reason="no size that both classes share"))
-                        continue
-                    name = f"scores/{number}.parquet"
-                    level = 0.0 if perturbation == "permuted" else max(shift + skill, 0.0)
-                    results.write_scores(root / name, scores(number, shift=level), str(number))
-                    entries.append(replace(entry, key=str(number), scores=name))
+    """A results folder with the scores of :func:`cells`."""
+    results, entries = Results(root), []
+    for number, (place, level) in enumerate(cells(), 1):
+        entry = Entry(fit=f"{number:032x}", **COMMON, **place)
+        if (entry.method, entry.subset, entry.protocol) == ("beta", "biggan", "aligned"):
+            entries.append(replace(entry, status="missing", reason="no size that both classes share"))
+            continue
+        name = f"scores/{number}.parquet"
+        results.write_scores(root / name, scores(number, shift=level), str(number))
+        entries.append(replace(entry, key=str(number), scores=name))
     columns = [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS]
-    pairs = (("alpha", "beta"),)
+    pairs = (("alpha", "beta"), ("alpha", "gamma"))
     results.write_matrix(Matrix(tuple(entries), tuple(columns), "golden suite", tuple(probes(results)), pairs))
-    kinds = {"alpha": "detector", "beta": "detector", "container": "statistic"}
+    kinds = dict.fromkeys(("alpha", "beta", "gamma"), "detector") | {"container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
-    rows.write(results.rows, measure(results))
+    measure.write(results)
     comparisons.write(results)
     thresholds.write(results)
     return results
@@ -72,7 +79,7 @@ def fill(root):
 def produced(root):
     results = fill(root)
     write_report(results)
-    wanted = [results.leaderboard, results.comparisons, results.tables / "comparisons.md"]
+    wanted = [results.leaderboard, results.comparisons, results.ranks, results.pairs, results.tables / "comparisons.md"]
     wanted += [*sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
     wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.figures.glob("*-matrix.csv"))]
     wanted += [*sorted(results.tables.glob("*-lpips-shift.*"))]
@@ -109,5 +116,7 @@ if __name__ == "__main__":
     import tempfile
 
     FILES.mkdir(exist_ok=True)
+    for path in FILES.iterdir():
+        path.unlink()
     for name, text in produced(Path(tempfile.mkdtemp())).items():
         (FILES / name).write_text(text)

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from bench.cli import inspect
+from bench.metrics.classification import METRICS
 from bench.report.board import Board
 from bench.report.gates import write_gates
 from bench.report.leaderboard import leaderboard
@@ -30,8 +31,8 @@ def test_rows_are_unique_numbers(board):
     lines = list(csv.DictReader(io.StringIO(read_text(board / "rows.csv"), newline="")))
     keys = [tuple(v for k, v in line.items() if k not in ("value", "low", "high")) for line in lines]
     assert len(set(keys)) == len(keys) > 0
-    values = [float(line["value"]) for line in lines if line["value"]]
-    assert all(0 <= value <= 1 for value in values)
+    values = [(line["metric"], float(line["value"])) for line in lines if line["value"]]
+    assert all(0 <= value <= (1 if METRICS[metric].share else 100) for metric, value in values)
     assert all(line["reason"] for line in lines if not line["value"])
 
 

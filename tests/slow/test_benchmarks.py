@@ -23,6 +23,8 @@ TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
         ("score", ONE, ("resnet50_1_vs_plain", "resnet50_2_vs_plain")),
         ("processes", ("--pairs", "1", *FEW), ("median_ratio",)),
         ("reconstruct", ("--images", "3", "--repeats", "1"), ("images_per_s", "vs_pipeline_one", "forward_share")),
+        ("statistics", ("--scores", "2000"), ("seconds", "peak_mb", "scikit_learn_over_ours")),
+        ("coverage", ("--repeats", "20"), ("worst_wilson_delong", "worst_percentile")),
         (
             "train",
             ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1"),

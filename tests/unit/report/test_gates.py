@@ -4,9 +4,8 @@ import pytest
 
 from bench.report.board import Board
 from bench.report.gates import gates
-from bench.results import comparisons, rows
+from bench.results import comparisons, measure
 from bench.results.folder import Column, Entry, Matrix, Results
-from bench.results.measure import measure
 from tests.unit.results.test_measure import scores
 
 SUBSETS = (("sdv14", "source"), ("adm", "out"), ("biggan", "out"))
@@ -31,7 +30,7 @@ def folder(root, skills, train="sdv14", subsets=SUBSETS):
     results.write_matrix(Matrix(tuple(entries), columns, "suite"))
     kinds = {m: "statistic" if m in ("container", "hf_energy") else "detector" for m in skills}
     results.write_json(results.cards, {m: {"kind": kind, "title": m} for m, kind in kinds.items()})
-    rows.write(results.rows, measure(results))
+    measure.write(results)
     comparisons.write(results)
     return results
 
@@ -68,7 +67,7 @@ def test_each_gate_can_fail_and_only_it(tmp_path, change, own, broken):
 def test_one_cnn_of_two_that_finds_the_signal_is_enough(tmp_path):
     _, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}, 0.5, lnp=9.0)
     gate = next(gate for asked, gate in found.items() if "own images" in asked)
-    weak = Board(Results(tmp_path / "own")).rows
+    weak = Board(Results(tmp_path / "own")).summary
     same = (weak["method"] == "gramnet") & (weak["subset"] == "adm") & (weak["metric"] == "auc")
     (value,) = weak.loc[same, "value"]
     assert (gate.measured, gate.met) == (f"lnp 1.000, gramnet {value:.3f}", True)
@@ -82,7 +81,7 @@ def test_detectors_that_guess_outside_the_family_fail_a_gate(tmp_path):
 
 def test_the_measured_numbers_are_those_of_the_rows(tmp_path):
     results, found = verdicts(tmp_path, {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3})
-    table = Board(results).rows
+    table = Board(results).summary
     value = table[table["metric"] == "auc"].set_index(["method", "subset"])["value"]
     gate = next(gate for asked, gate in found.items() if "hf_energy" in asked)
     assert gate.measured == f"{value['hf_energy', 'mean:all']:.3f}"
@@ -95,7 +94,7 @@ def test_a_missing_cell_fails_its_gate(tmp_path):
     matrix = results.read_matrix()
     broken = [replace(e, status="failed", reason="x") if e.method == "container" else e for e in matrix.entries]
     results.write_matrix(replace(matrix, entries=tuple(broken)))
-    rows.write(results.rows, measure(results))
+    measure.write(results)
     found = {gate.requirement: gate for gate in gates(results, Results(tmp_path / "own"))}
     gate = next(gate for asked, gate in found.items() if "container" in asked)
     assert (gate.measured, gate.met) == ("missing", False)

@@ -271,6 +271,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
     requests.check_tasks(methods, chosen)
     request = Request(
+        families={} if options.data else suite.families,
         suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
         methods=methods,
         sources=chosen,

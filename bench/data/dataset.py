@@ -21,7 +21,8 @@ Folders = Mapping[Split, Mapping[int, tuple[Path, ...]]]
 class Subset:
     """The images of one generator in a dataset.
 
-    ``title`` is the heading of its column. Subsets of the same ``family`` come from closely related generators.
+    ``title`` is the heading of its column. Subsets of the same ``family``, in any dataset, come from closely related
+    generators. ``averaged`` is False for a subset that the papers' tables leave out of their averages.
     ``aliases`` are the lower-case names that its folder may have.
     """
 
@@ -29,6 +30,7 @@ class Subset:
     title: str
     family: str
     aliases: tuple[str, ...]
+    averaged: bool = True
 
 
 class Dataset(ABC):

@@ -28,13 +28,12 @@ from bench.types import Cell, Plan
 
 
 def _columns(request: Request) -> list[Column]:
-    titles = {
-        (dataset, subset.name): subset.title
+    columns = {
+        (dataset, subset.name): Column(dataset, subset.name, subset.title, subset.averaged)
         for dataset, folders in request.folders.items()
         for subset in discover.dataset(dataset).ordered(folders)
     }
-    order = {test: index for index, test in enumerate(titles)}
-    return [Column(*test, titles[test]) for test in sorted(request.tests, key=order.__getitem__)]
+    return [column for test, column in columns.items() if test in request.tests]
 
 
 def write_matrix(plan: Plan, request: Request, session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 
 from bench import discover
 from bench.data.perturb import perturbed
@@ -92,17 +93,19 @@ def pairs(protocols: Iterable[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*from_raw, *((name, name) for name in names)]))
 
 
-def relation(source: Source, dataset: str, subset: str) -> str:
-    """``source`` for a training generator, ``family`` for one of the same family, else ``out``."""
-    if source.target:
+def relation(source: Source, dataset: str, subset: str, families: Mapping[str, str] = MappingProxyType({})) -> str:
+    """``source`` for a training generator, ``family`` for one of its family in any dataset, else ``out``.
+
+    ``families`` maps ``dataset:subset`` to a family other than the dataset's own.
+    """
+    if source.target or (dataset == TRAIN_DATASET and subset in source.subsets):
         return "source"
-    if dataset != TRAIN_DATASET:
-        return "out"
-    train_dataset = discover.dataset(dataset)
-    if subset in source.subsets:
-        return "source"
-    families = {train_dataset.subset(name).family for name in source.subsets}
-    return "family" if train_dataset.subset(subset).family in families else "out"
+
+    def family(dataset: str, subset: str) -> str:
+        return families.get(f"{dataset}:{subset}", discover.dataset(dataset).subset(subset).family)
+
+    trained = {family(TRAIN_DATASET, name) for name in source.subsets}
+    return "family" if family(dataset, subset) in trained else "out"
 
 
 def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
@@ -143,7 +146,7 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
     for raw in tests:
         presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
         source = next(s for s in request.sources if s.name == blank.train)
-        related = relation(source, raw.dataset, raw.subset)
+        related = relation(source, raw.dataset, raw.subset, request.families)
         for control in controls:
             if isinstance(fit, str) or isinstance(presented, str):
                 test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}

@@ -41,7 +41,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named."""
+    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named.
+
+    ``families`` are those of the suite's own images, by ``dataset:subset``, where they differ from the dataset's.
+    """
 
     suite: Suite
     methods: tuple[Chosen, ...]
@@ -55,6 +58,7 @@ class Request:
     folders: dict[str, dict[str, Folders]]
     probes: Mapping[str, Recipe] = field(default_factory=dict)
     perturbations: tuple[str, ...] = ()
+    families: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:

@@ -140,11 +140,11 @@ class Board:
         return [column for column in self.columns if column.dataset == setting.dataset]
 
     def outside(self, setting: Setting) -> list[str]:
-        """The subsets of a setting that are outside the training generator's family, in the order of the columns."""
+        """The averaged subsets of a setting outside the training generator's family, in the order of the columns."""
         table = self.summary
         same = (table["train"] == setting.train) & (table["dataset"] == setting.dataset) & (table["relation"] == "out")
         outside = set(table.loc[same, "subset"])
-        return [column.subset for column in self.columns_of(setting) if column.subset in outside]
+        return [column.subset for column in self.columns_of(setting) if column.averaged and column.subset in outside]
 
     def ranking(self, setting: Setting) -> pd.DataFrame:
         """The rows of ``ranks.csv`` of a setting, by label."""

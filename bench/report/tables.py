@@ -39,8 +39,10 @@ class Table:
 
 def table(board: Board, setting: Setting, metric: str, rule: str, words: str) -> Table:
     """One metric of all methods in one setting; detectors first, then the trivial baselines."""
-    titles = {column.subset: column.title for column in board.columns_of(setting)}
+    columns = board.columns_of(setting)
+    titles = {column.subset: column.title for column in columns if column.averaged}
     titles |= {"mean:all": "Avg", "mean:out": "Avg out"}
+    titles |= {column.subset: f"beside: {column.title}" for column in columns if not column.averaged}
     cells = board.cells(setting, list(titles), metric, rule)
     cells.insert(2, "column", cells.pop("subset").map(titles))
     controls = {"none": "", "permuted": " Control: artefacts permuted among images."}

@@ -122,7 +122,9 @@ def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] 
         pairs = _pairs((one, other), {s: (cells[0][setting][s], cells[1][setting][s]) for s in subsets})
         first = cells[0][setting][subsets[0]]
         if first[0].task == "detect":
-            relation = {subset: cells[0][setting][subset][0].relation for subset in subsets}
+            beside = one.results.read_matrix().beside
+            averaged = [subset for subset in subsets if (first[0].dataset, subset) not in beside]
+            relation = {subset: cells[0][setting][subset][0].relation for subset in averaged}
             pairs |= _means(pairs, relation, over)
         head = {"schema": SCHEMA, "one": names[0], "other": names[1], **dict(zip(SETTING, setting, strict=True))}
         rows += [head | {"subset": s, "metric": "auc", "seeds": len(first)} | _numbers(p) for s, p in pairs.items()]

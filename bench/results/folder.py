@@ -63,11 +63,15 @@ class Entry(CellId):
 
 @dataclass(frozen=True)
 class Column:
-    """A test subset as a column of tables: dataset, subset, and the title that papers use."""
+    """A test subset as a column of tables: dataset, subset, and the title that papers use.
+
+    One that is not ``averaged`` stands beside the averages.
+    """
 
     dataset: str
     subset: str
     title: str
+    averaged: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ class Matrix:
     label: str
     probes: tuple[ProbeEntry, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def beside(self) -> frozenset[tuple[str, str]]:
+        """The subsets, as (dataset, subset), that belong to no average."""
+        return frozenset((column.dataset, column.subset) for column in self.columns if not column.averaged)
 
 
 class Results:

@@ -79,12 +79,13 @@ def _by_method(found: Sequence[list[Number]]) -> list[list[list[Number]]]:
 def measure(results: Results) -> Measured:
     """Every number of a results folder, computed from its matrix and per-image scores alone."""
     baselines = rankings.statistics(results)
+    beside = results.read_matrix().beside
     lines: list[Row] = []
     means: list[Any] = []
     ranks: list[Any] = []
     pairs: list[Any] = []
     for cells in scored.by_setting(results):
-        by_seed = numbers.of_setting(cells)
+        by_seed = numbers.of_setting(cells, beside)
         lines += [row for seed in by_seed for number in seed for row in _rows_of(number)]
         methods = _by_method(by_seed)
         means += summary.lines(methods)

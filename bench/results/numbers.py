@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,9 +87,13 @@ def _mean(members: Sequence[Number], subset: str) -> Number:
     return Number(entry, sizes, listed, values, found)
 
 
-def averages(members: Sequence[Number], groups: Mapping[str, Iterable[str]] = AGGREGATES) -> list[Number]:
-    """The means over subsets by relation; a mean without subsets is left out."""
-    found = {title: [m for m in members if m.entry.relation in relations] for title, relations in groups.items()}
+def averages(members: Sequence[Number], beside: Collection[tuple[str, str]]) -> list[Number]:
+    """The means over subsets by relation; a mean without subsets is left out.
+
+    ``beside`` are the subsets, as (dataset, subset), that belong to no mean.
+    """
+    averaged = [m for m in members if (m.entry.dataset, m.entry.subset) not in beside]
+    found = {title: [m for m in averaged if m.entry.relation in relations] for title, relations in AGGREGATES.items()}
     return [_mean(group, title) for title, group in found.items() if group]
 
 
@@ -99,8 +103,11 @@ def _pool(cells: Sequence[Scored]) -> Scored:
     return scored.pooled(cells, entry)
 
 
-def of_setting(cells: Iterable[Scored]) -> list[list[Number]]:
-    """The numbers of every seed of every method of a setting, in the order of the cells; averages are last."""
+def of_setting(cells: Iterable[Scored], beside: Collection[tuple[str, str]] = ()) -> list[list[Number]]:
+    """The numbers of every seed of every method of a setting, in the order of the cells; averages are last.
+
+    ``beside`` as in :func:`averages`.
+    """
     groups: dict[tuple[str, str, int], list[Scored]] = defaultdict(list)
     for cell in cells:
         groups[cell.entry.method, cell.entry.variant, cell.entry.seed].append(cell)
@@ -110,5 +117,5 @@ def of_setting(cells: Iterable[Scored]) -> list[list[Number]]:
     found = []
     for group, detect in zip(groups.values(), detects, strict=True):
         members = [_of_cell(next(drawn)) for _ in group]
-        found.append([*members, *averages(members), _of_cell(next(drawn))] if detect else members)
+        found.append([*members, *averages(members, beside), _of_cell(next(drawn))] if detect else members)
     return found

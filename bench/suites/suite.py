@@ -22,6 +22,7 @@ class Suite(BaseModel):
 
     ``all`` is the meaning of ``--methods all``; if empty, every method that detects. ``train`` is the default of
     ``--train``. ``limit_train`` and ``limit_test`` limit the images per class and subset; None means all images.
+    ``families`` maps ``dataset:subset`` to the family of its generator if that differs in this suite's images.
     ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``probes`` maps a probe to
     its settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is the path of the suite.
 
@@ -37,6 +38,7 @@ class Suite(BaseModel):
     datasets: tuple[str, ...]
     protocols: tuple[str, ...]
     train: str = "sdv14"
+    families: Mapping[str, str] = {}
     controls: tuple[str, ...] = ()
     perturbations: tuple[str, ...] = ()
     limit_train: int | None = None

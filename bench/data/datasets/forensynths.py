@@ -17,7 +17,10 @@ _KINDS = {"0_real": REAL, "1_fake": FAKE}
 
 
 class ForenSynths(Dataset):
-    """The papers' cross-dataset test set: eleven subsets, and two that SARE leaves out. It has no training split."""
+    """The papers' cross-dataset test set: eleven subsets, and two that SARE leaves out of its averages.
+
+    It has no training split.
+    """
 
     name = "forensynths"
     title = "ForenSynths"
@@ -36,8 +39,8 @@ class ForenSynths(Dataset):
         Subset("sitd", "SITD", "sitd", ("seeingdark", "sitd")),
         Subset("san", "SAN", "san", ("san",)),
         Subset("deepfake", "Deepfake", "deepfake", ("deepfake",)),
-        Subset("stylegan2", "StyleGAN2", "stylegan", ("stylegan2",)),
-        Subset("whichfaceisreal", "WFIR", "stylegan", ("whichfaceisreal",)),
+        Subset("stylegan2", "StyleGAN2", "stylegan", ("stylegan2",), averaged=False),
+        Subset("whichfaceisreal", "WFIR", "stylegan", ("whichfaceisreal",), averaged=False),
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:

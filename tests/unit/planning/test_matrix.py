@@ -156,6 +156,22 @@ def test_relations_follow_the_families():
     assert relation(source, "forensynths", "progan") == "out"
 
 
+def test_a_family_reaches_over_datasets():
+    """Trained on GenImage's BigGAN, ForenSynths' BigGAN is no stranger."""
+    source = Source("biggan", ("biggan",))
+    assert relation(source, "genimage", "biggan") == "source"
+    assert relation(source, "forensynths", "biggan") == "family"
+    assert relation(source, "forensynths", "progan") == "out"
+
+
+def test_a_suite_may_know_the_family_of_its_own_images():
+    """The miniature Midjourney began as SD v1.4, of which nothing is known of the real one."""
+    families = suites.load("mini").families
+    assert families == {"genimage:midjourney": "sd1"}
+    assert relation(Source("sdv14", ("sdv14",)), "genimage", "midjourney", families) == "family"
+    assert relation(Source("midjourney", ("midjourney",)), "genimage", "wukong", families) == "family"
+
+
 @pytest.fixture
 def folders(tmp_path):
     make_genimage(tmp_path, count=2)

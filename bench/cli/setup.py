@@ -239,9 +239,9 @@ def new_zoo(weights: Sequence[str], models: str, store: Path, numerics: Numerics
 
 
 def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
-    """The suite; if ``own``, its label says that its settings are used on a user's own data."""
+    """The suite; if ``own``, its label says that its settings are used on a user's own data, and no family is known."""
     label = f"own data under the settings of the suite {suite.name}; not comparable with GenImage numbers"
-    return suite.model_copy(update={"label": label}) if own else suite
+    return suite.model_copy(update={"label": label, "families": {}}) if own else suite
 
 
 def _device(options: RunOptions) -> str:
@@ -271,7 +271,6 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
     requests.check_tasks(methods, chosen)
     request = Request(
-        families={} if options.data else suite.families,
         suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
         methods=methods,
         sources=chosen,

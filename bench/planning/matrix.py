@@ -146,7 +146,7 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
     for raw in tests:
         presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
         source = next(s for s in request.sources if s.name == blank.train)
-        related = relation(source, raw.dataset, raw.subset, request.families)
+        related = relation(source, raw.dataset, raw.subset, request.suite.families)
         for control in controls:
             if isinstance(fit, str) or isinstance(presented, str):
                 test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}

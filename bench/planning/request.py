@@ -41,10 +41,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named.
-
-    ``families`` are those of the suite's own images, by ``dataset:subset``, where they differ from the dataset's.
-    """
+    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named."""
 
     suite: Suite
     methods: tuple[Chosen, ...]
@@ -58,7 +55,6 @@ class Request:
     folders: dict[str, dict[str, Folders]]
     probes: Mapping[str, Recipe] = field(default_factory=dict)
     perturbations: tuple[str, ...] = ()
-    families: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:

@@ -17,7 +17,7 @@ from bench.metrics.seeds import TEST, Seeds, Spread
 from bench.results import scored
 from bench.results.folder import SCHEMA, Entry, Results, write_text
 from bench.results.frames import read_csv, to_csv
-from bench.results.numbers import AGGREGATES
+from bench.results.numbers import AGGREGATES, JOINT
 from bench.results.scored import Key, Scored
 from bench.types import OK
 
@@ -139,7 +139,8 @@ def _means(pairs: Mapping[str, Pair | str], relation: Mapping[str, str], over: S
     }
     if over and pairs.keys() >= set(over):
         members[over_title(over)] = list(over)
-    return {title: _mean({s: pairs[s] for s in subsets}) for title, subsets in members.items() if subsets}
+    found = {title: subsets for title, subsets in members.items() if len(subsets) > (title == JOINT)}
+    return {title: _mean({subset: pairs[subset] for subset in subsets}) for title, subsets in found.items()}
 
 
 def _mean(members: Mapping[str, Pair | str]) -> Pair | str:
@@ -187,7 +188,7 @@ def repeats(compared: pd.DataFrame) -> pd.Series:
 
 def _importance(subset: str) -> int:
     """Which of equal rows is kept: the smallest number."""
-    return {"mean:out": 0, "mean:family": 2, "mean:source": 3, "mean:all": 4}.get(subset, 1)
+    return {"mean:out": 0, "mean:family": 2, JOINT: 3, "mean:all": 4}.get(subset, 1)
 
 
 def printed(compared: pd.DataFrame) -> pd.Series:

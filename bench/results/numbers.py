@@ -17,10 +17,12 @@ from bench.results.folder import Entry
 from bench.results.scored import Key, Scored
 from bench.types import OK
 
+#: The mean over the subsets of a joint training source; of one subset there is none.
+JOINT = "mean:source"
 #: Averages over subsets, with the relations that each includes.
 AGGREGATES = {
     "mean:all": ("source", "family", "out"),
-    "mean:source": ("source",),
+    JOINT: ("source",),
     "mean:family": ("family",),
     "mean:out": ("out",),
 }
@@ -94,7 +96,7 @@ def averages(members: Sequence[Number], beside: Collection[tuple[str, str]]) -> 
     """
     averaged = [m for m in members if (m.entry.dataset, m.entry.subset) not in beside]
     found = {title: [m for m in averaged if m.entry.relation in relations] for title, relations in AGGREGATES.items()}
-    return [_mean(group, title) for title, group in found.items() if group]
+    return [_mean(group, title) for title, group in found.items() if len(group) > (title == JOINT)]
 
 
 def _pool(cells: Sequence[Scored]) -> Scored:

@@ -159,7 +159,7 @@ def test_a_stranger_adds_a_metric(tmp_path, monkeypatch):
     results = fill(tmp_path)
     exec(blocks("add-a-metric.md", "python")[0], vars(classification))
     rows = measure(results).rows.query("metric == 'f1' and threshold_rule == '0.5' and perturbation == 'none'")
-    means = {"mean:all", "mean:source", "mean:family", "mean:out", "pooled"}
+    means = {"mean:all", "mean:family", "mean:out", "pooled"}
     assert set(rows["subset"]) == {"sdv14", "sdv15", "biggan", "adm"} | means
     same = "method == 'alpha' and subset == 'sdv14' and train_protocol == 'raw' and protocol == 'raw' and seed == 0"
     cell = rows.query(same).iloc[0]

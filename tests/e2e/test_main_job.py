@@ -29,13 +29,11 @@ def test_the_main_job_prints_its_tables_and_fills_the_folder(world, first):
     assert list(home.glob("figures/*.png"))
 
 
-def test_every_cell_is_measured_with_an_interval_and_counts(world, first):
+def test_every_cell_is_measured_and_counted(world, first):
     found = rows(world)
     assert {r["method"] for r in found} >= {"dire", "gramnet", "container", "hf_energy"}
     assert {r["status"] for r in found} == {"ok"}
-    # A percentile interval of AP on a dozen images may lie above its value: resampling with ties favours AP.
-    counted = [r for r in found if r["metric"] != "ap"]
-    assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in counted)
+    assert {r["interval"] for r in found} == {""}  # Fewer than twenty images per class say nothing about others.
     single = [r for r in found if r["subset"] == "sdv14" and r["protocol"] == "raw"]
     assert {(r["n_real"], r["n_fake"], r["n_failed"]) for r in single} == {("12", "12", "0")}
     assert {r["perturbation"] for r in found if r["method"] == "dire"} == {"none", "permuted"}
@@ -125,10 +123,11 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     for c in found:
         cell = (*(c[name] for name in comparisons.SETTING), c["subset"], "none")
         assert c["effect"] == pytest.approx(value["dire", *cell] - value["gramnet", *cell])
-        assert c["low"] <= c["effect"] <= c["high"]
+        assert (c["low"] is None) == (c["n_real"] < 20)
+        assert c["low"] is None or c["low"] <= c["effect"] <= c["high"]
     same = bench("compare", home, home, "--fail-if-worse", "0.5")
     assert same.returncode == 0
-    assert "+0.0 [+0.0, +0.0]" in same.stdout
+    assert " +0.0 " in same.stdout
     most = max((c for c in found if c["subset"] == "mean:all"), key=lambda c: abs(c["effect"]))
     pair = ("dire", "gramnet") if most["effect"] < 0 else ("gramnet", "dire")
     train, before, dataset, after = (most[name] for name in comparisons.SETTING)

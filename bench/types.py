@@ -56,18 +56,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a protocol does to one image: crop a square window in pixels, then optionally encode it once as JPEG.
+    """What a protocol does to one image: scale it so that its shorter side is ``size``, and take a square window.
 
-    The encoding uses the quantisation tables of ``partner``, or a ``quality`` in 1…100. With ``quality`` 0 and no
-    partner the image is not encoded.
+    ``left`` and ``top`` are pixels of the scaled image. How the window is encoded is the protocol's.
     """
 
     left: int
     top: int
     size: int
-    partner: Path | None = None
-    partner_id: str = ""
-    quality: int = 0
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,16 @@ class RunOptions:
     test: Annotated[
         str, typer.Option(help="Test sets: `all`, `genimage`, or `genimage:adm,biggan`.", rich_help_panel=_WHAT)
     ] = "all"
+    null: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Photographs in both classes instead of a generator: `framing`, `codec`, `jpeg_fakes`, `history`, "
+            "`border` or `same`. Made from the photographs below `--data`, else from the embedded ones. What a "
+            "detector finds then is a property of the dataset.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
     suite: SuiteName = "mini"
     protocols: Annotated[
         str | None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import device as devices
 from bench import discover
 from bench.artefacts.store import Store
+from bench.cli.nulls import with_null
 from bench.cli.options import RunOptions
 from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
@@ -254,6 +255,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     require_run()
     load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite)
+    options = with_null(options, suite, progress)
     methods = requests.choose_methods(options.methods, suite)
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)

@@ -1,10 +1,12 @@
 """Protocols: preprocessing of both classes of a slice before any method sees the pixels.
 
-``raw`` leaves files unchanged. ``aligned`` removes shortcuts: it crops both classes to windows of one square size, puts
-windows of JPEG images on multiples of 16 so that the codec's block grid stays in place, encodes every fake once with
-the quantisation tables and subsampling of a partner real, and keeps as many reals as fakes. A real that is not a JPEG
-file may have been one (ForenSynths has PNG copies of JPEG photographs), and its tables are lost. In that case the real
-and its fake are both encoded.
+``raw`` leaves files unchanged. ``aligned`` gives both classes one field of view and one history, by one sequence of
+operations: scale the whole image so that its shorter side is common to the slice, take a square window along the longer
+side, encode it once as JPEG with a margin, cut the margin off; and it keeps as many reals as fakes.
+
+Every image is made at least a fifth smaller. What earlier resizes, encodings and cameras left near the highest
+frequencies ends there, and the encoding covers the rest, whatever the file was before. ``docs/protocols.md`` shows what
+detectors find where there is nothing to find, with this version and with the one before.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from bench.data import jpeg
 from bench.data.decode import RGB, decode, read
@@ -21,14 +24,18 @@ from bench.errors import UserError, unknown
 from bench.recipe import SOURCE, Recipe, content_key
 from bench.types import FAKE, REAL, Item, Operation, Slice
 
-#: An image's shorter side must be less than this many times the window. Otherwise the window shows a small part of a
-#: scene while those of the other class show whole scenes, and scale alone separates the classes.
-MAX_RATIO = 2.0
-GRID = 16
-ALIGNED_VERSION = 1
-#: The quality at which both images of a pair are encoded if that of the real is unknown: libjpeg's default, and LSUN's
-#: quality. A weaker encoding would leave traces of an earlier one.
-COVER_QUALITY = 75
+ALIGNED_VERSION = 2
+#: The common shorter side is at most this share of that of any image that is used.
+SCALE = 0.8
+#: The share of the possible pairs that the common side must keep: a few small images do not decide it for all.
+KEPT = 0.95
+#: Sides are multiples of this many pixels, as latent diffusion needs.
+GRID = 8
+#: The quality of the one encoding, with 4:2:0 chroma: libjpeg's default, and LSUN's. A weaker one leaves traces of an
+#: earlier one.
+QUALITY = 75
+#: Pixels around the window that are encoded with it and cut off: a codec treats the edge of an image in its own way.
+MARGIN = 16
 
 
 def _side(item: Item) -> int:
@@ -36,33 +43,36 @@ def _side(item: Item) -> int:
 
 
 def _fits(item: Item, size: int) -> bool:
-    return size <= _side(item) < MAX_RATIO * size
+    return size <= SCALE * _side(item)
 
 
-def window_size(pool: Sequence[Item]) -> int:
-    """The window size in pixels that allows most pairs; the larger one of equally good sizes, 0 if none allows any."""
+def common_size(pool: Sequence[Item]) -> int:
+    """The shorter side in pixels to which a slice is scaled: the largest that keeps :data:`KEPT` of the pairs.
+
+    0 if no image of one of the classes is large enough for any.
+    """
     sides = [np.sort([_side(item) for item in pool if item.label == label]) for label in (REAL, FAKE)]
-    sizes = np.unique(np.concatenate(sides) // 8 * 8)
-    # Images with size <= side < MAX_RATIO * size, by bisection.
-    counts = np.min([s.searchsorted(MAX_RATIO * sizes) - s.searchsorted(sizes) for s in sides], axis=0)
-    counts[sizes == 0] = 0
-    best = len(sizes) - 1 - int(counts[::-1].argmax()) if len(sizes) else 0
-    return int(sizes[best]) if len(sizes) and counts[best] else 0
+    largest = int(SCALE * max((int(s[-1]) for s in sides if len(s)), default=0)) // GRID * GRID
+    sizes = np.arange(GRID, largest + 1, GRID)
+    # Images with size <= SCALE * side, by bisection.
+    pairs = np.min([len(s) - s.searchsorted(sizes / SCALE) for s in sides], axis=0)
+    enough = sizes[pairs >= max(KEPT * pairs.max(initial=0), 1)]
+    return int(enough[-1]) if len(enough) else 0
 
 
-def _window(item: Item, size: int) -> tuple[int, int]:
-    """Left and top of a seeded window, on the codec's grid if the file is a JPEG."""
-    step = GRID if item.container == "jpeg" else 1
+def _window(item: Item, size: int) -> Operation:
+    """A seeded square window along the longer side of the scaled image."""
+    width, height = _scaled(item.width, item.height, size)
     left, top = (
-        int(rank(axis, item.image_id)[:8], 16) % ((extent - size) // step + 1) * step
-        for axis, extent in ((1, item.width), (2, item.height))
+        int(rank(axis, item.image_id)[:8], 16) % (extent - size + 1) for axis, extent in ((1, width), (2, height))
     )
-    return left, top
+    return Operation(left, top, size)
 
 
-def _nearest(pool: Sequence[Item], size: int, count: int) -> list[Item]:
-    """The ``count`` images with the smallest shorter sides, in seeded order within bands of 8 pixels."""
-    return sorted(pool, key=lambda item: (_side(item) // 8, rank(3, item.image_id)))[:count]
+def _scaled(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height of an image whose shorter side becomes ``size``."""
+    scale = size / min(width, height)
+    return max(size, round(width * scale)), max(size, round(height * scale))
 
 
 def _raw(slice_: Slice) -> Slice:
@@ -70,38 +80,24 @@ def _raw(slice_: Slice) -> Slice:
 
 
 def _distinct(pool: Sequence[Item], label: int, size: int) -> list[Item]:
+    """The images of a class that are large enough, each once, in seeded order."""
     chosen = {i.image_id: i for i in reversed(pool) if i.label == label and _fits(i, size)}
-    return list(chosen.values())
-
-
-def _pair(real: Item, fake: Item, size: int) -> dict[str, Operation]:
-    """The operations of a fake and of the real that is its partner, by row id."""
-    crops = {item.row_id: Operation(*_window(item, size), size) for item in (real, fake)}
-    if real.container != "jpeg":
-        return {row: replace(operation, quality=COVER_QUALITY) for row, operation in crops.items()}
-    return crops | {fake.row_id: replace(crops[fake.row_id], partner=real.path, partner_id=real.file_id)}
+    return sorted(chosen.values(), key=lambda item: rank(3, item.image_id))
 
 
 def _aligned(slice_: Slice) -> Slice:
-    size = window_size(slice_.usable)
-    classes = [_distinct(slice_.usable, label, size) for label in (REAL, FAKE)]
-    count = min(len(pool) for pool in classes)
-    if not size or not count:
+    size = common_size(slice_.usable)
+    if not size:
         raise UserError(
             f"The aligned protocol found no size that both classes of {slice_.name} share.",
-            f"Shorter sides: real {_sides(slice_, REAL)}, fake {_sides(slice_, FAKE)}.",
-            f"Add images whose shorter sides are within a factor of {MAX_RATIO:g}, or use --protocols raw.",
+            f"Shorter sides: real {_sides(slice_, REAL)}, fake {_sides(slice_, FAKE)}; it needs {GRID / SCALE:.0f} px.",
+            "Add larger images, or use --protocols raw.",
         )
-    reals, fakes = (_nearest(pool, size, count) for pool in classes)
-    partners = sorted(reals, key=lambda item: rank(4, item.image_id))
-    operations: dict[str, Operation] = {}
-    for fake, real in zip(sorted(fakes, key=lambda item: rank(5, item.image_id)), partners, strict=True):
-        operations |= _pair(real, fake, size)
+    classes = [_distinct(slice_.usable, label, size) for label in (REAL, FAKE)]
+    count = min(len(pool) for pool in classes)
+    operations = {item.row_id: _window(item, size) for pool in classes for item in pool[:count]}
     chosen = tuple(item for item in slice_.items if item.row_id in operations)
-    described = [
-        [item.image_id, op.left, op.top, op.size, op.partner_id, *([op.quality] if op.quality else [])]
-        for item, op in sorted(((i, operations[i.row_id]) for i in chosen), key=lambda pair: pair[0].image_id)
-    ]
+    described = sorted([item.image_id, op.left, op.top, op.size] for item in chosen for op in [operations[item.row_id]])
     recipe = Recipe(
         "aligned", ALIGNED_VERSION, {"size": size, "operations": content_key(described)}, inputs={"image": SOURCE}
     )
@@ -129,15 +125,16 @@ def apply_protocol(name: str, slice_: Slice) -> Slice:
 
 
 def perform(operation: Operation, rgb: RGB) -> RGB:
-    """Apply a protocol's operation to one image: uint8 [H, W, 3] to [size, size, 3]."""
-    left, top, size = operation.left, operation.top, operation.size
-    window = rgb[top : top + size, left : left + size]
-    if operation.quality:
-        return jpeg.recompress(window, jpeg.plain(operation.quality))
-    if operation.partner is None:
-        return window
-    options = jpeg.settings(read(operation.partner))
-    return window if options is None else jpeg.recompress(window, options)
+    """Apply a protocol's operation to one image: uint8 [H, W, 3] to [size, size, 3].
+
+    The filter of the resize is Lanczos'. Beyond the image's edge the margin mirrors it.
+    """
+    size, height, width = operation.size, *rgb.shape[:2]
+    scaled = Image.fromarray(rgb).resize(_scaled(width, height, size), Image.Resampling.LANCZOS)
+    around = np.pad(np.asarray(scaled), ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
+    wide = size + 2 * MARGIN
+    window = around[operation.top : operation.top + wide, operation.left : operation.left + wide]
+    return jpeg.recompress(window, jpeg.plain(QUALITY))[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def read_source(item: Item) -> RGB:

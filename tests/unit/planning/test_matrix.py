@@ -100,7 +100,7 @@ def test_seed_parameters_and_data_change_a_fit():
 
 
 def test_a_protocol_that_cannot_be_applied_leaves_holes_with_the_reason():
-    far = Slice("genimage", "biggan", "test", (item(0, 1, 32, 32), item(1, 0, 400, 400)))
+    far = Slice("genimage", "biggan", "test", (item(0, 1, 8, 8), item(1, 0, 400, 400)))
     data = Gathered({**DATA.tests, ("genimage", "biggan"): far}, DATA.train, DATA.val)
     made = build(request(), data, lambda role: role)
     holes = {(h.method, h.subset, h.train_protocol, h.protocol, h.perturbation) for h in made.holes}

@@ -1,0 +1,66 @@
+"""``--null``: a dataset of photographs in both classes, made for a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bench.cli.options import RunOptions
+from bench.data import nulls
+from bench.data.files import list_images
+from bench.errors import UserError
+from bench.miniature.unpack import unpack
+from bench.models.embedded import build_atomically
+from bench.progress import Progress
+from bench.suites.suite import Suite
+
+#: With fewer photographs a null says nothing.
+_FEWEST = 80
+
+
+def _photographs(options: RunOptions, suite: Suite, progress: Progress) -> list[Path]:
+    """The photographs below ``--data``, or the embedded reals; counts what is not used."""
+    data = options.data or suite.data
+    if data == "mini":
+        root = unpack(options.store, progress) / "genimage"
+        found = [path for folder in sorted(root.rglob("nature")) for path in list_images(folder).files]
+    else:
+        root = Path(data)
+        found = list(list_images(root).files) if root.is_dir() else []
+    usable = nulls.usable(found)
+    if len(usable) < _FEWEST:
+        raise UserError(
+            f"--null needs at least {_FEWEST} photographs of nearly one size.",
+            f"{root} has {len(found)} images, {len(usable)} of them of nearly one size.",
+            "Name a folder of photographs with --data.",
+        )
+    progress.note(f"null generator: {len(usable)} of {len(found)} photographs in {root} have nearly one size")
+    return usable
+
+
+def with_null(options: RunOptions, suite: Suite, progress: Progress) -> RunOptions:
+    """The options with the data, training source and tests of ``--null``; as they are without it."""
+    if options.null is None:
+        return options
+    nulls.check_kind(options.null)
+    if options.train is not None or options.test != "all":
+        raise UserError(
+            "--null cannot be combined with --train or --test.",
+            "It trains and tests on the null alone.",
+            "Leave them out.",
+        )
+    photographs = _photographs(options, suite, progress)
+    home = options.store / "nulls" / nulls.key_of(options.null, photographs)
+
+    def fill(partial: Path) -> None:
+        for reason, count in nulls.make(str(options.null), photographs, partial, progress).items():
+            progress.warn(f"{count} photographs could not be used: {reason}")
+
+    name = nulls.subset_of(options.null)
+    return replace(
+        options,
+        data=str(build_atomically(home, fill)),
+        train=name,
+        test=f"genimage:{name}",
+        results=options.results or Path("results") / "runs" / f"{suite.name}-null-{options.null}",
+    )

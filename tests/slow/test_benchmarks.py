@@ -24,6 +24,11 @@ TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
         ("processes", ("--pairs", "1", *FEW), ("median_ratio",)),
         ("reconstruct", ("--images", "3", "--repeats", "1"), ("images_per_s", "vs_pipeline_one", "forward_share")),
         ("statistics", ("--scores", "2000"), ("seconds", "peak_mb", "scikit_learn_over_ours")),
+        (
+            "protocols",
+            ("--kinds", "codec", "--subsets", "biggan", "--photographs", "80", "--protocols", "aligned"),
+            ("null: codec aligned", "biggan aligned"),
+        ),
         ("coverage", ("--repeats", "20"), ("worst_wilson_delong", "worst_percentile")),
         (
             "train",

@@ -24,9 +24,10 @@ test: venv        ## the test suite
 	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 OMP_NUM_THREADS=1 \
 		$(RUN) -m pytest -q -n auto --no-loadscope-reorder
 test-base: venv   ## the wheel in a fresh environment: the base without torch, then the extra
-	$(RUN) -m pytest -q tests/e2e/test_wheel.py
-test-slow: venv   ## every engine and detector once at its real size, random weights (minutes, up to 20 GiB)
+	$(RUN) -m pytest -q --slow tests/e2e/test_wheel.py
+test-slow: venv   ## detectors at real sizes, benchmarks, Ray, the whole board (a quarter of an hour, up to 20 GiB)
 	$(RUN) -m pytest -q --slow tests/slow
+	$(RUN) -m pytest -q --slow -m slow tests/e2e tests/house
 bench-gpu: venv   ## matrix products, networks, engines, training on one GPU, into gpu.json (8 minutes)
 	$(RUN) -m benchmarks.gpu
 fuzz: venv        ## the image reader over many more mutated files (minutes; FUZZ_MUTANTS of each container)

@@ -16,13 +16,21 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="also tests/slow: models at their real sizes")
+    parser.addoption("--slow", action="store_true", help="also tests/slow, and tests that are marked slow")
 
 
 def pytest_ignore_collect(collection_path, config):
     """Whether a file is left out; None lets pytest decide."""
     slow = ROOT / "tests" / "slow"
     return True if slow in (collection_path, *collection_path.parents) and not config.getoption("--slow") else None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without ``--slow``, leave out the tests that are marked slow; ``make test-slow`` runs them."""
+    slow = [] if config.getoption("--slow") else [test for test in items if test.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [test for test in items if test not in set(slow)]
 
 
 @pytest.hookimpl(optionalhook=True)

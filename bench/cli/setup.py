@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench import discover
 from bench.artefacts.store import Store
 from bench.cli.nulls import with_null
 from bench.cli.options import RunOptions
+from bench.cli.places import writable_home
 from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
 from bench.data.perturb import check_perturbation
@@ -191,20 +191,6 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
     return file.stem
 
 
-def check_writable(option: str, folder: Path) -> None:
-    """Raise UserError if files cannot be written to ``folder``; does not create it."""
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    try:
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"{option} {str(folder)!r} is not writable.",
-            f"{type(error).__name__}: {error.strerror}.",
-            f"Name a writable folder with {option} DIR.",
-        ) from error
-
-
 def _check_models(methods: tuple[requests.Chosen, ...], zoo: Zoo, options: RunOptions, progress: Progress) -> None:
     """Check the weights of every method. Raises UserError if one has none."""
     for role in set[str]().union(*(requests.roles_of(chosen) for chosen in methods)):
@@ -260,9 +246,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
-    home = options.results or Path("results") / "runs" / suite.name
-    for option, folder in (("--store", options.store), ("--results", home)):
-        check_writable(option, folder)
+    home = writable_home(suite, options)
     train = _check_names(suite, options)
     device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)

@@ -9,6 +9,8 @@ from tests.e2e.conftest import Call, bench, wait_for
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("--methods", "dire", "--protocols", "raw")
 
 

@@ -117,6 +117,7 @@ def test_the_base_reads_verifies_compares_and_reports_without_torch(base):
     assert "Usage: reconbench" in call(reconbench, "run", "--help", cwd=home).stdout
 
 
+@pytest.mark.slow
 def test_the_extra_trains_and_a_plugin_is_on_the_leaderboard(base, world, tmp_path):
     """The packages of the extra are lent by this environment: installing them again would take gigabytes."""
     environment = shutil.copytree(base / "env", tmp_path / "env", symlinks=True)

@@ -36,7 +36,10 @@ def test_rows_are_unique_numbers(board):
     assert all(line["reason"] for line in lines if not line["value"])
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "board",
+    [pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.name == "mini" else []) for path in BOARDS],
+)
 def test_every_number_follows_from_the_committed_scores(board):
     count, differences = inspect.verify(Results(board))
     assert count > 0

@@ -73,6 +73,8 @@ def _detector(by_seed: Sequence[Sequence[Number]]) -> Detector | None:
     reason = next((number.entry.reason for number in out if number.entry.status != OK), "")
     if not reason and len(out) < 2:
         reason = "one seed: the interval describes the test images, not training"
+    if not reason and not out[0].sizes.enough:
+        reason = f"fewer than {intervals.MIN_PER_CLASS} images in a class"
     found = None if reason else seeds.joined([number.seeds[KEY] for number in out])
     return Detector(entry.method, entry.variant, numbers, found, reason)
 
@@ -101,7 +103,8 @@ def _pairs(ranked: Sequence[Detector]) -> list[dict[str, Any]]:
 
 def _friedman(ranked: Sequence[Detector]) -> Friedman | None:
     """Friedman's test over the generators out of family; None if there are too few of them or of detectors."""
-    subsets = [name for name, members in ranked[0].numbers.items() if members[0].entry.relation == "out"]
+    outside = [name for name, members in ranked[0].numbers.items() if members[0].entry.relation == "out"]
+    subsets = [s for s in outside if all(KEY in number.values for d in ranked for number in d.numbers[s])]
     if len(subsets) < 2 or len(ranked) < 3:
         return None
     values = [[np.mean([n.values[KEY] for n in d.numbers[subset]]) for d in ranked] for subset in subsets]

@@ -1,5 +1,6 @@
 """Means over seeds, ranks and pairs of detectors, from the scores of simulated detectors."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -93,6 +94,35 @@ def test_ranks_count_significant_differences(measured):
     assert ranks["critical_difference"].nunique() == 1
     assert len(measured.pairs) == 3
     assert (measured.pairs["p_holm"] >= measured.pairs["p"]).all()
+
+
+def test_a_few_images_rank_nobody(tmp_path):
+    """And draw no warning: half of the bootstrap samples of three images lack a class."""
+    results = folder(tmp_path, THREE)
+    for entry in results.read_matrix().entries:
+        results.write_scores(tmp_path / entry.scores, scores(1, 1.0, int(entry.key), n=3), entry.key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure(results)
+    assert set(found.ranks["reason"]) == {"fewer than 20 images in a class"}
+    assert (found.ranks["first"] == 0).all()
+    assert found.summary["low"].isna().all()
+
+
+def test_a_subset_beside_the_averages_may_be_a_hole(tmp_path):
+    results = folder(tmp_path, THREE)
+    matrix = results.read_matrix()
+    holes = [
+        replace(e, status="failed", reason="x", scores="") if (e.subset, e.method) == ("vqdm", "good") else e
+        for e in matrix.entries
+    ]
+    columns = tuple(replace(column, averaged=column.subset != "vqdm") for column in matrix.columns)
+    results.write_matrix(replace(matrix, entries=tuple(holes), columns=columns))
+    found = measure(results)
+    (mean,) = line(found.summary, "good", "mean:out").to_dict("records")
+    two = [line(found.summary, "good", subset)["value"].item() for subset in ("adm", "glide")]
+    assert mean["value"] == pytest.approx(np.mean(two))
+    assert found.ranks.set_index("method").loc["good", "first"] == 1
 
 
 def test_detectors_alike_share_their_rank(tmp_path):

@@ -29,7 +29,7 @@ TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
             ("--kinds", "codec", "--subsets", "biggan", "--photographs", "80", "--protocols", "aligned"),
             ("null: codec aligned", "biggan aligned"),
         ),
-        ("coverage", ("--repeats", "20"), ("worst_wilson_delong", "worst_percentile")),
+        ("coverage", ("--repeats", "20"), ("worst_wilson_delong",)),
         (
             "train",
             ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1"),

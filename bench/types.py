@@ -71,7 +71,8 @@ class Slice:
     """A named set of images, and where their pixels come from.
 
     ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol;
-    ``operations`` maps a ``row_id`` to what that protocol does to the image.
+    ``operations`` maps a ``row_id`` to what that protocol does to the image. ``left_out`` counts the readable images
+    that it does not use.
     """
 
     dataset: str
@@ -81,6 +82,7 @@ class Slice:
     protocol: str = "raw"
     image: Recipe | str = SOURCE
     operations: Mapping[str, Operation] = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def name(self) -> str:

@@ -20,18 +20,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from tabulate import tabulate
 from torch import nn
 
 from bench import discover
 from bench.data import jpeg, nulls
 from bench.data.decode import RGB, decode, read
-from bench.data.protocols import GRID, MARGIN, QUALITY, SCALE
+from bench.data.protocols import GRID, QUALITY, SCALE, perform, scaled_to
 from bench.data.splits import rank
 from bench.metrics.classification import auc, tally
 from bench.miniature.unpack import unpack
 from bench.progress import Progress
+from bench.types import Operation
 from benchmarks.output import keep
 
 #: Images per class: the most for training, and for testing.
@@ -56,11 +56,14 @@ class Photo:
 Pair = tuple[Photo, Photo]
 
 
-def _window(photo: Photo, size: int, step: int = 1) -> RGB:
-    top, left = (
-        int(rank(axis, photo.name)[:8], 16) % ((extent - size) // step + 1) * step
-        for axis, extent in enumerate(photo.rgb.shape[:2])
-    )
+def _corner(photo: Photo, extents: tuple[int, ...], size: int, step: int = 1) -> tuple[int, ...]:
+    """Top and left of a seeded window, multiples of ``step``."""
+    numbers = [int(rank(axis, photo.name)[:8], 16) for axis in range(len(extents))]
+    return tuple(n % ((extent - size) // step + 1) * step for n, extent in zip(numbers, extents, strict=True))
+
+
+def _window(photo: Photo, size: int, step: int) -> RGB:
+    top, left = _corner(photo, photo.rgb.shape[:2], size, step)
     return photo.rgb[top : top + size, left : left + size]
 
 
@@ -75,16 +78,12 @@ def version_1(pair: Pair, side: int) -> tuple[RGB, RGB]:
 
 
 def scaled(pair: Pair, side: int, scale: float = SCALE, quality: int = QUALITY) -> tuple[RGB, ...]:
-    """Both scaled to a common shorter side, encoded once with a margin and cut; quality 0 is no encoding."""
+    """What ``aligned`` does to both, at another share of the shorter side or quality; 0 is no encoding."""
     size, done = int(scale * side) // GRID * GRID, []
     for photo in pair:
-        factor = size / photo.side
-        height, width = (max(size, round(extent * factor)) for extent in photo.rgb.shape[:2])
-        small = np.asarray(Image.fromarray(photo.rgb).resize((width, height), Image.Resampling.LANCZOS))
-        around = np.pad(small, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
-        window = _window(Photo(around, b"", photo.name), size + 2 * MARGIN)
-        coded = jpeg.recompress(window, jpeg.plain(quality)) if quality else window
-        done.append(coded[MARGIN:-MARGIN, MARGIN:-MARGIN])
+        width, height = scaled_to(photo.rgb.shape[1], photo.rgb.shape[0], size)
+        top, left = _corner(photo, (height, width), size)
+        done.append(perform(Operation(left, top, size), photo.rgb, quality))
     return tuple(done)
 
 

@@ -11,22 +11,25 @@ from bench.data.files import list_images
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
 from bench.models.embedded import build_atomically
+from bench.planning.sources import TRAIN_DATASET
 from bench.progress import Progress
 from bench.suites.suite import Suite
 
+#: The folders of photographs in the layouts of GenImage and ForenSynths.
+_REALS = ("nature", "0_real")
 #: With fewer photographs a null says nothing.
 _FEWEST = 80
 
 
 def _photographs(options: RunOptions, suite: Suite, progress: Progress) -> list[Path]:
-    """The photographs below ``--data``, or the embedded reals; counts what is not used."""
+    """The photographs below ``--data``, or the embedded ones; counts what is not used.
+
+    Of a dataset with folders of both classes these are the reals.
+    """
     data = options.data or suite.data
-    if data == "mini":
-        root = unpack(options.store, progress) / "genimage"
-        found = [path for folder in sorted(root.rglob("nature")) for path in list_images(folder).files]
-    else:
-        root = Path(data)
-        found = list(list_images(root).files) if root.is_dir() else []
+    root = unpack(options.store, progress) / TRAIN_DATASET if data == "mini" else Path(data)
+    reals = sorted(folder for name in _REALS for folder in root.rglob(name))
+    found = [path for folder in reals or [root] if folder.is_dir() for path in list_images(folder).files]
     usable = nulls.usable(found)
     if len(usable) < _FEWEST:
         raise UserError(
@@ -61,6 +64,6 @@ def with_null(options: RunOptions, suite: Suite, progress: Progress) -> RunOptio
         options,
         data=str(build_atomically(home, fill)),
         train=name,
-        test=f"genimage:{name}",
+        test=f"{TRAIN_DATASET}:{name}",
         results=options.results or Path("results") / "runs" / f"{suite.name}-null-{options.null}",
     )

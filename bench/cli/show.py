@@ -44,7 +44,10 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
         for a in cost["artefacts"]
     ]
     print(tabulate(rows, ["artefact", "of", "needed", "cached", "missing", "forwards", "seconds"]))
-    fits, cells = cost["fits"], cost["cells"]
+    fits, cells, left_out = cost["fits"], cost["cells"], cost["left_out"]
+    if left_out:
+        count = sum(left_out.values())
+        print(f"\nleft out by aligned: {count} images, too small or without a partner (--json: of which slice)")
     print(f"\nfits: {len(fits)}, of which done {sum(f['done'] for f in fits)}")
     print(f"cells: {len(cells)}, of which scored {sum(c['done'] for c in cells)}; holes: {len(cost['holes'])}")
     for hole in cost["holes"]:

@@ -156,6 +156,7 @@ def make(kind: str, photographs: Sequence[Path], home: Path, progress: Progress)
 
 
 def key_of(kind: str, photographs: Sequence[Path]) -> str:
-    """The name of the folder of a null: a hash of its kind and of the photographs' names and sizes in bytes."""
-    files = sorted([f"{path.parent.name}/{path.name}", path.stat().st_size] for path in photographs)
+    """The name of the folder of a null: a hash of its kind and of the photographs' names, sizes and times of change."""
+    facts = [(path, path.stat()) for path in photographs]
+    files = sorted([f"{path.parent.name}/{path.name}", fact.st_size, fact.st_mtime_ns] for path, fact in facts)
     return f"{kind}-{content_key([VERSION, kind, files])[:16]}"

@@ -62,14 +62,14 @@ def common_size(pool: Sequence[Item]) -> int:
 
 def _window(item: Item, size: int) -> Operation:
     """A seeded square window along the longer side of the scaled image."""
-    width, height = _scaled(item.width, item.height, size)
+    width, height = scaled_to(item.width, item.height, size)
     left, top = (
         int(rank(axis, item.image_id)[:8], 16) % (extent - size + 1) for axis, extent in ((1, width), (2, height))
     )
     return Operation(left, top, size)
 
 
-def _scaled(width: int, height: int, size: int) -> tuple[int, int]:
+def scaled_to(width: int, height: int, size: int) -> tuple[int, int]:
     """Width and height of an image whose shorter side becomes ``size``."""
     scale = size / min(width, height)
     return max(size, round(width * scale)), max(size, round(height * scale))
@@ -101,7 +101,8 @@ def _aligned(slice_: Slice) -> Slice:
     recipe = Recipe(
         "aligned", ALIGNED_VERSION, {"size": size, "operations": content_key(described)}, inputs={"image": SOURCE}
     )
-    return replace(slice_, items=chosen, protocol="aligned", image=recipe, operations=operations)
+    left_out = len(slice_.usable) - len(chosen)
+    return replace(slice_, items=chosen, protocol="aligned", image=recipe, operations=operations, left_out=left_out)
 
 
 def _sides(slice_: Slice, label: int) -> str:
@@ -124,17 +125,19 @@ def apply_protocol(name: str, slice_: Slice) -> Slice:
     return PROTOCOLS[name](slice_)
 
 
-def perform(operation: Operation, rgb: RGB) -> RGB:
+def perform(operation: Operation, rgb: RGB, quality: int = QUALITY) -> RGB:
     """Apply a protocol's operation to one image: uint8 [H, W, 3] to [size, size, 3].
 
-    The filter of the resize is Lanczos'. Beyond the image's edge the margin mirrors it.
+    The filter of the resize is Lanczos'. Beyond the image's edge the margin mirrors it. A ``quality`` of 0 is no
+    encoding.
     """
     size, height, width = operation.size, *rgb.shape[:2]
-    scaled = Image.fromarray(rgb).resize(_scaled(width, height, size), Image.Resampling.LANCZOS)
+    scaled = Image.fromarray(rgb).resize(scaled_to(width, height, size), Image.Resampling.LANCZOS)
     around = np.pad(np.asarray(scaled), ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
     wide = size + 2 * MARGIN
     window = around[operation.top : operation.top + wide, operation.left : operation.left + wide]
-    return jpeg.recompress(window, jpeg.plain(QUALITY))[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    coded = jpeg.recompress(window, jpeg.plain(quality)) if quality else window
+    return coded[MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def read_source(item: Item) -> RGB:

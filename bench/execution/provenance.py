@@ -114,6 +114,7 @@ def _slices(plan: Plan) -> dict[str, Any]:
             "real": part.count(0),
             "fake": part.count(1),
             "quarantined": len(part.items) - len(part.usable),
+            "left_out": part.left_out,
         }
         for key, part in plan.slices.items()
     }

@@ -1,7 +1,7 @@
 """95 % intervals: of rates, of an AUC, and of any metric from its variance, between its limits.
 
-A percentile interval of few images, or of a value near 0 or 1, covers the truth less often than it says; these are
-tested to cover it 93 % of the time or more, down to :data:`MIN_PER_CLASS` images per class.
+A percentile interval of few images, or of a value near 0 or 1, covers the truth less often than it says. Tests simulate
+how often these do, down to :data:`MIN_PER_CLASS` images per class.
 """
 
 from __future__ import annotations

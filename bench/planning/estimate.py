@@ -197,6 +197,7 @@ def estimate(
         "cells": cells,
         "holes": [vars(hole) for hole in plan.holes],
         "passed_over": plan.passed,
+        "left_out": {f"{part.name}@{part.protocol}": part.left_out for part in plan.slices.values() if part.left_out},
         "fits": fits,
         "artefacts": artefacts,
         "forwards": sum(a["forwards"] for a in artefacts),

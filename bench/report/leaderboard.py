@@ -87,9 +87,8 @@ def _half_width(board: Board, setting: Setting, subsets: Sequence[str]) -> str:
 def _note(board: Board, setting: Setting) -> str:
     """What the section's numbers can tell apart."""
     table, parts = board.ranking(setting), []
-    one = _half_width(board, setting, board.outside(setting))
-    if one:
-        mean = _half_width(board, setting, ["mean:out"])
+    one, mean = (_half_width(board, setting, names) for names in (board.outside(setting), ["mean:out"]))
+    if one and mean:
         parts.append(f"Half an interval is {one} points on one generator and {mean} on their mean (medians).")
     pairs = board.compared(setting)
     if len(pairs):

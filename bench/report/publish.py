@@ -79,7 +79,7 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
     return written.leaderboard
 
 
-def _again(board: Path, folder: Path) -> Results:
+def measured_again(board: Path, folder: Path) -> Results:
     """A copy of published results in ``folder``, measured again."""
     results = Results(shutil.copytree(board, folder))
     measure.write(results)
@@ -94,7 +94,7 @@ def main() -> None:
     own, board = Results(runs / "own"), Results(runs / "board")
     with tempfile.TemporaryDirectory() as folder:
         if sys.argv[1:] == ["again"]:
-            own, board = (_again(boards / name, Path(folder) / name) for name in ("own", "mini"))
+            own, board = (measured_again(boards / name, Path(folder) / name) for name in ("own", "mini"))
         publish(own, boards / "own", figures=False)
         write_text(Path("leaderboard.md"), publish(board, boards / "mini", own))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +14,12 @@ from bench.results.folder import SCHEMA, read_text
 
 #: The pandas type of a column, by the annotation of its field.
 DTYPES = {"int": "int64", "str": "str", "float | None": "float64"}
+
+
+def table(lines: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Lines as a DataFrame with ``columns`` (name → pandas type), sorted by all that are not float; NaN is missing."""
+    frame = pd.DataFrame(list(lines), columns=list(columns)).astype(dict(columns))
+    return frame.sort_values([name for name, kind in columns.items() if kind != "float64"], ignore_index=True)
 
 
 def to_csv(frame: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ from bench.metrics import classification
 from bench.results import numbers, rankings, rows, scored, summary
 from bench.results.estimates import of_number
 from bench.results.folder import SCHEMA, Entry, Results, write_text
-from bench.results.frames import to_csv
+from bench.results.frames import table, to_csv
 from bench.results.numbers import Number
 from bench.results.rows import Row
 from bench.types import OK
@@ -89,15 +89,15 @@ def measure(results: Results) -> Measured:
         lines += [row for seed in by_seed for number in seed for row in _rows_of(number)]
         methods = _by_method(by_seed)
         means += summary.lines(methods)
-        if cells[0].entry.task == "detect":
+        if (cells[0].entry.task, cells[0].entry.perturbation) == ("detect", "none"):
             placed, compared = rankings.of_setting(methods, baselines)
             ranks += placed
             pairs += compared
     return Measured(
         rows.frame(lines),
         summary.frame(means),
-        rankings.frame(ranks, rankings.COLUMNS),
-        rankings.frame(pairs, rankings.PAIRS),
+        table(ranks, rankings.COLUMNS),
+        table(pairs, rankings.PAIRS),
     )
 
 

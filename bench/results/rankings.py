@@ -139,12 +139,6 @@ def of_setting(methods: Sequence[Sequence[Sequence[Number]]], baselines: set[str
     return lines, [{**head, **pair} for pair in pairs]
 
 
-def frame(lines: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Lines as a sorted DataFrame; missing numbers are NaN."""
-    table = pd.DataFrame(list(lines), columns=list(columns)).astype(dict(columns))
-    return table.sort_values([name for name, kind in columns.items() if kind == "str"], ignore_index=True)
-
-
 def read(path: Path) -> pd.DataFrame:
     """Read ``ranks.csv``. Raises UserError if it is missing or has other columns."""
     return read_csv(path, COLUMNS)

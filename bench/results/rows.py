@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.results.folder import write_text
-from bench.results.frames import DTYPES, read_csv, to_csv
+from bench.results.frames import DTYPES, read_csv, table, to_csv
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,11 @@ class Row:
 
 #: The columns of ``rows.csv`` with their pandas types; :class:`Row` says what they mean.
 COLUMNS: Mapping[str, str] = {field.name: DTYPES[str(field.type)] for field in fields(Row)}
-_NUMBERS = ("value", "low", "high")
 
 
 def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Rows as a sorted DataFrame; missing numbers are NaN."""
-    table = pd.DataFrame([vars(row) for row in rows], columns=list(COLUMNS)).astype(dict(COLUMNS))
-    return table.sort_values([name for name in COLUMNS if name not in _NUMBERS], ignore_index=True)
+    return table(map(vars, rows), COLUMNS)
 
 
 def render(rows: pd.DataFrame) -> str:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from bench.metrics import classification, seeds
 from bench.results.estimates import of_number, of_seeds
-from bench.results.folder import SCHEMA, write_text
-from bench.results.frames import read_csv, to_csv
+from bench.results.folder import SCHEMA
+from bench.results.frames import read_csv, table
 from bench.results.numbers import Number
 from bench.results.scored import SETTING, Key
 from bench.types import OK
@@ -73,19 +73,7 @@ def lines(methods: Iterable[Sequence[Sequence[Number]]]) -> list[dict[str, Any]]
 
 def frame(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Lines as a sorted DataFrame; missing numbers are NaN."""
-    table = pd.DataFrame(list(found), columns=list(COLUMNS)).astype(dict(COLUMNS))
-    numbers = ("value", "low", "high", "sd")
-    return table.sort_values([name for name in COLUMNS if name not in numbers], ignore_index=True)
-
-
-def render(table: pd.DataFrame) -> str:
-    """The summary as CSV text; equal tables give equal bytes."""
-    return to_csv(table)
-
-
-def write(path: Path, table: pd.DataFrame) -> None:
-    """Write the summary, completely or not at all."""
-    write_text(path, render(table))
+    return table(found, COLUMNS)
 
 
 def read(path: Path) -> pd.DataFrame:

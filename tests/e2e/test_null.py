@@ -33,6 +33,18 @@ def test_what_differs_in_the_files_is_found_raw_and_not_aligned(photographs, tmp
     assert bench("verify", "--results", tmp_path / "results").returncode == 0
 
 
+def test_of_a_dataset_with_both_classes_the_reals_are_used(photographs, tmp_path):
+    home = tmp_path / "data" / "sdv14" / "train"
+    for kind, shift in (("nature", 0), ("ai", 90)):
+        (home / kind).mkdir(parents=True)
+        for path in photographs.iterdir():
+            (home / kind / f"{int(path.stem) + shift}.jpg").write_bytes(path.read_bytes())
+    places = ("--data", tmp_path / "data", "--store", tmp_path / "store")
+    done = bench("plan", "--null", "codec", "--methods", "container", *places)
+    assert done.returncode == 0, done.stderr
+    assert "90 of 90 photographs" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

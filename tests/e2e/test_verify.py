@@ -1,5 +1,6 @@
 """``verify`` and ``report`` on folders that somebody has changed or broken."""
 
+import re
 import shutil
 
 import pytest
@@ -20,6 +21,15 @@ def test_a_changed_text_of_the_report_is_found(copy, name):
     changed = bench("verify", "--results", copy)
     assert changed.returncode == 1
     assert changed.stdout.splitlines()[0] == f"{name} is not what report writes"
+
+
+@pytest.mark.parametrize("name", ["summary.csv", "thresholds.csv"])
+def test_a_changed_number_is_found_but_not_its_last_digit(copy, name):
+    text = (copy / name).read_text()
+    number = re.search(r",(-?0\.[1-9]\d{7,}),", text)[1]
+    for changed, code in ((number[:-1] + "0123", 0), (number[:-7] + "0", 1)):
+        (copy / name).write_text(text.replace(f",{number},", f",{changed},", 1))
+        assert bench("verify", "--results", copy).returncode == code, changed
 
 
 @pytest.mark.parametrize("verb", ["verify", "report"])

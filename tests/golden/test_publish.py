@@ -7,9 +7,10 @@ import pytest
 
 from bench.cli import inspect
 from bench.errors import UserError
-from bench.report.publish import digests, publish
+from bench.report.publish import digests, measured_again, publish
 from bench.report.write import write_report
 from bench.results.folder import Results
+from tests.conftest import ROOT
 from tests.golden.test_report import fill
 
 
@@ -32,6 +33,13 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
     assert stated == digests(board.root)
     (board.root / "rows.csv.gz").write_bytes(b"x")
     assert stated != digests(board.root)
+
+
+def test_a_published_folder_that_is_measured_again_stays_as_it_is(tmp_path):
+    """The run on each subset's own images, as committed; ``publish again`` does so."""
+    committed = ROOT / "results" / "board" / "own"
+    publish(measured_again(committed, tmp_path / "copy"), tmp_path / "again", figures=False)
+    assert digests(tmp_path / "again") == digests(committed)
 
 
 def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):

@@ -22,7 +22,7 @@ RUN_BY = {
     "make fuzz": ("tests/e2e/test_documented.py", "make fuzz"),
     "make mutants": ("tests/e2e/test_documented.py", "tools.mutants"),
     "python run_bench.py --methods all --train sdv14": (".ci/run", "run_bench.py --limit-train"),
-    "python -m bench.report.publish again": ("tests/golden/test_publish.py", "publish"),
+    "python -m bench.report.publish again": ("tests/golden/test_publish.py", "measured_again"),
     "python run_bench.py verify --results results/board/mini": ("tests/house/test_board.py", "inspect.verify"),
     "python run_bench.py check --suite paper": ("tests/e2e/test_documented.py", '"check", "--suite", "paper"'),
     "python run_bench.py plan  --suite paper": ("tests/e2e/test_faults.py", '"plan", "--suite", "paper"'),

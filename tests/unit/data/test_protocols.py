@@ -108,6 +108,7 @@ def test_images_too_small_for_the_common_size_are_left_out_and_the_draw_is_seede
     part = Slice("genimage", "sdv14", "test", (*pool, item(90, 0, 40, 40)))
     aligned = apply_protocol("aligned", part)
     assert (aligned.count(0), aligned.count(1)) == (10, 10)
+    assert aligned.left_out == 6  # Five without a partner, one too small.
     assert "40" not in {str(i.width) for i in aligned.items}
     reals = sorted((i for i in pool if i.label == 0), key=lambda i: splits.rank(3, i.image_id))[:10]
     assert {i.row_id for i in aligned.items if i.label == 0} == {i.row_id for i in reals}

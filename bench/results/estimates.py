@@ -10,6 +10,10 @@ from bench.metrics.seeds import Seeds
 from bench.results.numbers import Number, Sizes
 from bench.results.scored import Key, Scored
 
+#: With fewer images out of order their variance says nothing. The interval is then no narrower than that of a rate of
+#: as many images, so that a value of nearly 1 is not told more precisely than one of 1.
+_FEW = 5
+
 
 def _rates(key: Key, values: Mapping[Key, float], sizes: Sizes) -> Interval | None:
     """Wilson's interval of an accuracy at a fixed threshold; None for any other metric."""
@@ -57,4 +61,7 @@ def of_seeds(key: Key, found: Seeds | None, values: Mapping[Key, float], sizes: 
     metric, value = classification.METRICS[key[0]], found.value
     if spread.variance < 1e-12 or value <= 0 or (metric.share and value >= 1):
         return _edge(key, value, values, sizes)
-    return intervals.around(value, spread.variance, spread.df, metric.share)
+    variance, images = spread.variance, min(sizes.real, sizes.fake)
+    if metric.share and images * min(value, 1 - value) < _FEW:
+        variance = max(variance, value * (1 - value) / images)
+    return intervals.around(value, variance, spread.df, metric.share)

@@ -76,6 +76,22 @@ def test_the_interval_over_seeds_is_wider_than_that_of_a_seed_if_seeds_differ(tm
     assert mean["high"] - mean["low"] > 3 * (one["high"] - one["low"]).mean()
 
 
+def test_a_nearly_perfect_detector_is_not_told_more_precisely_than_a_perfect_one(tmp_path):
+    """One image out of order in one of three seeds has next to no variance, and says next to nothing."""
+    lows = {}
+    for name, worst in (("perfect", 40.0), ("nearly", 27.5)):
+        results = folder(tmp_path / name, {name: (1.0, 1.0, 1.0)}, SUBSETS[:2])
+        for entry in results.read_matrix().entries:
+            given = scores(1, 1.0, 1, n=60)
+            logits = [40.0 + i if label else float(i % 30) for i, label in enumerate(given.label)]
+            logits[1] = worst if entry.seed == 0 else 40.0
+            results.write_scores(results.root / entry.scores, replace(given, logit=tuple(logits)), entry.key)
+        (found,) = line(measure(results).summary, name, "adm").to_dict("records")
+        lows[name] = found["low"]
+        assert (found["value"] == 1.0) == (name == "perfect")
+    assert lows["nearly"] <= lows["perfect"] < 0.95
+
+
 def test_one_seed_is_test_sampling_and_has_no_rank(tmp_path):
     found = measure(folder(tmp_path, {"good": (2.0,), "poor": (0.1, 0.0)}))
     (mean,) = line(found.summary, "good", "mean:out").to_dict("records")

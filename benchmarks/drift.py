@@ -77,10 +77,10 @@ def figures(reference: Side, other: Side, cells: Sequence[Cell]) -> dict[str, fl
     """How far the scores of one fit move from one side to another."""
     pairs = [(*reference.scores(cell), other.scores(cell)[0]) for cell in cells]
     logits, labels, moved = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    aucs = []
-    for scored in (logits, moved):
-        _, real, fake = classification.tally(scored.astype(np.float32), labels)
-        aucs.append(100 * float(classification.auc(real, fake)))
+    aucs = [
+        100 * float(classification.auc(classification.tally(scored.astype(np.float32), labels)))
+        for scored in (logits, moved)
+    ]
     return {
         "images": len(logits),
         "drift": 100 * float(np.abs(moved - logits).mean() / logits.std()),

@@ -76,7 +76,7 @@ def of_one(recipe: Recipe, pixels: float) -> float:
         encoded, decoded = VAES[recipe.engine]
         passes = {"unet": forwards(recipe) - encoded - decoded, "encode": encoded, "decode": decoded}
         side = max(64, round(pixels**0.5 / 64) * 64)  # A square of about as many pixels.
-        return pixels / side**2 * sum(count * operations(name, side) for name, count in passes.items())
+        return float(pixels / side**2) * sum(count * operations(name, side) for name, count in passes.items())
     if recipe.engine == "adm_inversion":
         return forwards(recipe) * operations("adm", int(recipe.params["size"]))
     return operations("blip", 384) if recipe.engine == "blip" else 0.0

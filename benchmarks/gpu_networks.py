@@ -169,7 +169,8 @@ def _one_unet(
 
 def vae(bench: Bench) -> dict[str, Any]:
     """Section C."""
-    folder, results = bench.zoo().folder("sdv1"), {}
+    results: dict[str, Any] = {}
+    folder = bench.zoo().folder("sdv1")
     side = 512 // bench.scale
     for precision in ("fp32", "tf32", "bf16", "fp16"):
         if bench.late() or (precision == "fp16" and bench.device == "cpu"):

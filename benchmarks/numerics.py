@@ -34,9 +34,9 @@ BATCHES = (8, 4, 2, 1)
 def made(recipe: Recipe, pictures: list[RGB], numerics: Numerics, batch: int) -> list[bytes]:
     """The encoded artefacts of some images in batches of one size."""
     zoo = Zoo("mini", numerics=numerics)
-    engine = discover.engine(recipe.engine)()
+    kind = discover.engine(recipe.engine)
+    engine = type(kind.__name__, (kind,), {"batch": batch})()
     engine.load(zoo.resolve(recipe.bind(SOURCE)), zoo, "cpu", Meter())
-    engine.batch = batch
     batcher = Batcher(engine, context=partial(autocast, "cpu", numerics.half if engine.half else ""))
     inputs = {"caption": CAPTION} if "caption" in recipe.inputs else {}
     requests = (partial(Request, f"{number:032x}", rgb, inputs) for number, rgb in enumerate(pictures))

@@ -50,7 +50,7 @@ class Photo:
     @property
     def side(self) -> int:
         """The shorter side in pixels."""
-        return min(self.rgb.shape[:2])
+        return int(min(self.rgb.shape[:2]))
 
 
 Pair = tuple[Photo, Photo]

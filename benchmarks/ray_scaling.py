@@ -101,14 +101,15 @@ def artefacts(home: Path, counts: tuple[int, int], limit: int) -> dict[str, floa
     """Real chunks on a simulated device."""
     taken = []
     for count in counts:
-        places = {"store": home / f"store-{count}", "results": home / f"results-{count}"}
+        places: dict[str, Any] = {"store": home / f"store-{count}", "results": home / f"results-{count}"}
         words: dict[str, Any] = {"methods": PLUGIN.stem, "test": "genimage:sdv14,adm,biggan", "protocols": "raw"}
         job = Job.new(RunOptions(**words, limit_train=limit, limit_test=2 * limit // 5, device="cpu", **places))
         units = job.units(fits=False)
         images = sum(unit.images for unit in units if not hasattr(unit, "fit"))
         taken.append(job.seconds(units, count))
         made = sum(
-            len(Store(places["store"]).missing(j.recipe, [i.image_id for i in j.slice.usable])) for j in job.plan.jobs
+            len(Store(home / f"store-{count}").missing(j.recipe, [i.image_id for i in j.slice.usable]))
+            for j in job.plan.jobs
         )
         if made:
             raise RuntimeError(f"{made} artefacts were not made.")

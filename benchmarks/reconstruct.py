@@ -166,7 +166,8 @@ def difference(ours: Ours, theirs: Theirs, item: Item, side: int) -> int:
     draws = [model.tensor([noise(f"{item.image_id} {kind}", 0, shape)]) for kind in ("posterior", "forward")]
 
     def drawn(shape: Sequence[int], **options: Any) -> torch.Tensor:  # noqa: ANN401 - as diffusers calls it
-        return draws.pop(0).reshape(shape).to(options.get("dtype") or torch.float32)
+        taken: torch.Tensor = draws.pop(0).reshape(shape)
+        return taken.to(options.get("dtype") or torch.float32)
 
     with mock.patch("diffusers.models.autoencoders.vae.randn_tensor", drawn), mock.patch(_DRAWS, drawn):
         (other,) = theirs._call([Image.fromarray(view)])

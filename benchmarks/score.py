@@ -112,7 +112,8 @@ class Case:
         """One image as the network's input."""
         with Image.open(path) as image:
             rgb = np.asarray(image.convert("RGB"))
-        sample = Sample(rgb, {}, Facts("jpeg", 90, *rgb.shape[1::-1], 0))
+            width, height = image.size
+        sample = Sample(rgb, {}, Facts("jpeg", 90, width, height, 0))
         tensor: torch.Tensor = self.method.view(sample, "test", np.random.default_rng(0))["image"]
         return tensor
 
@@ -132,7 +133,8 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(DETECTORS), help="comma-separated networks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the ratios")
     arguments = parser.parse_args()
-    table, document = [], {}
+    table: list[list[Any]] = []
+    document: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         devices.pin()
         paths = images(Path(folder), arguments.images)

@@ -26,6 +26,7 @@ from bench import device as devices
 from bench import discover
 from bench.artefacts.reader import Reader
 from bench.artefacts.store import Store
+from bench.detector import Detector
 from bench.models.zoo import Zoo
 from bench.numerics import PRECISIONS, choose
 from bench.progress import Meter, Progress
@@ -48,7 +49,8 @@ class Case:
     def __init__(self, name: str, zoo: Zoo, items: Any, batch: int, how: Runtime, home: Path) -> None:  # noqa: ANN401
         suite = load("mini" if zoo.is_mini else "paper")
         method = instantiate(suite, DETECTORS[name], "", discover.method(DETECTORS[name]))
-        self.method: Any = type(method)(replace(method.params, batch_size=batch))  # type: ignore[type-var]
+        changed: Any = type(method)(replace(method.params, batch_size=batch))
+        self.method: Detector = changed
         weights = {role: zoo.folder(role) for role in self.method.roles()}
         self.fit = network.Training(self.method, weights, 0, home / name, how)
         self.refs = references(self.method, [Slice("genimage", "sdv14", "train", tuple(items))], zoo.resolve, "train")

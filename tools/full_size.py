@@ -39,7 +39,7 @@ from tools.miniature.sd import SCHEDULE
 from tools.miniature.words import PHOTO_WORDS, word_tokenizer
 
 #: SD v1's UNet: CompVis/stable-diffusion-v1-4:unet/config.json.
-UNET = {
+UNET: dict[str, Any] = {
     "sample_size": 64,
     "block_out_channels": (320, 640, 1280, 1280),
     "cross_attention_dim": 768,

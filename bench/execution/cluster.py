@@ -70,6 +70,13 @@ class Runner:
         self._runner.close()
 
 
+def _reason(error: RayError) -> str:
+    """Why an actor died, in one line: the error that its start raised if there is one, else what Ray says first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    raised = any(line.startswith('File "') for line in lines)
+    return f"{lines[0]}: {lines[-1]}" if raised else lines[0]
+
+
 class RayWorker:
     """The driver's handle on one actor; see :class:`bench.execution.worker.Worker`."""
 
@@ -102,7 +109,7 @@ class RayWorker:
             if isinstance(error, RayTaskError):
                 result.set_exception(error.cause)
             elif isinstance(error, RayError):
-                self._why = (str(error).splitlines() or [type(error).__name__])[0]
+                self._why = _reason(error)
                 result.set_exception(BrokenExecutor(self._why))
             elif error is not None:
                 result.set_exception(error)

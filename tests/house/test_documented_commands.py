@@ -52,7 +52,7 @@ RUN_BY = {
     "python -m benchmarks.ray_scaling": ("tests/slow/test_benchmarks.py", '"ray_scaling"'),
     "python -m benchmarks.coverage": ("tests/slow/test_benchmarks.py", '"coverage"'),
     "python -m benchmarks.protocols": ("tests/slow/test_benchmarks.py", '"protocols"'),
-    "python -m benchmarks.statistics": ("tests/slow/test_benchmarks.py", '"statistics"'),
+    "python -m benchmarks.resampling": ("tests/slow/test_benchmarks.py", '"resampling"'),
     "python -m benchmarks.train": ("tests/slow/test_benchmarks.py", '"train"'),
     "python -m benchmarks.gpu": ("tests/slow/test_benchmarks.py", "benchmarks.gpu"),
     "python -m benchmarks.planning": ("tests/slow/test_benchmarks.py", '"planning"'),

@@ -1,6 +1,7 @@
 """Files for GitHub and for packaging are in step with the Makefile and with each other."""
 
 import re
+import sys
 import tomllib
 
 import yaml
@@ -48,3 +49,11 @@ def test_a_missing_package_of_the_extra_is_recognised():
     imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
     names = [re.match(r"[\w-]+", line)[0] for line in PROJECT["project"]["optional-dependencies"]["run"]]
     assert {imported.get(name, name) for name in names} == set(RUN_PACKAGES)
+
+
+def test_no_script_hides_a_module_of_python():
+    """A script's folder is the first place to look for imports, on Ray's workers too."""
+    folders = (ROOT, *(ROOT / name for name in ("benchmarks", "tools", "examples", "methods")))
+    names = {path.stem for folder in folders for path in folder.glob("*.py")}
+    assert len(names) > 20
+    assert not names & sys.stdlib_module_names - {"__init__"}

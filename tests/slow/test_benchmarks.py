@@ -23,7 +23,7 @@ TINY = ("--tiny", "--images", "4", "--batch", "2", "--repeats", "1")
         ("score", ONE, ("resnet50_1_vs_plain", "resnet50_2_vs_plain")),
         ("processes", ("--pairs", "1", *FEW), ("median_ratio",)),
         ("reconstruct", ("--images", "3", "--repeats", "1"), ("images_per_s", "vs_pipeline_one", "forward_share")),
-        ("statistics", ("--scores", "2000"), ("seconds", "peak_mb", "scikit_learn_over_ours")),
+        ("resampling", ("--scores", "2000"), ("seconds", "peak_mb", "scikit_learn_over_ours")),
         (
             "protocols",
             ("--kinds", "codec", "--subsets", "biggan", "--photographs", "80", "--protocols", "aligned"),

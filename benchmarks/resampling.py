@@ -1,6 +1,6 @@
 """Measure the bootstrap of a cell beside a loop over scikit-learn: seconds, memory, and the ratio.
 
-    python -m benchmarks.statistics [--scores N] [--resamples B] [--json FILE]
+    python -m benchmarks.resampling [--scores N] [--resamples B] [--json FILE]
 
 AUC and average precision of B bootstrap samples of N scores. scikit-learn computes a few samples of the same images,
 and its time is scaled to B. Needs no GPU; the machine should be idle.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from json.encoder import encode_basestring_ascii
+from types import MappingProxyType
 from typing import Any
 
 #: The image file as it is in the dataset.
@@ -17,6 +18,8 @@ IMAGE = "image"
 #: Parameter of recipes whose artefacts depend on the images' classes: the digest of the classes, so that the key covers
 #: them.
 CLASSES = "classes"
+#: Parameter of recipes whose other inputs are those of another image of the slice: the digest of its images.
+DONORS = "donors"
 
 
 def content_key(value: object) -> str:
@@ -79,23 +82,29 @@ class Recipe:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def bind(self, image: Recipe | str, classes: str = "") -> Recipe:
+    def bind(self, image: Recipe | str, digests: Mapping[str, str] = MappingProxyType({})) -> Recipe:
         """The recipe with :data:`IMAGE` replaced by ``image``, in its inputs' inputs too.
 
-        ``classes`` is the digest of a slice's class names, for recipes that use them (:attr:`uses_class`).
+        ``digests`` are those of a slice's class names and images, for recipes with a parameter :data:`CLASSES` or
+        :data:`DONORS`.
         """
         bound = {
-            name: image if value == IMAGE else value.bind(image, classes) if isinstance(value, Recipe) else value
+            name: image if value == IMAGE else value.bind(image, digests) if isinstance(value, Recipe) else value
             for name, value in self.inputs.items()
         }
-        params = {**self.params, CLASSES: classes} if CLASSES in self.params else self.params
-        return replace(self, inputs=bound, params=params)
+        own = {name: digest for name, digest in digests.items() if name in self.params}
+        return replace(self, inputs=bound, params={**self.params, **own} if own else self.params)
 
     @cached_property
+    def of_slice(self) -> frozenset[str]:
+        """What the artefact depends on besides its own image: :data:`CLASSES`, :data:`DONORS`, both or nothing."""
+        recipes = [value for value in self.inputs.values() if isinstance(value, Recipe)]
+        return frozenset({CLASSES, DONORS} & self.params.keys()).union(*(recipe.of_slice for recipe in recipes))
+
+    @property
     def uses_class(self) -> bool:
         """Whether this recipe, or one that it depends on, uses the class that the dataset gives for an image."""
-        recipes = [value for value in self.inputs.values() if isinstance(value, Recipe)]
-        return CLASSES in self.params or any(recipe.uses_class for recipe in recipes)
+        return CLASSES in self.of_slice
 
     def given(self, ready: Mapping[str, Recipe]) -> Recipe:
         """The recipe with every input whose name is in ``ready`` replaced by that recipe, in its inputs' inputs too."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.recipe import SOURCE, Recipe, content_key
+from bench.recipe import CLASSES, DONORS, SOURCE, Recipe, content_key
 
 REAL, FAKE = 0, 1
 OK = "ok"
@@ -26,6 +26,7 @@ class Item:
     """One image of a slice.
 
     ``row_id`` hashes the path inside the dataset, ``file_id`` the bytes, ``image_id`` width, height and decoded RGB.
+    ``perceptual`` is the hash by which copies are found (:mod:`bench.data.copies`).
     ``label`` is 1 for fake, 0 for real, None if unknown; ``class_name`` is the class that its dataset gives for the
     image's content, or empty. ``quality`` is the JPEG quality estimated from the quantisation tables, 0 for other
     containers. An image whose ``status`` is not ``ok`` is quarantined; ``reason`` says why.
@@ -42,12 +43,13 @@ class Item:
     width: int = 0
     height: int = 0
     bytes: int = 0
+    perceptual: str = ""
     status: str = OK
     reason: str = ""
 
     @property
     def content(self) -> str:
-        """Hash by which images are drawn and ordered: of the pixels, or of the bytes if they cannot be decoded.
+        """Hash by which the images of a slice are ordered: of the pixels, or of the bytes if they cannot be decoded.
 
         Only a file that cannot be opened falls back to the hash of its path.
         """
@@ -70,9 +72,8 @@ class Operation:
 class Slice:
     """A named set of images, and where their pixels come from.
 
-    ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol;
-    ``operations`` maps a ``row_id`` to what that protocol does to the image. ``left_out`` counts the readable images
-    that it does not use.
+    ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol. ``operations``
+    maps a ``row_id`` to what that protocol does to the image; ``left_out`` counts the readable images without use.
     """
 
     dataset: str
@@ -109,8 +110,16 @@ class Slice:
         return content_key(sorted((item.image_id, item.class_name) for item in self.usable))
 
     def bound(self, need: Recipe) -> Recipe:
-        """A method's need bound to this slice's pixels, and to the images' classes if the need uses them."""
-        return need.bind(self.image, self.classes if need.uses_class else "")
+        """A method's need bound to this slice's pixels, and to its classes or images if the need depends on them."""
+        members = content_key(sorted(self.donors)) if DONORS in need.of_slice else ""
+        return need.bind(self.image, {CLASSES: self.classes, DONORS: members} if need.of_slice else {})
+
+    @cached_property
+    def donors(self) -> Mapping[str, Item]:
+        """Another readable image for each image id, in an order that depends on the ids alone."""
+        known = {item.image_id: item for item in reversed(self.usable)}
+        order = sorted(known, key=lambda identity: content_key(["donor", identity]))
+        return {identity: known[donor] for identity, donor in zip(order, order[1:] + order[:1], strict=True)}
 
     @cached_property
     def key(self) -> str:
@@ -126,7 +135,7 @@ class Fit:
 
     ``params`` and ``weights`` are resolved; ``recipes`` are the keys of all artefacts that training reads; ``source``
     is the name of the training source; ``train`` and ``val`` are slice keys; ``numerics`` as in a
-    :class:`~bench.recipe.Recipe`.
+    :class:`~bench.recipe.Recipe`. ``noise`` is added to the seeds of artefacts.
     """
 
     method: str
@@ -142,14 +151,16 @@ class Fit:
     seed: int
     task: str = "detect"
     numerics: Mapping[str, str] = field(default_factory=dict)
+    noise: int = 0
 
     @cached_property
     def key(self) -> str:
         """Content key; the name of the checkpoint's folder."""
         content = asdict(self)
         del content["variant"]  # Its parameters are in ``params``; its name must not change the key.
-        if not content["numerics"]:
-            del content["numerics"]
+        for name in ("numerics", "noise"):
+            if not content[name]:
+                del content[name]
         return content_key(content)
 
     @property
@@ -241,6 +252,10 @@ class Job:
 
     recipe: Recipe
     slice: Slice
+
+    def donor(self, item: Item) -> Item:
+        """The image whose artefacts are the other inputs for an item: itself, or a donor if the recipe needs one."""
+        return self.slice.donors[item.image_id] if DONORS in self.recipe.params else item
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from bench.artefacts.engines import blip, llava, sd_img2img, sd_inpaint
+from bench.artefacts.engines import blip, llava, sd_img2img, sd_inpaint, shuffled_caption
 from bench.artefacts.geometry import fit_long_side
 from bench.detector import Card, Detector, Example, Sample, Schedule, Share, Stage
 from bench.recipe import IMAGE, Recipe
@@ -23,8 +23,10 @@ class Params:
     """Every choice that the paper leaves open is a parameter with a default.
 
     ``sd_steps``, ``strength``, ``guidance_scale``, ``long_side`` and ``multiple`` belong to the reconstruction. Its
-    prompt is empty if ``captions`` is False, else written by ``captioner``: BLIP, or LLaVA-NeXT as in the paper's
-    Table 5. ``query``: CLIP's embedding (``global``) or all its ``tokens``. ``residual``: ``add_norm`` or ``none``.
+    prompt is the image's ``own`` caption, that of another image (``shuffled``), or empty (``none``), according to
+    ``captions``; ``captioner`` writes it: BLIP, or LLaVA-NeXT as in the paper's Table 5. ``branch``: what the ResNet
+    sees, the ``difference`` to the reconstruction or, as a control without one, the ``image``. ``query``: CLIP's
+    embedding (``global``) or all its ``tokens``. ``residual``: ``add_norm`` or ``none``.
     ``reconstructions``: whether DRCT's reconstructions, of ``drct_steps`` and ``max_size``, are trained on as fakes.
     ``alpha``: weight of DRCT's contrastive loss on the fused features. ``full_augmentation`` adds DRCT's rescaling,
     colour, dropout, greyscale and warping. ``width``, ``depths`` and ``stride`` define the ResNet, ``heads`` the
@@ -36,8 +38,9 @@ class Params:
     guidance_scale: float = 7.5
     long_side: int = 512
     multiple: int = 8
-    captions: bool = True
+    captions: Literal["own", "shuffled", "none"] = "own"
     captioner: Literal["blip", "llava"] = "blip"
+    branch: Literal["difference", "image"] = "difference"
     drct_steps: int = 50
     max_size: int = 1024
     reconstructions: bool = True
@@ -55,6 +58,20 @@ class Params:
     cosine: int = 5
     epochs: int = 17
     batch_size: int = 512
+
+
+def _reconstruction(p: Params, image: Recipe | str) -> Recipe:
+    """The reconstruction x̂ of an image, guided by a caption of that image."""
+    own = {"blip": blip, "llava": llava}[p.captioner].recipe(image)
+    return sd_img2img.recipe(
+        {"own": own, "shuffled": shuffled_caption.recipe(own), "none": None}[p.captions],
+        image,
+        steps=p.sd_steps,
+        strength=p.strength,
+        guidance_scale=p.guidance_scale,
+        long_side=p.long_side,
+        multiple=p.multiple,
+    )
 
 
 class DRCTSARE(Detector):
@@ -80,33 +97,29 @@ class DRCTSARE(Detector):
             "half of all training views are JPEG-compressed, as in DRCT; the paper's list is open-ended",
             "the paper names no filter for the resize to a longer side of 512: OpenCV's bilinear, as in DRCT's code",
             "the whole difference is resized to the input's side, flipped and rotated with the image, but not cropped",
+            "chosen here, because the paper does not say it: the difference is |x − x̂| in 0…2 without ImageNet's mean "
+            "and std; captions are BLIP base's, greedy; the sampler is DDIM with x encoded by a draw from the VAE's "
+            "posterior; a DRCT reconstruction gets a new caption of its own",
+            "which reconstruction the paper's row `DIRE` has is not said: as in DRCT's tables, from which the rows "
+            "come, more likely DRCT's inpainting (`dire[drct]`) than the inversion of Stable Diffusion (`dire`)",
         ),
     )
     Params = Params
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "no_caption": {"captions": False},
+        "no_caption": {"captions": "none"},
+        "shuffled_caption": {"captions": "shuffled"},
+        "guidance_1": {"guidance_scale": 1.0},
+        "rgb": {"branch": "image"},
         "llava": {"captioner": "llava"},
     }
 
-    def _sare(self, image: Recipe | str) -> Recipe:
-        p = self.params
-        captioner = {"blip": blip, "llava": llava}[p.captioner]
-        return sd_img2img.recipe(
-            captioner.recipe(image) if p.captions else None,
-            image,
-            steps=p.sd_steps,
-            strength=p.strength,
-            guidance_scale=p.guidance_scale,
-            long_side=p.long_side,
-            multiple=p.multiple,
-        )
-
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image; in training also DRCT's reconstruction and the reconstruction of that."""
-        needs = {IMAGE: self._sare(IMAGE)}
+        compared = self.params.branch == "difference"
+        needs = {IMAGE: _reconstruction(self.params, IMAGE)} if compared else {}
         if stage == "train" and self.params.reconstructions:
             drct = sd_inpaint.recipe(steps=self.params.drct_steps, max_size=self.params.max_size)
-            needs |= {"drct": drct, "of_drct": self._sare(drct)}
+            needs |= {"drct": drct} | ({"of_drct": _reconstruction(self.params, drct)} if compared else {})
         return needs
 
     def examples(self) -> Sequence[Example]:
@@ -132,15 +145,18 @@ class DRCTSARE(Detector):
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
         """``image`` and ``sare``: float [3, crop_size, crop_size].
 
-        ``image`` is prepared as in DRCT. ``sare`` is |x − x̂| in 0…2; the whole map is resized.
+        ``image`` is prepared as in DRCT. ``sare`` is |x − x̂| in 0…2; the whole map is resized. With ``branch`` image
+        it is x in 0…2, the difference to black.
         """
         from methods._shared import drct
         from methods._shared.sare import difference
         from methods._shared.tensors import imagenet
 
         p = self.params
-        reconstruction = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
         before = fit_long_side(sample.rgb, p.long_side, p.multiple)
+        reconstruction = np.zeros_like(before)
+        if p.branch == "difference":
+            reconstruction = sample.artefacts["of_drct" if sample.kind == "drct" else IMAGE]
         if stage == "test":
             image, turn = drct.test_view(sample.rgb, p.crop_size), drct.Turn(False, 0)
         else:

@@ -22,7 +22,8 @@ class Params:
     """``size``, ``timestep`` and ``ensemble``: image side, diffusion step and number of noise draws of the error map.
 
     ``prompt`` of the diffusion model: ``empty``, ``caption`` (BLIP's), or ``oracle`` (``template`` with the true class
-    of the image). ``spatial`` and ``channel`` enable the two halves of the refinement (EGRE).
+    of the image). ``spatial`` and ``channel`` enable the two halves of the refinement (EGRE). ``error`` False gives it
+    a map of zeros, as a control of what the map adds.
     """
 
     size: int = 256
@@ -32,6 +33,7 @@ class Params:
     template: str = "a photo of a [CLS]"
     spatial: bool = True
     channel: bool = True
+    error: bool = True
     crop_size: int = 224
     lr: float = 1e-4
     epochs: int = 30
@@ -69,11 +71,14 @@ class LaRE2(Detector):
         "oracle": {"prompt": "oracle"},
         "no_spatial": {"spatial": False},
         "no_channel": {"channel": False},
+        "no_error": {"error": False},
     }
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
-        """The error map of every image."""
+        """The error map of every image; none if ``error`` is False."""
         p = self.params
+        if not p.error:
+            return {}
         text = {"caption": blip.recipe(), "oracle": class_prompt.recipe(template=p.template)}.get(p.prompt)
         settings = {"size": p.size, "timestep": p.timestep, "ensemble": p.ensemble}
         return {"error": latent_error.recipe(caption=text, **settings)}
@@ -107,7 +112,9 @@ class LaRE2(Detector):
 
         from methods._shared.tensors import imagenet
 
-        side, maps = self.params.crop_size, np.array(sample.artefacts["error"], np.float32)
+        side, maps = self.params.crop_size, np.zeros((4, self.params.size // 8, self.params.size // 8), np.float32)
+        if self.params.error:
+            maps = np.array(sample.artefacts["error"], np.float32)
         if maps.ndim != 3 or maps.shape[0] != 4:
             raise ValueError(f"The error map has shape {maps.shape}, not (4, H, W)")
         crop_rng = rng if stage == "train" else None

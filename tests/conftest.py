@@ -58,6 +58,15 @@ def picture(seed, width=64, height=64, grain=0.0):
     return np.clip(smooth + grain * rng.standard_normal(smooth.shape), 0, 255).round().astype(np.uint8)
 
 
+def scene(seed, width=120, height=90):
+    """A random picture with the spectrum of photographs (amplitude ~ 1 / frequency), uint8."""
+    white = np.random.default_rng(seed).standard_normal((height, width, 3))
+    y, x = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+    falling = np.maximum(np.hypot(x, y), 1 / max(width, height))[..., None]
+    field = np.fft.ifft2(np.fft.fft2(white, axes=(0, 1)) / falling, axes=(0, 1)).real
+    return np.clip(128 + 50 * field / field.std(), 0, 255).round().astype(np.uint8)
+
+
 def make_genimage(root, outer="stable_diffusion_v_1_4", inner="imagenet_ai_0419_sdv4", count=6, side=64, seed=0):
     """A GenImage subset: JPEG reals of two sizes, PNG fakes of one; ``count`` a class in train and in val."""
     home = root / outer / inner if inner else root / outer

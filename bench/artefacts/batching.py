@@ -155,7 +155,7 @@ def produce(job: Job, chunk: Sequence[Item], batcher: Batcher, reader: Reader) -
 
 def _request(item: Item, job: Job, reader: Reader) -> Request:
     inputs = {
-        name: reader.artefact(recipe, item)
+        name: reader.artefact(recipe, job.donor(item))
         for name, recipe in job.recipe.inputs.items()
         if name != "image" and isinstance(recipe, Recipe)
     }

@@ -38,7 +38,8 @@ class Engine(ABC):
     (an array); see :mod:`bench.artefacts.encoding`. ``batch`` is the number of images per forward pass.
     ``seconds`` is a rough cost per image in one process on a CPU at the miniature's size, used by plans only. If
     ``native``, the artefact has the image's size, and an artefact supplied by a user must have it too. If ``half``, its
-    networks may run under autocast in half precision; not those whose artefact is a small difference or a gradient.
+    networks may run under autocast in half precision; not those whose artefact is a small difference or a gradient. If
+    ``draws_noise``, the artefact depends on the recipe's seed.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Engine(ABC):
     seconds: ClassVar[float]
     native: ClassVar[bool] = False
     half: ClassVar[bool] = False
+    draws_noise: ClassVar[bool] = False
 
     @abstractmethod
     def forwards(self, recipe: Recipe) -> int:

@@ -13,12 +13,13 @@ from bench.artefacts.store import Store
 from bench.cli.nulls import with_null
 from bench.cli.options import RunOptions
 from bench.cli.places import writable_home
+from bench.controls import CONTROLS
 from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
 from bench.data.perturb import check_perturbation
 from bench.data.splits import Limits
 from bench.device import Processes
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.miniature.unpack import unpack
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics
@@ -38,7 +39,7 @@ from bench.types import Plan
 #: Packages that the extra `run` brings, by the names that they are imported by.
 RUN_PACKAGES = (
     *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
-    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl"),
+    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl", "imagehash"),
 )
 
 
@@ -79,6 +80,9 @@ def _check_names(suite: suites.Suite, options: RunOptions) -> str:
         requests.check_test_names(options.test)
     for name in suite.perturbations:
         check_perturbation(name)
+    for name in suite.controls:
+        if name not in CONTROLS:
+            raise unknown("control", name, CONTROLS)
     for pair in suite.compare:
         requests.choose_methods(",".join(pair), suite)
     return train

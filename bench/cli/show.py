@@ -99,8 +99,8 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         )
         return
     for stem in written.tables:
-        shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons")) and "permuted" not in stem
-        if shown or stem.startswith(("attribution-", "fewshot-")):  # The leaderboard shows the control.
+        shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons"))
+        if shown or stem.startswith(("attribution-", "fewshot-")):
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
     print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")

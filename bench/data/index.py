@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench.data.copies import perceptual_hash
 from bench.data.decode import DECODE_VERSION, decode, file_id, image_id, noting, read
 from bench.data.files import printable
 from bench.errors import ImageError
@@ -20,17 +21,18 @@ from bench.progress import Progress
 
 Facts = dict[str, Any]
 #: Increased when a scan gives other facts or lists other files; DECODE_VERSION covers pixels and their ids.
-_FACTS_VERSION = 2
+_FACTS_VERSION = 3
 
 
 def examine(path: Path) -> Facts:
-    """Read and decode one file: ids, container, quality, size in pixels and bytes, status and reason."""
+    """Read and decode one file: ids, perceptual hash, container, quality, size in pixels and bytes, status, reason."""
     facts: Facts = {
         "image_id": "",
         "container": "",
         "quality": 0,
         "width": 0,
         "height": 0,
+        "perceptual": "",
         "status": "ok",
         "reason": "",
     }
@@ -44,7 +46,8 @@ def examine(path: Path) -> Facts:
     except ImageError as error:
         return facts | {"status": "unreadable", "reason": error.problem}
     height, width = decoded.rgb.shape[:2]
-    pixels = {"image_id": image_id(decoded.rgb), "width": width, "height": height}
+    pixels = {"image_id": image_id(decoded.rgb), "perceptual": perceptual_hash(decoded.rgb)}
+    pixels |= {"width": width, "height": height}
     return facts | pixels | {"container": decoded.container, "quality": decoded.quality}
 
 

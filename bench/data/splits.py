@@ -1,4 +1,7 @@
-"""From folders to slices: the train and validation split, nested draws, and the exclusion of shared images."""
+"""From folders to slices: the train and validation split, nested draws, and the exclusion of shared images.
+
+Images are drawn by their paths, before any is read.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from functools import reduce
 from pathlib import Path
 
 from bench.data.classes import Classes
+from bench.data.copies import copies
 from bench.data.dataset import Dataset, Folders, Split
 from bench.data.files import Listing, has_image, list_images, printable
 from bench.data.index import Index
@@ -61,24 +65,30 @@ def check_classes(dataset: Dataset, subset: str, folders: Folders, split: Split)
 
 @dataclass(frozen=True)
 class Pool:
-    """All images of a split with their facts, unreadable ones included, and the number of skipped entries by kind."""
+    """The image files of a split, not read yet, and the number of skipped entries by kind."""
 
     items: list[Item]
     passed: Mapping[str, int]
 
 
-def pool(dataset: Dataset, root: Path, folders: Folders, split: Split, index: Index, progress: Progress) -> Pool:
-    """List and scan the images of a split."""
+def pool(dataset: Dataset, root: Path, folders: Folders, split: Split) -> Pool:
+    """List the images of a split."""
     listings = [(label, list_images(folder)) for label, paths in folders.get(split, {}).items() for folder in paths]
     passed = reduce(Listing.joined, (listing for _, listing in listings), Listing(())).passed
-    paths = [(path, label) for label, listing in listings for path in listing.files]
-    facts, classes = index.scan([path for path, _ in paths], progress), Classes.beside(root)
+    classes = Classes.beside(root)
     items = []
-    for (path, label), fact in zip(paths, facts, strict=True):
+    for path, label in [(path, label) for label, listing in listings for path in listing.files]:
         inside = _inside(path, root)
         class_name = classes.shown(dataset.class_name(path), inside)
-        items.append(Item(content_key([dataset.name, inside]), path, label, class_name=class_name, **fact))
+        items.append(Item(content_key([dataset.name, inside]), path, label, class_name=class_name))
     return Pool(items, passed)
+
+
+def read(items: Iterable[Item], index: Index, progress: Progress) -> list[Item]:
+    """The items with the facts of their files."""
+    members = list(items)
+    facts = index.scan([item.path for item in members], progress)
+    return [replace(item, **fact) for item, fact in zip(members, facts, strict=True)]
 
 
 def _inside(path: Path, root: Path) -> str:
@@ -118,51 +128,59 @@ def without_contradictions(items: Iterable[Item], reasons: Mapping[str, str]) ->
     ]
 
 
-def _draw(pool: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
-    ordered = sorted(pool, key=lambda item: (rank(seed, item.content), item.row_id))
-    return ordered if limit is None else ordered[:limit]
+def drawn(items: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
+    """The first images of each class in a seeded order of their paths inside the dataset; None takes all.
 
-
-def _by_class(pool: Sequence[Item], seed: int, limit: int | None) -> tuple[Item, ...]:
-    drawn = [item for label in (REAL, FAKE) for item in _draw((i for i in pool if i.label == label), seed, limit)]
-    return tuple(sorted(drawn, key=lambda item: (item.content, item.label, item.row_id)))
-
-
-def test_slice(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) -> Slice:
-    """The slice with role ``test``, from a dataset's own test folder."""
-    return Slice(dataset, subset, "test", _by_class(pool, limits.seed, limits.test))
-
-
-def train_slices(dataset: str, subset: str, pool: Sequence[Item], limits: Limits) -> tuple[Slice, Slice]:
-    """The slices with roles ``train`` and ``val``: a seeded 90/10 split of each class, by image content.
-
-    Copies of an image are in the same slice. With a limit of N, the validation slice has at most N / 9 images per
-    class, rounded up.
+    The order needs no image to be read, so a small draw from a large dataset reads few. Smaller draws nest.
     """
-    train: list[Item] = []
-    val: list[Item] = []
+    chosen: list[Item] = []
+    members = list(items)
     for label in (REAL, FAKE):
-        members = [item for item in pool if item.label == label]
-        contents = sorted({i.content for i in members}, key=lambda content: rank(SPLIT_SEED, content))
-        val_contents = set(contents[: max(1, round(VALIDATION_SHARE * len(contents)))])
-        val += [item for item in members if item.content in val_contents]
-        train += [item for item in members if item.content not in val_contents]
+        ordered = sorted((i for i in members if i.label == label), key=lambda item: rank(seed, item.row_id))
+        chosen += ordered if limit is None else ordered[:limit]
+    return chosen
+
+
+def in_order(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Read items in the order of their content, which does not depend on file names."""
+    return tuple(sorted(items, key=lambda item: (item.content, item.label, item.row_id)))
+
+
+def divided(items: Sequence[Item], limits: Limits) -> tuple[list[Item], list[Item]]:
+    """Training and validation images of a subset: a seeded 90/10 split of each class by path, then a draw from each.
+
+    With a limit of N, there are at most N / 9 validation images per class, rounded up.
+    """
+    held: set[str] = set()
+    for label in (REAL, FAKE):
+        rows = sorted((i.row_id for i in items if i.label == label), key=lambda row: rank(SPLIT_SEED, row))
+        held |= set(rows[: max(1, round(VALIDATION_SHARE * len(rows)))])
     val_limit = None if limits.train is None else -(-limits.train // 9)
     return (
-        Slice(dataset, subset, "train", _by_class(train, limits.seed, limits.train)),
-        Slice(dataset, subset, "val", _by_class(val, limits.seed, val_limit)),
+        drawn((item for item in items if item.row_id not in held), limits.seed, limits.train),
+        drawn((item for item in items if item.row_id in held), limits.seed, val_limit),
     )
 
 
-def without_test_images(slice_: Slice, tests: Mapping[str, str]) -> Slice:
-    """The slice, with every image quarantined that is also in a test slice.
+def without_copies(slice_: Slice, others: Iterable[Slice]) -> Slice:
+    """The slice, with every image quarantined that is also in one of ``others``, as it is, encoded again or resized.
 
-    ``tests`` maps the image_id of a test image to the name of its slice.
+    Images are the same if their pixels are, and copies if their perceptual hashes are near (:mod:`bench.data.copies`).
     """
-    items = tuple(
-        replace(item, status="leak", reason=f"also in {tests[item.image_id]}")
-        if item.status == OK and item.image_id in tests
-        else item
+    same: dict[str, str] = {}
+    hashes: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for other in others:
+        for item in other.usable:
+            same.setdefault(item.image_id, other.name)
+            if item.perceptual:
+                hashes[item.row_id] = item.perceptual
+                names[item.row_id] = f"{printable(item.path)} in {other.name}"
+    near = copies({i.row_id: i.perceptual for i in slice_.usable if i.perceptual}, hashes)
+    reasons = {row: f"a copy of {names[other]}" for row, other in near.items()}
+    reasons |= {i.row_id: f"also in {same[i.image_id]}" for i in slice_.usable if i.image_id in same}
+    items = (
+        replace(item, status="leak", reason=reasons[item.row_id]) if item.row_id in reasons else item
         for item in slice_.items
     )
-    return replace(slice_, items=items)
+    return replace(slice_, items=tuple(items))

@@ -20,7 +20,7 @@ from bench.models.catalogue import MODELS
 from bench.progress import Progress
 from bench.suites import suite as suites
 from bench.training import network, statistic
-from bench.training.examples import permuted
+from bench.training.examples import controlled
 from bench.training.faults import BadImages
 from bench.training.loader import padded
 
@@ -190,7 +190,7 @@ def artefacts_are_used(subject: Subject) -> None:
     if not method.needs("test"):
         return
     refs = toy_references(method, 900, 32, "test")
-    moved = float(np.abs(predict(method, model, refs) - predict(method, model, permuted(refs, 0))).max())
+    moved = float(np.abs(predict(method, model, refs) - predict(method, model, controlled("permuted", refs, 0))).max())
     _require(moved > 0.05, "Its scores are the same with the artefacts of other images.", "It does not use them.")
 
 

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from bench.artefacts.store import MissingArtefact
-from bench.detector import Detector, Method, Statistic
+from bench.detector import STAGES, Detector, Method, Statistic
 from bench.errors import BenchError
 from bench.execution import ranks
 from bench.execution.left_out import LeftOut
 from bench.execution.session import Place, Session
 from bench.models.zoo import Zoo
 from bench.planning.estimate import passes
+from bench.planning.needs import needs, noise_of
 from bench.planning.units import Trial
 from bench.recipe import Recipe, content_key
 from bench.training import network, statistic
-from bench.training.examples import Reference, permuted, references
+from bench.training.examples import Reference, controlled, references
 from bench.training.faults import BadImages, Fault, without
 from bench.training.fits import fit_folder, waiting
 from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Probe, Scores
@@ -39,8 +40,9 @@ def train(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     they are found.
     """
     fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
-    all_train = references(method, [plan.slices[key] for key in fit.train], session.zoo.resolve, "train")
-    all_val = references(method, [plan.slices[key] for key in fit.val], session.zoo.resolve, "test")
+    resolve, drawn = session.zoo.resolve, {stage: needs(method, stage, fit.noise) for stage in STAGES}
+    all_train = references(method, [plan.slices[key] for key in fit.train], resolve, "train", drawn["train"])
+    all_val = references(method, [plan.slices[key] for key in fit.val], resolve, "test", drawn["test"])
     out = LeftOut()
     while True:
         refs, val = without(all_train, out.reasons), without(all_val, out.reasons)
@@ -116,9 +118,8 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
 
     Raises BenchError if no score is finite.
     """
-    refs = references(method, [cell.test], session.zoo.resolve, "test")
-    if cell.perturbation == "permuted":
-        refs = permuted(refs, cell.fit.seed)
+    refs = references(method, [cell.test], session.zoo.resolve, "test", needs(method, "test", noise_of(cell)))
+    refs = controlled(cell.perturbation, refs, cell.fit.seed)
     lost: dict[str, Fault] = {}
     logits = dict(zip((r.item.row_id for r in refs), score(method, cell.fit, refs, session, lost), strict=True))
     reasons = {row: fault.reason(session.lost) for row, fault in lost.items()}
@@ -196,9 +197,9 @@ def score_or_record(cell: Cell, method: Method, session: Session) -> None:
     if cell.fit.key in session.failed:
         session.failed[cell.key] = session.failed[cell.fit.key]
         return
-    needs = [cell.test.bound(need) for need in method.needs("test").values()]
+    bound = [cell.test.bound(need) for need in needs(method, "test", noise_of(cell)).values()]
     presented = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
-    keys = tuple(recipe.key for recipe in (*presented, *(session.zoo.resolve(need) for need in needs)))
+    keys = tuple(recipe.key for recipe in (*presented, *(session.zoo.resolve(need) for need in bound)))
     reason = _blocked(keys, session)
     if reason is not None:
         session.failed[cell.key] = reason

@@ -43,7 +43,7 @@ class Maker:
         Raises BenchError if nothing could be made of several chunks in a row.
         """
         store, recipe, session = self.session.store, job.recipe, self.session
-        lost_inputs = self._lost_inputs(recipe, chunk)
+        lost_inputs = self._lost_inputs(job, chunk)
         makeable = [item for item in chunk if item.image_id not in lost_inputs]
         if recipe.engine in PRESENTED:
             payload, (records, lost) = "png", salvage(makeable, lambda items: present(job, items, store))
@@ -71,10 +71,12 @@ class Maker:
                     "Fix the cause and run the same command again.",
                 )
 
-    def _lost_inputs(self, recipe: Recipe, chunk: Sequence[Item]) -> dict[str, str]:
+    def _lost_inputs(self, job: Job, chunk: Sequence[Item]) -> dict[str, str]:
         """Images of a chunk without an artefact that the recipe depends on, with the reasons."""
-        inputs = [self.session.lost[needed.key] for needed in recipe.closure()[:-1] if needed.key in self.session.lost]
-        return {i.image_id: lost[i.image_id] for lost in inputs for i in chunk if i.image_id in lost}
+        needed, lost = job.recipe.closure()[:-1], self.session.lost
+        inputs = [lost[recipe.key] for recipe in needed if recipe.key in lost]
+        from_ = {item.image_id: job.donor(item).image_id for item in chunk}
+        return {i: reasons[donor] for reasons in inputs for i, donor in from_.items() if donor in reasons}
 
     def _warn_lost(self, recipe: Recipe, chunk: Sequence[Item], lost: dict[str, str]) -> None:
         paths = {item.image_id: item.path for item in chunk}

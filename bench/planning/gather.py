@@ -1,4 +1,4 @@
-"""Make the slices of a request from its folders: scan, draw, split, and keep test images out of training."""
+"""Make the slices of a request from its folders: list, draw, read, and keep test images out of training."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
 from bench.progress import Progress
 from bench.types import FAKE, OK, REAL, Item, Slice
 
+#: Training and validation slices by the name of a subset or attribution source.
+Draw = tuple[dict[str, Slice], dict[str, Slice]]
+
 
 @dataclass(frozen=True)
 class Gathered:
@@ -24,6 +27,7 @@ class Gathered:
 
     The slices of an attribution source are stored under the source's name. ``unusable`` maps the name of a slice to the
     reason why it cannot be used; ``passed`` counts what is in a split's folders but is not an image, by kind.
+    ``draws`` has the training and validation slices by seed where seeds draw them.
     """
 
     tests: dict[tuple[str, str], Slice]
@@ -31,76 +35,115 @@ class Gathered:
     val: dict[str, Slice]
     unusable: dict[str, str] = field(default_factory=dict)
     passed: dict[str, dict[str, int]] = field(default_factory=dict)
+    draws: dict[int, Draw] = field(default_factory=dict)
+
+    def drawn(self, seed: int) -> Draw:
+        """The training and validation slices of a seed."""
+        return self.draws.get(seed, (self.train, self.val))
 
 
-class _Pools:
-    """The images of every split that a request names, scanned once."""
+class _Images:
+    """The images of every split that a request names: listed once, read when drawn."""
 
     def __init__(self, request: Request, index: Index, progress: Progress) -> None:
         self._request, self._index, self._progress = request, index, progress
         self._pools: dict[tuple[str, str, Split], splits.Pool] = {}
+        self._read: dict[Split, dict[str, Item]] = {"train": {}, "test": {}}
         self._contradictions: dict[Split, dict[str, str]] = {}
 
-    def scan(self, subsets: Iterable[tuple[str, str]], split: Split) -> None:
-        """Scan a split of (dataset, subset) pairs, and find the images that are listed with both labels."""
-        for dataset, subset in dict.fromkeys(subsets):
+    def listed(self, dataset: str, subset: str, split: Split) -> list[Item]:
+        """The images of a split, not read yet."""
+        key = (dataset, subset, split)
+        if key not in self._pools:
             folders, root = self._request.folders[dataset][subset], self._request.roots[dataset]
-            pool = splits.pool(discover.dataset(dataset), root, folders, split, self._index, self._progress)
-            self._pools[dataset, subset, split] = pool
-        pools = [pool.items for (_, _, pool_split), pool in self._pools.items() if pool_split == split]
-        self._contradictions[split] = splits.contradictions(pools)
+            self._pools[key] = splits.pool(discover.dataset(dataset), root, folders, split)
+        return self._pools[key].items
 
-    def items(self, dataset: str, subset: str, split: Split) -> list[Item]:
-        """The images of a split; those with both labels are quarantined."""
-        return splits.without_contradictions(self._pools[dataset, subset, split].items, self._contradictions[split])
+    def of(self, source: Source, split: Split) -> list[Item]:
+        """Generated images only: the target's with label 1, those of all other generators with label 0."""
+        return [
+            replace(item, label=int(name == source.target))
+            for name in source.subsets
+            for item in self.listed(TRAIN_DATASET, name, split)
+            if item.label == FAKE
+        ]
+
+    def read(self, drawn: Iterable[Item], split: Split) -> None:
+        """Read what is drawn of a split, and find the images that are there with both labels."""
+        known = self._read[split]
+        distinct = {item.row_id: item for item in drawn}.values()
+        known |= {item.row_id: item for item in splits.read(distinct, self._index, self._progress)}
+        labels = {i.row_id: i.label for key, p in self._pools.items() if key[2] == split for i in p.items}
+        original = [replace(item, label=labels[row]) for row, item in known.items()]
+        self._contradictions[split] = splits.contradictions([original])
+
+    def slice(self, dataset: str, subset: str, role: str, drawn: Iterable[Item], split: Split) -> Slice:
+        """A slice of drawn images with their facts; those with both labels are quarantined."""
+        known = self._read[split]
+        items = [replace(known[item.row_id], label=item.label) for item in drawn]
+        members = splits.without_contradictions(items, self._contradictions[split])
+        if dataset == ATTRIBUTION:
+            names = ("another generator's", f"{subset}'s")
+            members = splits.without_contradictions(members, splits.contradictions([members], names))
+        return Slice(dataset, subset, role, splits.in_order(members))
 
     def passed(self) -> dict[str, dict[str, int]]:
         """Counts of what is not an image, by split and kind."""
         return {"-".join(key): dict(pool.passed) for key, pool in self._pools.items() if pool.passed}
 
 
+def _tests(request: Request, images: _Images) -> dict[tuple[str, str], Slice]:
+    """The test slices of a request."""
+    places: dict[tuple[str, str], tuple[str, list[Item]]] = {}
+    if any(not source.target for source in request.sources):
+        places = {(name, subset): (subset, images.listed(name, subset, "test")) for name, subset in request.tests}
+    for source in request.sources:
+        if source.target:
+            places[ATTRIBUTION, source.name] = source.target, images.of(source, "test")
+    limits = request.limits
+    drawn = {key: splits.drawn(items, limits.seed, limits.test) for key, (_, items) in places.items()}
+    images.read((item for items in drawn.values() for item in items), "test")
+    return {key: images.slice(key[0], places[key][0], "test", items, "test") for key, items in drawn.items()}
+
+
+def _training(request: Request, images: _Images, tests: Iterable[Slice]) -> dict[int, Draw]:
+    """The training and validation slices of every seed that draws its own, without copies of test images."""
+    places: dict[str, tuple[str, str, list[Item]]] = {}
+    for source in request.sources:
+        if source.target:
+            places[source.name] = ATTRIBUTION, source.target, images.of(source, "train")
+            continue
+        places |= {name: (TRAIN_DATASET, name, images.listed(TRAIN_DATASET, name, "train")) for name in source.subsets}
+    limits = request.limits
+    seeds = request.seeds if "subset" in request.suite.seeds_draw else (limits.seed,)
+    drawn = {
+        seed: {name: splits.divided(items, replace(limits, seed=seed)) for name, (_, _, items) in places.items()}
+        for seed in seeds
+    }
+    images.read((i for draw in drawn.values() for parts in draw.values() for part in parts for i in part), "train")
+    tested, draws = list(tests), dict[int, Draw]()
+    for seed, draw in drawn.items():
+        train, val = dict[str, Slice](), dict[str, Slice]()
+        for name, (dataset, subset, _) in places.items():
+            parts = [
+                images.slice(dataset, subset, r, d, "train") for r, d in zip(("train", "val"), draw[name], strict=True)
+            ]
+            train[name] = splits.without_copies(parts[0], tested)
+            val[name] = splits.without_copies(parts[1], [*tested, train[name]])
+        draws[seed] = train, val
+    return draws
+
+
 def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered:
-    """Scan the folders of a request and draw its slices. Raises UserError if no training or no test slice is usable."""
-    pools = _Pools(request, Index(index_folder), progress)
-    attributing = [source for source in request.sources if source.target]
-    detecting = dict.fromkeys(name for source in request.sources if not source.target for name in source.subsets)
-    attributed = dict.fromkeys((TRAIN_DATASET, name) for source in attributing for name in source.subsets)
-    pools.scan([*(request.tests if detecting else ()), *attributed], "test")
-    pools.scan([*((TRAIN_DATASET, name) for name in detecting), *attributed], "train")
-    tests = {
-        (dataset, subset): splits.test_slice(dataset, subset, pools.items(dataset, subset, "test"), request.limits)
-        for dataset, subset in (request.tests if detecting else ())
-    }
-    for source in attributing:
-        members = _attribution_items(source, pools, "test")
-        tests[ATTRIBUTION, source.name] = splits.test_slice(ATTRIBUTION, source.target, members, request.limits)
-    test_images = {item.image_id: part.name for part in tests.values() for item in part.usable}
-    pairs = {
-        name: splits.train_slices(TRAIN_DATASET, name, pools.items(TRAIN_DATASET, name, "train"), request.limits)
-        for name in detecting
-    }
-    for source in attributing:
-        members = _attribution_items(source, pools, "train")
-        pairs[source.name] = splits.train_slices(ATTRIBUTION, source.target, members, request.limits)
-    train, val = (
-        {name: splits.without_test_images(pair[index], test_images) for name, pair in pairs.items()} for index in (0, 1)
-    )
-    parts = (*tests.values(), *train.values(), *val.values())
-    gathered = Gathered(tests, train, val, _unusable(parts), pools.passed())
-    _report(gathered, progress)
+    """Draw the slices of a request and read them. Raises UserError if no training or no test slice is usable."""
+    images = _Images(request, Index(index_folder), progress)
+    tests = _tests(request, images)
+    draws = _training(request, images, tests.values())
+    train, val = next(iter(draws.values()))
+    parts = [*tests.values(), *(part for draw in draws.values() for members in draw for part in members.values())]
+    gathered = Gathered(tests, train, val, _unusable(parts), images.passed(), draws)
+    _report(gathered, parts, progress)
     return gathered
-
-
-def _attribution_items(source: Source, pools: _Pools, split: Split) -> list[Item]:
-    """Generated images only: the target's with label 1, those of all other generators with label 0."""
-    members = [
-        replace(item, label=int(name == source.target))
-        for name in source.subsets
-        for item in pools.items(TRAIN_DATASET, name, split)
-        if item.label == FAKE
-    ]
-    names = ("another generator's", f"{source.target}'s")
-    return splits.without_contradictions(members, splits.contradictions([members], names))
 
 
 def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
@@ -120,9 +163,9 @@ def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
     return reasons
 
 
-def _report(gathered: Gathered, progress: Progress) -> None:
+def _report(gathered: Gathered, read: Iterable[Slice], progress: Progress) -> None:
     """Report what is quarantined, passed over and unusable. Raises UserError if nothing can be trained or tested."""
-    for part in (*gathered.tests.values(), *gathered.train.values(), *gathered.val.values()):
+    for part in {part.key: part for part in read}.values():
         bad = [item for item in part.items if item.status != OK]
         for item in bad[:5]:
             progress.warn(f"quarantined {printable(item.path)}: {item.reason}")

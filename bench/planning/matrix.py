@@ -13,6 +13,7 @@ from bench.detector import STAGES, Detector, Stage
 from bench.errors import UserError
 from bench.numerics import REFERENCE, Numerics
 from bench.planning.gather import Gathered
+from bench.planning.needs import draws_noise, needs, noise_of
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
 from bench.recipe import Recipe
@@ -53,11 +54,11 @@ class _Draft:
         for recipe in (*presented, *(r for needed in recipes for r in needed.closure())):
             self.jobs.setdefault((recipe.key, part.key), Job(recipe, part))
 
-    def recipes(self, chosen: Chosen, part: Slice, stages: Iterable[Stage]) -> list[Recipe]:
+    def recipes(self, chosen: Chosen, part: Slice, stages: Iterable[Stage], noise: int) -> list[Recipe]:
         """The resolved recipes that a method needs for a slice in some stages, each once."""
         by_key: dict[str, Recipe] = {}
         for stage in stages:
-            for need in chosen.method.needs(stage).values():
+            for need in needs(chosen.method, stage, noise).values():
                 resolved = self.resolved(need, part)
                 by_key[resolved.key] = resolved
         return list(by_key.values())
@@ -108,10 +109,12 @@ def relation(source: Source, dataset: str, subset: str, families: Mapping[str, s
     return "family" if family(dataset, subset) in trained else "out"
 
 
-def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered) -> Fit | str:
+def _fit(
+    draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered, noise: int
+) -> Fit | str:
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
     for subset in (source.name,) if source.target else source.subsets:
-        for role, pool in (("train", data.train), ("val", data.val)):
+        for role, pool in zip(("train", "val"), data.drawn(seed), strict=True):
             part = draft.why_not(chosen, pool[subset]) or draft.present(pool[subset], protocol)
             if isinstance(part, str):
                 return part
@@ -119,7 +122,7 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
     keys: set[str] = set()
     for role, members in parts.items():
         for part in members:
-            recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)))
+            recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)), noise)
             draft.register(part, recipes)
             keys |= {recipe.key for recipe in recipes}
     fit = Fit(
@@ -136,13 +139,21 @@ def _fit(draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int
         seed=seed,
         task=source.task,
         numerics=draft.numerics.describe_fit() if isinstance(chosen.method, Detector) else {},
+        noise=noise,
     )
     return draft.fits.setdefault(fit.key, fit)
 
 
+def _controls(chosen: Chosen, request: Request) -> list[str]:
+    """The controls that say something about a method."""
+    if not chosen.method.needs("test"):
+        return []
+    return [name for name in request.controls if name != "other_noise" or draws_noise(chosen.method)]
+
+
 def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, tests: list[Slice], blank: CellId) -> None:
     """Add the cells of a fit on raw test slices, or holes; ``blank`` is their id without what the slice decides."""
-    controls = ["none", *(request.controls if chosen.method.needs("test") else ()), *request.perturbations]
+    controls = ["none", *_controls(chosen, request), *request.perturbations]
     for raw in tests:
         presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
         source = next(s for s in request.sources if s.name == blank.train)
@@ -154,8 +165,8 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
                 draft.holes.append(Hole(**{**vars(blank), **test}, reason=reason))
                 continue
             part = perturbed(control, presented) if control in request.perturbations else presented
-            draft.register(part, draft.recipes(chosen, part, ("test",)))
             cell = Cell(fit, part, control, related, part.classes if uses_class(chosen) else "")
+            draft.register(part, draft.recipes(chosen, part, ("test",), noise_of(cell)))
             draft.cells[cell.key] = cell
 
 
@@ -187,7 +198,8 @@ def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics 
             tests = [data.tests[ATTRIBUTION, source.name]] if source.target else detect_tests
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
-                    fit = _fit(draft, chosen, source, train_protocol, seed, data)
+                    noise = seed if "noise" in request.suite.seeds_draw and isinstance(chosen.method, Detector) else 0
+                    fit = _fit(draft, chosen, source, train_protocol, seed, data, noise)
                     training = (chosen.name, chosen.variant, source.name, train_protocol, seed, source.task)
                     blank = CellId(*training, "", "", "test", protocol, "none", "out")
                     _cells(draft, request, chosen, fit, tests, blank)

@@ -20,7 +20,6 @@ from bench.recipe import Recipe
 from bench.suites.suite import Suite, instantiate, split_variant
 from bench.types import label_of
 
-CONTROLS = ("permuted",)
 #: The largest seed that both torch and numpy accept.
 LARGEST_SEED = 2**32 - 1
 

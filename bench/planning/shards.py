@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from bench.errors import UserError
+from bench.planning.needs import noise_of
 from bench.planning.units import Methods, recipes_read
 from bench.recipe import Resolve
 from bench.types import Item, Job, Plan, Slice
@@ -66,10 +67,10 @@ def part_of_fits(plan: Plan, shard: Shard, methods: Methods, resolve: Resolve) -
     cells = tuple(cell for cell in plan.cells if cell.fit.key in kept)
     wanted: set[tuple[str, str]] = set()
     for fit in fits:
-        parts = [plan.slices[key] for key in (*fit.train, *fit.val)]
-        parts += [cell.test for cell in cells if cell.fit.key == fit.key]
-        for part in parts:
-            read_here = recipes_read(methods[fit.method, fit.variant].method, [part], resolve)
+        parts = [(plan.slices[key], fit.noise) for key in (*fit.train, *fit.val)]
+        parts += [(cell.test, noise_of(cell)) for cell in cells if cell.fit.key == fit.key]
+        for part, noise in parts:
+            read_here = recipes_read(methods[fit.method, fit.variant].method, [(part, noise)], resolve)
             wanted |= {(recipe, part.key) for recipe in read_here}
     for probe in probes:
         wanted |= {(recipe.key, probe.slice.key) for recipe in probe.recipe.closure()}

@@ -14,6 +14,7 @@ from bench.artefacts.store import Store
 from bench.detector import STAGES, Method
 from bench.planning.chunks import chunks, missing_chunks
 from bench.planning.estimate import Rates, passes
+from bench.planning.needs import needs, noise_of
 from bench.planning.request import Chosen
 from bench.recipe import Recipe, Resolve
 from bench.results.folder import Results
@@ -104,18 +105,25 @@ def cut_fits(
         method = methods[fit.method, fit.variant].method
         seconds = images * passes(method) * rates.seconds("fit", fit.label)
         seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
-        parts = [*(cell.test for cell in unscored), *(plan.slices[key] for key in (*fit.train, *fit.val))]
+        parts = [(plan.slices[key], fit.noise) for key in (*fit.train, *fit.val)]
+        parts += [(cell.test, noise_of(cell)) for cell in unscored]
         trials.append(Trial(fit, unscored, seconds, recipes_read(method, parts, resolve)))
     return sorted(trials, key=lambda trial: -trial.seconds)
 
 
-def recipes_read(method: Method, parts: Sequence[Slice], resolve: Resolve) -> frozenset[str]:
-    """Keys of the recipes that a method reads for the images of some slices, and of all that they depend on."""
-    needs = {need for stage in STAGES for need in method.needs(stage).values()}
+def recipes_read(method: Method, parts: Sequence[tuple[Slice, int]], resolve: Resolve) -> frozenset[str]:
+    """Keys of the recipes that a method reads for the images of some slices, and of all that they depend on.
+
+    Each slice has the noise of its artefacts beside it.
+    """
     keys: set[str] = set()
-    for image in {part.image for part in parts}:
+    for image in {part.image for part, _ in parts}:
         keys |= {recipe.key for recipe in image.closure()} if isinstance(image, Recipe) else set()
-    bound = {part.bound(need) for need in needs for part in (parts if need.uses_class else _distinct(parts))}
+    bound: set[Recipe] = set()
+    for noise in {noise for _, noise in parts}:
+        wanted = {need for stage in STAGES for need in needs(method, stage, noise).values()}
+        members = [part for part, theirs in parts if theirs == noise]
+        bound |= {part.bound(n) for n in wanted for part in (members if n.of_slice else _distinct(members))}
     for need in bound:
         keys |= {recipe.key for recipe in resolve(need).closure()}
     return frozenset(keys)

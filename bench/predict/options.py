@@ -20,7 +20,7 @@ from bench.planning.request import Chosen, choose_device, choose_methods
 from bench.predict import user_artefacts
 from bench.predict.user_weights import own_weights
 from bench.progress import Progress
-from bench.recipe import CLASSES, Recipe
+from bench.recipe import CLASSES, DONORS, Recipe
 from bench.suites import suite as suites
 from bench.types import Fit
 
@@ -101,6 +101,22 @@ def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int
     return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})
 
 
+def _check_unknown(chosen: Chosen, artefacts: Mapping[str, Path]) -> None:
+    """Raise UserError if a method uses what nobody knows of a user's images: their classes, or other images."""
+    if _needs_class(chosen.method.needs("test"), artefacts):
+        raise UserError(
+            f"{chosen.label} needs the class of each image, which is unknown for your own images.",
+            f"It accepts the artefacts {', '.join(user_artefacts.names(chosen.method))}.",
+            "Give the prompts with --artefact caption=FILE.json, or use a variant that does not need the class.",
+        )
+    if any(DONORS in need.of_slice for need in chosen.method.needs("test").values()):
+        raise UserError(
+            f"{chosen.label} is a control of the benchmark and cannot score your own images.",
+            "It uses the captions of other images.",
+            f"Use {chosen.name}.",
+        )
+
+
 def check_score(
     method: str, paths: list[Path], wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
 ) -> ScoreRequest:
@@ -116,12 +132,7 @@ def check_score(
     models = options.models or (suite.models if options.checkpoint is None else "hub")
     weights = own_weights(options.weights, options.store, models, options.trust_pickle)
     artefacts = _own_artefacts(options.artefacts, chosen)
-    if _needs_class(chosen.method.needs("test"), artefacts):
-        raise UserError(
-            f"{chosen.label} needs the class of each image, which is unknown for your own images.",
-            f"It accepts the artefacts {', '.join(user_artefacts.names(chosen.method))}.",
-            "Give the prompts with --artefact caption=FILE.json, or use a variant that does not need the class.",
-        )
+    _check_unknown(chosen, artefacts)
     if options.checkpoint is None:
         fit = _find_fit(chosen, options.store, *wanted)
         zoo = Zoo(models, weights, options.store, _numerics(options.device, fit.numerics.get("precision", "fp32")))

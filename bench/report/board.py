@@ -146,6 +146,11 @@ class Board:
         outside = set(table.loc[same, "subset"])
         return [column.subset for column in self.columns_of(setting) if column.averaged and column.subset in outside]
 
+    def has(self, setting: Setting, subset: str) -> bool:
+        """Whether a setting has rows of AUC on a subset, or a mean such as ``mean:out``."""
+        known = self._values.get((*setting, "auc", ""))
+        return known is not None and subset in known.index.get_level_values("subset")
+
     def ranking(self, setting: Setting) -> pd.DataFrame:
         """The rows of ``ranks.csv`` of a setting, by label."""
         return _of(self.ranks, setting).set_index("label")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 from tabulate import tabulate
 
+from bench.controls import CONTROLS
 from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
@@ -14,7 +15,7 @@ from bench.results.frames import to_csv
 #: ACC at threshold 0.5, which the paper reports, and AUC.
 METRICS = (("acc", "0.5"), ("auc", ""))
 COLUMNS = ("group", "method", "generator", "metric", "value", "low", "high", "seeds", "reason")
-_CONDITIONS = {"none": "images as they are", "permuted": "control: artefacts permuted among images"}
+_CONDITIONS = {"none": "images as they are"} | {name: f"control: {words}" for name, words in CONTROLS.items()}
 
 
 def _readings(board: Board, setting: Setting) -> Iterator[tuple[str, str, str]]:

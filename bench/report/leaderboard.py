@@ -21,7 +21,7 @@ _COLUMNS = (
     "AUC source",
     "ACC out @0.5",
     "ACC out @source val",
-    "Control: AUC source, artefacts permuted",
+    "Control: AUC source, artefacts of another image",
 )
 _DASH = "–"
 

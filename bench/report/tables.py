@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from tabulate import tabulate
 
+from bench.controls import CONTROLS
 from bench.metrics import classification
 from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
@@ -45,11 +46,10 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
     titles |= {column.subset: f"beside: {column.title}" for column in columns if not column.averaged}
     cells = board.cells(setting, list(titles), metric, rule)
     cells.insert(2, "column", cells.pop("subset").map(titles))
-    controls = {"none": "", "permuted": " Control: artefacts permuted among images."}
-    control = controls.get(setting.perturbation, f" Test images of both classes after {setting.perturbation}.")
+    after = "" if setting.perturbation == "none" else f" Test images of both classes after {setting.perturbation}."
     caption = (
         f"{words} on {setting.dataset}, trained on {setting.train} ({setting.train_protocol}), "
-        f"tested {setting.protocol}.{control} {_of(cells)} {board.label}."
+        f"tested {setting.protocol}.{after} {_of(cells)} {board.label}."
     )
     return Table(cells, caption, classification.METRICS[metric].least)
 
@@ -98,9 +98,12 @@ def latex(data: Table) -> str:
 
 
 def write_tables(board: Board, results: Results) -> list[str]:
-    """Write every table of a results folder in three formats; returns their stems."""
+    """Write every table of a results folder in three formats; returns their stems.
+
+    Controls have one table together (:mod:`bench.report.controls`).
+    """
     stems = []
-    for setting in board.settings:
+    for setting in (s for s in board.settings if s.perturbation not in CONTROLS):
         for suffix, metric, rule, words in KINDS:
             data = table(board, setting, metric, rule, words)
             stem = f"{setting.slug}-{suffix}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
+from bench.report.controls import write_controls
 from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
 from bench.report.heat import write_heat
@@ -33,7 +34,13 @@ def write_report(results: Results) -> Written:
     stems, shifts = write_shift(board, results)
     comparison_stems = write_comparisons(results, board.label)
     tables, figures = (
-        [*write_tables(board, results), *stems, *comparison_stems, *write_fewshot(board, results)],
+        [
+            *write_tables(board, results),
+            *write_controls(board, results),
+            *stems,
+            *comparison_stems,
+            *write_fewshot(board, results),
+        ],
         [*write_heat(board, results), *write_figures(board, results), *shifts],
     )
     return Written(text, tuple(tables), tuple(figures))

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -23,6 +23,8 @@ class Suite(BaseModel):
     ``all`` is the meaning of ``--methods all``; if empty, every method that detects. ``train`` is the default of
     ``--train``. ``limit_train`` and ``limit_test`` limit the images per class and subset; None means all images.
     ``families`` maps ``dataset:subset`` to the family of its generator if that differs in this suite's images.
+    ``controls`` are those of :mod:`bench.controls`. ``seeds_draw`` lists what a seed draws besides a network's first
+    weights and the order of training: the training ``subset``, and the ``noise`` of artefacts.
     ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``probes`` maps a probe to
     its settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is the path of the suite.
 
@@ -44,6 +46,7 @@ class Suite(BaseModel):
     limit_train: int | None = None
     limit_test: int | None = None
     seeds: tuple[int, ...] = (0,)
+    seeds_draw: tuple[Literal["subset", "noise"], ...] = ()
     compare: tuple[tuple[str, str], ...] = ()
     all: tuple[str, ...] = ()
     methods: Mapping[str, Mapping[str, Any]] = {}

@@ -21,9 +21,11 @@ class _Artefacts(Mapping[str, Any]):
     needs: Mapping[str, Recipe]
     reader: Reader
     item: Item
+    zeroed: bool = False
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - images, texts or numbers
-        return self.reader.artefact(self.needs[name], self.item)
+        value = self.reader.artefact(self.needs[name], self.item)
+        return _zero(value) if self.zeroed else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.needs)
@@ -32,15 +34,24 @@ class _Artefacts(Mapping[str, Any]):
         return len(self.needs)
 
 
+def _zero(value: Any) -> Any:  # noqa: ANN401 - images, texts or numbers
+    """An artefact without content: zeros of the same shape, an empty text, or 0."""
+    return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)()
+
+
 @dataclass(frozen=True)
 class Reference:
-    """One example. ``donor`` is the item whose artefacts are used: the item itself except in the permuted control."""
+    """One example. ``donor`` is the item whose artefacts are used: the item itself except in controls.
+
+    If ``zeroed``, the artefacts are replaced by zeros.
+    """
 
     part: Slice
     item: Item
     donor: Item
     example: Example
     needs: Mapping[str, Recipe]
+    zeroed: bool = False
 
     @property
     def label(self) -> int:
@@ -52,7 +63,7 @@ class Reference:
         """Read the example's pixels and artefacts."""
         kind = self.example.pixels
         rgb = reader.image(self.part, self.item) if kind == IMAGE else reader.artefact(self.needs[kind], self.item)
-        artefacts = _Artefacts(self.needs, reader, self.donor)
+        artefacts = _Artefacts(self.needs, reader, self.donor, self.zeroed)
         return Sample(rgb, artefacts, reader.facts(self.part, self.item), kind)
 
 
@@ -87,11 +98,21 @@ def references(
     return tuple(refs)
 
 
-def permuted(refs: Sequence[Reference], seed: int) -> tuple[Reference, ...]:
-    """The same examples, each with the artefacts of another image: a cyclic shift of a seeded order.
+def controlled(control: str, refs: Sequence[Reference], seed: int) -> tuple[Reference, ...]:
+    """The same examples with the artefacts of a control (:data:`bench.controls.CONTROLS`).
 
-    A method that uses its artefacts must fail on these.
+    A seeded order gives each image the artefacts of another one. ``other_noise`` has artefacts of other recipes, and
+    changes nothing here.
     """
+    if control == "zeroed":
+        return tuple(replace(ref, zeroed=True) for ref in refs)
+    if control not in ("permuted", "permuted_within", "permuted_across"):
+        return tuple(refs)
     order = np.random.default_rng(seed).permutation(len(refs))
-    donor = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    return tuple(replace(ref, donor=refs[donor[index]].item) for index, ref in enumerate(refs))
+    labels = np.asarray([ref.label for ref in refs])[order]
+    groups = [order] if control == "permuted" else [order[labels == label] for label in np.unique(labels)]
+    # The next of the same group, or the next of the other group, which begins again at its end.
+    given = groups[::-1] if control == "permuted_across" else [np.roll(group, 1) for group in groups]
+    donors = [np.resize(source, len(group)) for group, source in zip(groups, given, strict=True)]
+    of = dict(zip(np.concatenate(groups).tolist(), np.concatenate(donors).tolist(), strict=True))
+    return tuple(replace(ref, donor=refs[of[index]].item) for index, ref in enumerate(refs))

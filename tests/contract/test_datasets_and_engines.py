@@ -21,6 +21,7 @@ from bench.artefacts.engines import (
     noise_residual,
     sd_img2img,
     sd_inpaint,
+    shuffled_caption,
     txt2img,
 )
 from bench.data.dataset import Dataset
@@ -38,6 +39,7 @@ RECIPES = {
     "ddim_inversion": ddim_inversion.recipe(steps=3, size=64),
     "blip": _CAPTION,
     "class_prompt": class_prompt.recipe(),
+    "shuffled_caption": shuffled_caption.recipe(blip.recipe()),
     "llava": llava.recipe(max_new_tokens=4),
     "sd_img2img": _IMG2IMG,
     "sd_inpaint": sd_inpaint.recipe(steps=3, max_size=64),

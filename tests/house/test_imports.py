@@ -38,7 +38,8 @@ ALLOWED = {
 }
 ROOMS = {f"bench.{room}": room for room in ALLOWED if room not in ("base", "methods", "tools")}
 ROOMS |= {
-    f"bench.{name}": "base" for name in ("types", "recipe", "errors", "detector", "progress", "device", "numerics")
+    f"bench.{name}": "base"
+    for name in ("types", "recipe", "errors", "detector", "progress", "device", "numerics", "controls")
 }
 ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools": "tools", "run_bench": "cli"}
 #: Modules that a room may not import although it may import their room.

@@ -20,6 +20,7 @@ from bench.artefacts.engines import (
     noise_residual,
     sd_img2img,
     sd_inpaint,
+    shuffled_caption,
     txt2img,
 )
 from bench.detector import Detector, Facts, Sample
@@ -30,6 +31,7 @@ RECIPES = {
     "adm_inversion": adm_inversion.recipe(steps=1, size=256),
     "blip": blip.recipe(max_new_tokens=3),
     "class_prompt": class_prompt.recipe(),
+    "shuffled_caption": shuffled_caption.recipe(blip.recipe()),
     "clip_image": clip_image.recipe(role="clip_rn50x4"),
     "clip_text": clip_text.recipe(blip.recipe(), "clip_rn50x4"),
     "ddim_inversion": ddim_inversion.recipe(steps=1, size=64),

@@ -50,6 +50,7 @@ class LatentError(Engine):
     payload = "safetensors"
     batch = 16
     seconds = 0.02
+    draws_noise = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One per noise draw, and the VAE's encoder."""

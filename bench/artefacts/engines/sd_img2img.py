@@ -66,6 +66,7 @@ class SDImg2Img(Engine):
     payload = "png"
     batch = 16
     seconds = 0.08
+    draws_noise = True
 
     def forwards(self, recipe: Recipe) -> int:
         """Two per step with guidance or one without, and the VAE's encoder and decoder."""

@@ -38,6 +38,7 @@ class SDInpaint(Engine):
     payload = "png"
     batch = 16
     seconds = 0.08
+    draws_noise = True
 
     def forwards(self, recipe: Recipe) -> int:
         """One per step, and the VAE's encoder and decoder."""

@@ -43,6 +43,7 @@ class Txt2Img(Engine):
     payload = "png"
     batch = 16
     seconds = 0.12
+    draws_noise = True
 
     def forwards(self, recipe: Recipe) -> int:
         """Two per step with guidance or one without, and the VAE's decoder."""

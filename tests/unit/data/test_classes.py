@@ -5,7 +5,6 @@ import pytest
 from bench import discover
 from bench.data import splits
 from bench.data.classes import FILES, NAMES, Classes
-from bench.data.index import Index
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
 from bench.progress import Progress
@@ -61,7 +60,7 @@ def test_every_image_of_the_embedded_genimage_has_its_class(tmp_path):
     root = unpack(tmp_path, Progress()) / "genimage"
     dataset = discover.dataset("genimage")
     folders = dataset.find(root)["sdv14"]
-    pools = [splits.pool(dataset, root, folders, s, Index(tmp_path), Progress()) for s in ("train", "test")]
+    pools = [splits.pool(dataset, root, folders, s) for s in ("train", "test")]
     found = [item for pool in pools for item in pool.items]
     assert {item.class_name for item in found} <= set(class_words())
     photograph = next(item for item in found if item.path.name == "ILSVRC2012_val_00010004.JPEG")
@@ -76,6 +75,6 @@ def test_photographs_of_the_real_one_need_the_table(tmp_path):
     second.rename(home / "ILSVRC2012_val_00000002.JPEG")
     (root / FILES).write_text(json.dumps({"ILSVRC2012_val_00000001.JPEG": "n01440764"}))
     dataset = discover.dataset("genimage")
-    found = splits.pool(dataset, root, dataset.find(root)["sdv14"], "test", Index(tmp_path), Progress()).items
+    found = splits.pool(dataset, root, dataset.find(root)["sdv14"], "test").items
     class_names = {item.path.name: item.class_name for item in found if item.label == 0}
     assert class_names == {"ILSVRC2012_val_00000001.JPEG": "n01440764", "ILSVRC2012_val_00000002.JPEG": ""}

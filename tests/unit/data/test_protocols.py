@@ -19,10 +19,10 @@ from tests.conftest import item, make_genimage
 def part(tmp_path):
     make_genimage(tmp_path, count=8)
     dataset = discover.dataset("genimage")
-    items = splits.pool(
-        dataset, tmp_path, dataset.find(tmp_path)["sdv14"], "test", Index(tmp_path / "index"), Progress()
-    ).items
-    return splits.test_slice("genimage", "sdv14", items, splits.Limits(None, None))
+    listed = splits.pool(dataset, tmp_path, dataset.find(tmp_path)["sdv14"], "test").items
+    return Slice(
+        "genimage", "sdv14", "test", splits.in_order(splits.read(listed, Index(tmp_path / "index"), Progress()))
+    )
 
 
 def test_raw_changes_nothing(part):

@@ -1,6 +1,8 @@
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
+from PIL import Image
 
 from bench import discover
 from bench.data import splits
@@ -8,50 +10,81 @@ from bench.data.dataset import unused_folders
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.progress import Progress
-from tests.conftest import item, make_genimage
+from bench.types import Item, Slice
+from tests.conftest import item, make_genimage, scene
 
 POOL = [item(i, label) for i in range(50) for label in (0, 1)]
+LIMITS = splits.Limits(20, None)
 
 
-def ids(part):
-    return {i.image_id for i in part.items}
+def part(role, items, name="sdv14"):
+    return Slice("genimage", name, role, tuple(items))
+
+
+def rows(items):
+    return {i.row_id for i in items}
 
 
 def test_train_and_val_are_disjoint_and_cover_the_folder():
-    train, val = splits.train_slices("genimage", "sdv14", POOL, splits.Limits(None, None))
-    assert ids(train) & ids(val) == set()
-    assert ids(train) | ids(val) == {i.image_id for i in POOL}
-    assert val.count(0) == val.count(1) == 5
+    train, val = splits.divided(POOL, splits.Limits(None, None))
+    assert rows(train) & rows(val) == set()
+    assert rows(train) | rows(val) == rows(POOL)
+    assert [sum(i.label == label for i in val) for label in (0, 1)] == [5, 5]
 
 
-def test_copies_of_an_image_fall_on_one_side():
-    copies = [replace(i, row_id=i.row_id[::-1]) for i in POOL]
-    train, val = splits.train_slices("genimage", "sdv14", [*POOL, *copies], splits.Limits(None, None))
-    assert ids(train) & ids(val) == set()
-    assert len(train.items) + len(val.items) == 200
+def test_nothing_is_read_before_it_is_drawn():
+    unread = [Item(i.row_id, i.path, i.label) for i in POOL]
+    for read, bare in zip(splits.divided(POOL, LIMITS), splits.divided(unread, LIMITS), strict=True):
+        assert [i.row_id for i in read] == [i.row_id for i in bare]
 
 
 def test_the_split_does_not_move_with_the_seed_but_the_draw_does():
-    first = splits.train_slices("genimage", "sdv14", POOL, splits.Limits(20, None, seed=0))
-    second = splits.train_slices("genimage", "sdv14", POOL, splits.Limits(20, None, seed=1))
-    everything = splits.train_slices("genimage", "sdv14", POOL, splits.Limits(None, None))[1]
-    assert ids(first[1]) <= ids(everything)
-    assert ids(first[0]) != ids(second[0])
-    assert ids(first[0]) & ids(everything) == set()
+    first = splits.divided(POOL, LIMITS)
+    second = splits.divided(POOL, replace(LIMITS, seed=1))
+    everything = splits.divided(POOL, splits.Limits(None, None))[1]
+    assert rows(first[1]) <= rows(everything)
+    assert rows(first[0]) != rows(second[0])
+    assert rows(first[0]) & rows(everything) == set()
 
 
 def test_smaller_draws_nest():
-    draws = [splits.test_slice("genimage", "sdv14", POOL, splits.Limits(None, n)) for n in (5, 10, 40)]
-    assert ids(draws[0]) < ids(draws[1]) < ids(draws[2])
-    assert draws[0].count(0) == draws[0].count(1) == 5
+    draws = [splits.drawn(POOL, 0, n) for n in (5, 10, 40)]
+    assert rows(draws[0]) < rows(draws[1]) < rows(draws[2])
+    assert [sum(i.label == label for i in draws[0]) for label in (0, 1)] == [5, 5]
 
 
-def test_an_image_of_a_test_slice_is_quarantined_in_training():
-    train, _ = splits.train_slices("genimage", "sdv14", POOL, splits.Limits(None, None))
+def test_the_draw_is_that_of_its_hash():
+    expected = sorted((i for i in POOL if i.label == 1), key=lambda i: sha256(f"3 {i.row_id}".encode()).hexdigest())
+    assert [i.row_id for i in splits.drawn(POOL, 3, 4) if i.label == 1] == [i.row_id for i in expected[:4]]
+
+
+def test_an_image_of_another_slice_is_quarantined():
+    train = part("train", POOL)
     shared = train.items[3]
-    kept = splits.without_test_images(train, {shared.image_id: "genimage-adm-test"})
-    assert shared.row_id not in {i.row_id for i in kept.usable}
+    kept = splits.without_copies(train, [part("test", [replace(shared, row_id="other")], "adm")])
+    assert shared.row_id not in rows(kept.usable)
     assert [i.reason for i in kept.items if i.status == "leak"] == ["also in genimage-adm-test"]
+
+
+def test_a_copy_that_was_encoded_again_or_resized_is_quarantined_and_named(tmp_path):
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+    for seed in range(4):
+        Image.fromarray(scene(seed)).save(tmp_path / "train" / f"{seed}.png")
+    Image.fromarray(scene(2)).resize((60, 45)).save(tmp_path / "test" / "small.jpg", quality=75)
+    items = {
+        name: splits.read(
+            (Item(f"{name}{n}", path, 0) for n, path in enumerate(sorted((tmp_path / name).iterdir()))),
+            Index(tmp_path / "index"),
+            Progress(),
+        )
+        for name in ("train", "test")
+    }
+    kept = splits.without_copies(part("train", items["train"]), [part("test", items["test"])])
+    (leak,) = [i for i in kept.items if i.status != "ok"]
+    assert (leak.path.name, leak.status) == ("2.png", "leak")
+    assert leak.reason.startswith("a copy of ")
+    assert leak.reason.endswith("small.jpg in genimage-sdv14-test")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +113,9 @@ def test_scanned_items_have_facts_and_odd_suffixes_survive(genimage):
     (home / "broken.png").write_bytes(b"nothing")
     dataset = discover.dataset("genimage")
     index = Index(genimage.parent / "index")
-    items = splits.pool(dataset, genimage, dataset.find(genimage)["biggan"], "test", index, Progress()).items
+    items = splits.read(
+        splits.pool(dataset, genimage, dataset.find(genimage)["biggan"], "test").items, index, Progress()
+    )
     assert len(items) == 13
     broken = [i for i in items if i.status != "ok"]
     assert [i.path.name for i in broken] == ["broken.png"]
@@ -93,7 +128,7 @@ def test_a_second_scan_opens_nothing_and_a_changed_file_is_seen(genimage, monkey
     paths = sorted(genimage.rglob("*.png"))
     first = list(Index(genimage / "index").scan(paths, Progress()))
     opened = []
-    real_examine = splits.Index.scan.__globals__["examine"]
+    real_examine = Index.scan.__globals__["examine"]
     monkeypatch.setitem(Index.scan.__globals__, "examine", lambda p: opened.append(p) or real_examine(p))
     index = Index(genimage / "index")
     assert list(index.scan(paths, Progress())) == first
@@ -128,14 +163,15 @@ def test_a_photograph_with_two_labels_is_quarantined_in_both(genimage):
     twin = sorted((home / "nature").iterdir())[0]
     (home / "ai" / "twin.JPEG").write_bytes(twin.read_bytes())
     dataset = discover.dataset("genimage")
-    found = splits.pool(dataset, genimage, dataset.find(genimage)["biggan"], "test", Index(genimage / "i"), Progress())
-    reasons = splits.contradictions([found.items])
-    kept = splits.without_contradictions(found.items, reasons)
+    listed = splits.pool(dataset, genimage, dataset.find(genimage)["biggan"], "test").items
+    found = splits.read(listed, Index(genimage / "i"), Progress())
+    reasons = splits.contradictions([found])
+    kept = splits.without_contradictions(found, reasons)
     bad = [i for i in kept if i.status != "ok"]
     assert sorted(i.label for i in bad) == [0, 1]
     assert {i.status for i in bad} == {"contradiction"}
     assert all(str(twin) in i.reason and "twin.JPEG" in i.reason for i in bad)
-    assert splits.contradictions([[i for i in found.items if i.label == 0]]) == {}
+    assert splits.contradictions([[i for i in found if i.label == 0]]) == {}
 
 
 def test_letter_case_of_folders_does_not_matter(tmp_path):

@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.progress import Meter, Progress
 from bench.training import network, statistic
 from bench.training.early_stop import EarlyStop
-from bench.training.examples import Reference, permuted
+from bench.training.examples import Reference, controlled
 from bench.training.loader import Runtime, padded
 from bench.training.network import Training
 from bench.training.optimiser import parameter_groups
@@ -46,11 +46,45 @@ def test_early_stop_wants_a_larger_gain_after_the_first_fall():
 def test_permuted_artefacts_are_never_an_images_own():
     part = Slice("genimage", "sdv14", "test", tuple(item(i, i % 2) for i in range(9)))
     refs = [Reference(part, i, i, Example(), {}) for i in part.items]
-    mixed = permuted(refs, 0)
+    mixed = controlled("permuted", refs, 0)
     assert [r.item for r in mixed] == list(part.items)
     assert all(r.donor != r.item for r in mixed)
     assert {r.donor.row_id for r in mixed} == {i.row_id for i in part.items}
-    assert permuted(refs, 0) == mixed
+    assert controlled("permuted", refs, 0) == mixed
+
+
+@pytest.mark.parametrize(("control", "same"), [("permuted_within", True), ("permuted_across", False)])
+def test_permutations_within_and_across_classes(control, same):
+    part = Slice("genimage", "sdv14", "test", tuple(item(i, int(i < 3)) for i in range(9)))
+    refs = [Reference(part, i, i, Example(), {}) for i in part.items]
+    mixed = controlled(control, refs, 0)
+    assert [r.item for r in mixed] == list(part.items)
+    assert all((r.donor.label == r.item.label) == same and r.donor != r.item for r in mixed)
+    assert [r.donor for r in mixed] != [r.donor for r in controlled(control, refs, 1)]
+    if same:
+        assert {r.donor for r in mixed} == set(part.items)
+
+
+def test_zeroed_artefacts_have_their_shape_and_type():
+    class Fixed:
+        def image(self, part, item):
+            return np.ones((2, 2, 3), np.uint8)
+
+        def artefact(self, recipe, item):
+            return {"map": np.ones((4, 2), np.float32), "caption": "a dog", "number": 3.5}[recipe]
+
+        def facts(self, part, item):
+            return None
+
+    part = Slice("genimage", "sdv14", "test", (item(1, 1),))
+    kinds = ("map", "caption", "number")
+    ref = Reference(part, part.items[0], part.items[0], Example(), {kind: kind for kind in kinds})
+    (zeroed,) = controlled("zeroed", [ref], 0)
+    artefacts = zeroed.sample(Fixed()).artefacts
+    assert artefacts["map"].dtype == np.float32
+    assert (artefacts["map"] == np.zeros((4, 2))).all()
+    assert [artefacts[kind] for kind in kinds[1:]] == ["", 0.0]
+    assert ref.sample(Fixed()).artefacts["caption"] == "a dog"
 
 
 def test_words_become_smoothed_log_odds_and_unknown_words_say_nothing():

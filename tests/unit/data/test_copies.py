@@ -1,0 +1,52 @@
+"""Copies that were encoded again or resized are found, and nothing else is; the search is checked against all pairs."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data.copies import NEAR, copies, perceptual_hash
+from tests.conftest import scene
+
+
+def coded(image, quality):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: coded(image, 75),
+        lambda image: image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS),
+        lambda image: image.resize((image.width * 3 // 2, image.height * 3 // 2), Image.Resampling.BILINEAR),
+    ],
+)
+def test_a_copy_is_found_whatever_its_size_and_encoding(change):
+    images = {f"{seed}": Image.fromarray(scene(seed)) for seed in range(20)}
+    hashes = {name: perceptual_hash(np.asarray(image)) for name, image in images.items()}
+    changed = {f"copy of {name}": perceptual_hash(np.asarray(change(image))) for name, image in images.items()}
+    assert copies(changed, hashes) == {f"copy of {name}": name for name in images}
+    assert copies(dict(list(hashes.items())[:10]), dict(list(hashes.items())[10:])) == {}
+
+
+def test_the_search_finds_what_a_comparison_of_all_pairs_finds():
+    rng = np.random.default_rng(0)
+    theirs = rng.integers(0, 2, (40, 256))
+    ours = theirs[rng.integers(0, 40, 300)].copy()
+    for row, flips in zip(ours, rng.integers(0, 2 * NEAR, 300), strict=True):
+        row[rng.choice(256, flips, replace=False)] ^= 1
+
+    def named(bits, prefix):
+        return {f"{prefix}{i:03d}": np.packbits(row.astype(np.uint8)).tobytes().hex() for i, row in enumerate(bits)}
+
+    distances = (ours[:, None] != theirs[None]).sum(2)
+    expected = {f"a{i:03d}": f"b{row.argmin():03d}" for i, row in enumerate(distances) if row.min() <= NEAR}
+    assert 100 < len(expected) < 250
+    assert copies(named(ours, "a"), named(theirs, "b")) == expected
+
+
+def test_nothing_is_compared_with_nothing():
+    assert copies({}, {"a": "0" * 64}) == copies({"a": "0" * 64}, {}) == {}

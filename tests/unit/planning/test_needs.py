@@ -1,0 +1,75 @@
+"""The artefacts of controls, and of seeds that draw noise or images."""
+
+from dataclasses import replace
+
+from bench import discover
+from bench.artefacts.store import Store
+from bench.controls import OTHER_NOISE
+from bench.numerics import REFERENCE
+from bench.planning.estimate import Rates
+from bench.planning.matrix import build
+from bench.planning.request import Chosen
+from bench.planning.units import cut_fits
+from bench.results.folder import Results
+from bench.suites import suite as suites
+from tests.unit.planning.test_matrix import DATA, SUITE, part, plan, request
+
+
+def chosen(label):
+    name, variant = suites.split_variant(label)
+    return Chosen(name, variant, suites.instantiate(SUITE, name, variant, discover.method(name)))
+
+
+def test_artefacts_with_other_noise_are_made_for_methods_that_draw_any(tmp_path):
+    controls = ("permuted", "zeroed", "other_noise")
+    words = {"protocols": ("raw",), "controls": controls}
+    made = plan(methods=(chosen("lare2"), chosen("dire")), **words)
+    names = {(c.fit.method, c.perturbation) for c in made.cells if c.perturbation != "none"}
+    assert names == {("lare2", name) for name in controls} | {("dire", "permuted"), ("dire", "zeroed")}
+    seeds = {(job.recipe.engine, job.recipe.seed, job.slice.role) for job in made.jobs}
+    assert {place for place in seeds if place[1]} == {("latent_error", OTHER_NOISE, "test")}
+    methods = {(name, ""): chosen(name) for name in ("lare2", "dire")}
+
+    def resolve(need):
+        return need.resolve({role: f"hash of {role}" for role in need.roles()}, REFERENCE.describe())
+
+    trials = cut_fits(made, methods, Store(tmp_path), Results(tmp_path), Rates(), resolve)
+    (trial,) = [t for t in trials if t.fit.method == "lare2"]
+    assert {job.recipe.key for job in made.jobs if job.recipe.engine == "latent_error"} == trial.after
+
+
+def test_captions_keep_their_key_when_the_noise_changes():
+    sare = plan(methods=(chosen("drct_sare"),), protocols=("raw",), controls=("other_noise",))
+    engines = [job.recipe.engine for job in sare.jobs if job.slice.role == "test" and job.slice.subset == "biggan"]
+    assert sorted(engines) == ["blip", "sd_img2img", "sd_img2img"]
+
+
+def test_seeds_draw_noise_and_subsets_where_the_suite_asks():
+    def keys(draws, seed):
+        data = replace(DATA, draws={1: ({"sdv14": part("sdv14", "train", 220)}, DATA.val)} if "subset" in draws else {})
+        asked = request(
+            suite=SUITE.model_copy(update={"seeds_draw": draws}),
+            methods=(chosen("lare2"), chosen("container")),
+            protocols=("raw",),
+            seeds=(seed,),
+        )
+        made = build(asked, data, lambda role: role)
+        noise = {job.recipe.seed for job in made.jobs if job.recipe.engine == "latent_error"}
+        return {fit.method: fit.train for fit in made.fits}, noise
+
+    assert keys((), 1) == keys((), 0)
+    assert keys(("noise",), 1) == (keys((), 0)[0], {1})
+    assert keys(("subset",), 1)[0] != keys(("subset",), 0)[0]
+    assert keys(("subset",), 0) == keys((), 0)
+
+
+def test_a_shuffled_caption_belongs_to_another_image_and_its_key_to_the_slice():
+    made = plan(methods=(chosen("drct_sare[shuffled_caption]"),), protocols=("raw",), controls=())
+    jobs = [job for job in made.jobs if job.recipe.engine == "shuffled_caption"]
+    assert len({job.recipe.key for job in jobs}) == len(jobs) == 5
+    for job in jobs:
+        donors = {item.image_id: job.donor(item).image_id for item in job.slice.usable}
+        assert all(image != donor for image, donor in donors.items())
+        assert sorted(donors) == sorted(donors.values())
+    captions = next(job for job in made.jobs if job.recipe.engine == "blip")
+    assert all(captions.donor(item) is item for item in captions.slice.usable)

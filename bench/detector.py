@@ -150,6 +150,8 @@ class Method(ABC):
     card: ClassVar[Card]
     Params: ClassVar[type]
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: The variants that lack a part of the method, to show what that part adds. Reports compare but do not rank them.
+    ablations: ClassVar[tuple[str, ...]] = ()
     #: Whether it separates generated from real images. A method that only attributes images to generators must be named
     #: explicitly.
     detects: ClassVar[bool] = True

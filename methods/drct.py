@@ -74,6 +74,7 @@ class DRCT(Detector):
         "no_reconstructions": {"reconstructions": False},
         "w512": {"embedding": 512},
     }
+    ablations: ClassVar[tuple[str, ...]] = ("no_reconstructions",)
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every training image; none in testing."""

@@ -112,6 +112,7 @@ class DRCTSARE(Detector):
         "rgb": {"branch": "image"},
         "llava": {"captioner": "llava"},
     }
+    ablations: ClassVar[tuple[str, ...]] = ("no_caption", "shuffled_caption", "guidance_1", "rgb")
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The reconstruction of every image; in training also DRCT's reconstruction and the reconstruction of that."""

@@ -73,6 +73,7 @@ class LaRE2(Detector):
         "no_channel": {"channel": False},
         "no_error": {"error": False},
     }
+    ablations: ClassVar[tuple[str, ...]] = ("no_spatial", "no_channel", "no_error")
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The error map of every image; none if ``error`` is False."""

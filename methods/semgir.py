@@ -54,6 +54,7 @@ class SemGIR(Regenerating):
         "sdv21": {"regenerator": "sdv21"},
         "image_only": {"regeneration": False},
     }
+    ablations: ClassVar[tuple[str, ...]] = ("image_only",)
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
         """The regeneration of every image; none if ``regeneration`` is False."""

@@ -21,7 +21,8 @@ Written by `python -m tools.methods_page` from the cards in `methods/`.
 Default parameters are those of the papers. A suite file overrides them by name under `[methods.NAME]`, or under
 `[methods."NAME[variant]"]` for a single variant. To change them, write a suite file that starts with `extends = "mini"`
 or `extends = "paper"`, and pass it with `--suite FILE.toml`. An unknown parameter or a value out of range is an error.
-Select a variant as `name[variant]`, for example `--methods "dire[adm]"`.
+Select a variant as `name[variant]`, for example `--methods "dire[adm]"`. An *ablation* is a variant without one part of
+its method, to show what that part adds; reports compare it and do not rank it.
 
 *Half precision* is how far scores move if artefacts and network are computed in bf16 or fp16 instead of fp32: the mean
 difference of a logit in percent of the logits' standard deviation, and the AUC, for one fit on the miniature's aligned
@@ -44,7 +45,8 @@ def _section(name: str, method: type[Method], drifts: Sequence[Mapping[str, str]
     if card.weights:
         facts.append(("weights", ", ".join(f"`{role}` ({use})" for role, use in card.weights.items())))
     for variant, changes in method.variants.items():
-        facts.append((f"`{name}[{variant}]`", ", ".join(f"`{key} = {value}`" for key, value in changes.items())))
+        changed = ", ".join(f"`{key} = {value}`" for key, value in changes.items())
+        facts.append((f"`{name}[{variant}]`", f"{changed}{' (ablation)' if variant in method.ablations else ''}"))
     moved = [drift for drift in drifts if drift["method"] == name]
     if moved:
         told = [f"{d['precision']} {float(d['drift']):.1f} %, AUC {float(d['auc']):.1f}" for d in moved]

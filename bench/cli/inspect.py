@@ -279,6 +279,7 @@ def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
         "name": name,
         "kind": "statistic" if issubclass(method, Statistic) else "detector",
         "variants": variants,
+        "ablations": method.ablations,
         "artefacts": user_artefacts.names(method(method.Params())),
         "variant_artefacts": {v: user_artefacts.names(suites.instantiate(suite, name, v, method)) for v in variants},
         **asdict(method.card),

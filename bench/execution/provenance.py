@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from bench.detector import Statistic
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.planning.estimate import SPEED, machine_seconds
-from bench.planning.request import Request
+from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
 from bench.results import citations, comparisons, measure, thresholds
 from bench.results import images as image_table
@@ -56,16 +55,16 @@ def write_matrix(plan: Plan, request: Request, session: Session) -> None:
     results.write_matrix(Matrix(tuple(entries), tuple(_columns(request)), request.suite.label, tuple(probes), pairs))
 
 
-def _card(kind: str, chosen: Any) -> dict[str, Any]:  # noqa: ANN401 - a Chosen of any method
-    return {"kind": kind, "params": asdict(chosen.method.params), **asdict(chosen.method.card)}
+def _card(chosen: Chosen) -> dict[str, Any]:
+    method = chosen.method
+    kind = "ablation" if chosen.variant in method.ablations else "detector"
+    kind = "statistic" if isinstance(method, Statistic) else kind
+    return {"kind": kind, "params": asdict(method.params), **asdict(method.card)}
 
 
 def write_cards(request: Request, results: Results) -> None:
     """Write ``methods.json``: the card and parameters of every method of the run."""
-    cards: Mapping[str, Any] = {
-        c.label: _card("statistic" if isinstance(c.method, Statistic) else "detector", c) for c in request.methods
-    }
-    results.write_json(results.cards, cards)
+    results.write_json(results.cards, {chosen.label: _card(chosen) for chosen in request.methods})
 
 
 def write_citations(request: Request, session: Session) -> None:

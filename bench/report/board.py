@@ -23,7 +23,7 @@ _NUMBERS = {
     **dict.fromkeys(("seeds", "sd"), "float64"),
     "reason": "str",
 }
-KINDS = ("detector", "statistic")
+KINDS = ("detector", "ablation", "statistic")
 
 
 class Setting(NamedTuple):
@@ -115,7 +115,7 @@ class Board:
         return sorted(set(same), key=lambda name: ("+" in name, name))
 
     def methods(self, setting: Setting, kind: str) -> list[str]:
-        """The methods of a kind (``detector`` or ``statistic``) with rows in a setting, by year and name."""
+        """The methods of a kind (one of :data:`KINDS`) with rows in a setting, by year and name."""
         parts = [part for key, part in self._values.items() if key[:5] == setting]
         labels = {label for part in parts for label in part.index.get_level_values("label")}
         ordered = sorted(labels, key=lambda name: (self.cards[name].get("year", 0), name))

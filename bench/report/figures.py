@@ -10,7 +10,7 @@ import matplotlib.figure
 import pandas as pd
 from PIL import Image
 
-from bench.report.board import Board, Setting
+from bench.report.board import KINDS, Board, Setting
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
@@ -33,7 +33,9 @@ def protocol_points(board: Board, train: str, dataset: str) -> pd.DataFrame:
 def draw(points: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
     """Draw AUC with intervals: one row per method, trivial baselines last, and one colour per pair of protocols."""
     panels, pairs = list(points["panel"].unique()), list(points["protocols"].unique())
-    methods = list(points.sort_values("kind", kind="stable")["method"].unique())
+    methods = list(
+        points.sort_values("kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable")["method"].unique()
+    )
     figure = mpl.figure.Figure(figsize=(max(6.4, 4.6 * len(panels)), 1.3 + 0.42 * len(methods)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):

@@ -37,7 +37,8 @@ def _fill(axis: Axes, part: pd.DataFrame) -> None:
         text = "–" if np.isnan(share) else f"{100 * share:.0f}"
         colour = "white" if abs(share - 0.5) > _DARK else "black"
         axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-    axis.axhline(part.loc[part["kind"] == "detector", "method"].nunique() - 0.5, color="white", lw=3)
+    for above in part.groupby("kind", sort=False)["method"].nunique().cumsum()[:-1]:
+        axis.axhline(above - 0.5, color="white", lw=3)
     axis.axvline(len(wide.columns) - 1.5, color="white", lw=3)
     axis.set_xticks(range(len(wide.columns)), list(wide.columns), rotation=40, ha="left", rotation_mode="anchor")
     axis.set_yticks(range(len(wide.index)), list(wide.index))

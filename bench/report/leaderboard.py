@@ -108,9 +108,10 @@ def _note(board: Board, setting: Setting) -> str:
 
 def _section(board: Board, setting: Setting) -> str:
     detectors = _ranked(board, setting, board.methods(setting, "detector"))
-    baselines = _ranked(board, setting, board.methods(setting, "statistic"))
+    ablations, baselines = (_ranked(board, setting, board.methods(setting, kind)) for kind in ("ablation", "statistic"))
     ranks = _ranks(board, setting)
     lines = [[ranks.get(method, _DASH), *_line(board, setting, method)] for method in detectors]
+    lines += [["ablation", *_line(board, setting, m)] for m in ablations]
     lines += [["", *_line(board, setting, m)] for m in baselines]
     filled = [i for i in range(len(_COLUMNS)) if any(line[i] not in ("", _DASH) for line in lines)]
     shown = [[line[i] for i in filled] for line in lines]
@@ -129,7 +130,8 @@ def leaderboard(board: Board) -> str:
         "# Leaderboard\n\n"
         f"{board.label[0].upper()}{board.label[1:]}. In percent, in the order of the mean AUC over the generators "
         "outside the training generator's family. Unranked rows at the end are trivial baselines: one fact or one "
-        "number per image. A detector that does not beat them has learned the dataset, not the task.\n\n"
+        "number per image. A detector that does not beat them has learned the dataset, not the task. An ablation is a "
+        "detector without one of its parts. It is not ranked.\n\n"
         "A rank is 1 + the number of detectors that are significantly better; after the dash is the last place that is "
         "possible (5 %, corrected by Holm's method for all pairs of a table).\n\n"
         "`raw`: files as they are. `aligned`: both classes have one size, the same JPEG coding and equally many "

@@ -78,8 +78,7 @@ def _by_method(found: Sequence[list[Number]]) -> list[list[list[Number]]]:
 
 def measure(results: Results) -> Measured:
     """Every number of a results folder, computed from its matrix and per-image scores alone."""
-    baselines = rankings.statistics(results)
-    beside = results.read_matrix().beside
+    unranked, beside = rankings.unranked(results), results.read_matrix().beside
     lines: list[Row] = []
     means: list[Any] = []
     ranks: list[Any] = []
@@ -90,7 +89,7 @@ def measure(results: Results) -> Measured:
         methods = _by_method(by_seed)
         means += summary.lines(methods)
         if (cells[0].entry.task, cells[0].entry.perturbation) == ("detect", "none"):
-            placed, compared = rankings.of_setting(methods, baselines)
+            placed, compared = rankings.of_setting(methods, unranked)
             ranks += placed
             pairs += compared
     return Measured(

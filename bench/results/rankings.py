@@ -79,12 +79,12 @@ def _detector(by_seed: Sequence[Sequence[Number]]) -> Detector | None:
     return Detector(entry.method, entry.variant, numbers, found, reason)
 
 
-def statistics(results: Results) -> set[str]:
-    """The labels of the trivial baselines of a results folder."""
+def unranked(results: Results) -> set[str]:
+    """The labels of the trivial baselines and the ablations of a results folder."""
     if not results.cards.exists():
         return set()
     cards = json.loads(results.cards.read_text(encoding="utf-8"))
-    return {label for label, card in cards.items() if card["kind"] == "statistic"}
+    return {label for label, card in cards.items() if card["kind"] != "detector"}
 
 
 def _pairs(ranked: Sequence[Detector]) -> list[dict[str, Any]]:
@@ -111,10 +111,13 @@ def _friedman(ranked: Sequence[Detector]) -> Friedman | None:
     return ranking.friedman(np.asarray(values))
 
 
-def of_setting(methods: Sequence[Sequence[Sequence[Number]]], baselines: set[str]) -> tuple[list[Any], list[Any]]:
-    """The rows of ``ranks.csv`` and of ``pairs.csv`` of one setting; ``methods`` has every method's seeds."""
+def of_setting(methods: Sequence[Sequence[Sequence[Number]]], beside: set[str]) -> tuple[list[Any], list[Any]]:
+    """The rows of ``ranks.csv`` and of ``pairs.csv`` of one setting; ``methods`` has every method's seeds.
+
+    Methods whose label is in ``beside`` are not ranked.
+    """
     found = [detector for by_seed in methods if (detector := _detector(by_seed))]
-    detectors = [detector for detector in found if detector.label not in baselines]
+    detectors = [detector for detector in found if detector.label not in beside]
     ranked = [detector for detector in detectors if not detector.reason]
     if not detectors:
         return [], []

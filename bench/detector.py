@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Stage = Literal["train", "test"]
 STAGES: tuple[Stage, ...] = ("train", "test")
+Budget = Literal["recipe", "plateau"]
 RGB = NDArray[np.uint8]
 #: A parameter that is a probability or a fraction, in [0, 1]. The range of any other parameter follows from its default
 #: value; see :func:`bench.suites.suite.instantiate`.
@@ -127,7 +128,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Early stop on validation accuracy.
+    """Early stop on validation accuracy, or on the validation loss if ``measure`` is ``loss``.
 
     After ``patience`` epochs without a gain in validation accuracy, the learning rate is multiplied by ``factor``.
     Training stops when it is below ``min_lr``. ``gains`` are the smallest improvements that count as a gain, before and
@@ -138,6 +139,7 @@ class Plateau:
     gains: tuple[float, float] = (0.001, 0.002)
     factor: float = 0.1
     min_lr: float = 1e-6
+    measure: Literal["accuracy", "loss"] = "accuracy"
 
 
 class Method(ABC):
@@ -155,6 +157,8 @@ class Method(ABC):
     #: Whether it separates generated from real images. A method that only attributes images to generators must be named
     #: explicitly.
     detects: ClassVar[bool] = True
+    #: How long a network is trained; a suite sets it (:mod:`bench.training.budgets`).
+    budget: Budget = "recipe"
     #: The generators that can be the target of attribution; empty if any generator can.
     targets: tuple[str, ...] = ()
     #: Other forms in which users may supply an artefact, mapped to the artefact that :meth:`from_form` makes from them.

@@ -49,10 +49,7 @@ class Item:
 
     @property
     def content(self) -> str:
-        """Hash by which the images of a slice are ordered: of the pixels, or of the bytes if they cannot be decoded.
-
-        Only a file that cannot be opened falls back to the hash of its path.
-        """
+        """Hash by which images are ordered: of the pixels, of the bytes if they cannot be decoded, else of the path."""
         return self.image_id or self.file_id or self.row_id
 
 
@@ -133,9 +130,9 @@ class Slice:
 class Fit:
     """Everything that determines one checkpoint.
 
-    ``params`` and ``weights`` are resolved; ``recipes`` are the keys of all artefacts that training reads; ``source``
-    is the name of the training source; ``train`` and ``val`` are slice keys; ``numerics`` as in a
-    :class:`~bench.recipe.Recipe`. ``noise`` is added to the seeds of artefacts.
+    ``params`` and ``weights`` are resolved; ``recipes`` are the keys of all artefacts that training reads, ``source``
+    is the training source, ``train`` and ``val`` are slice keys, ``numerics`` are a :class:`~bench.recipe.Recipe`'s,
+    ``noise`` is added to the seeds of artefacts, and ``budget`` is the method's (:mod:`bench.training.budgets`).
     """
 
     method: str
@@ -152,14 +149,15 @@ class Fit:
     task: str = "detect"
     numerics: Mapping[str, str] = field(default_factory=dict)
     noise: int = 0
+    budget: str = "recipe"
 
     @cached_property
     def key(self) -> str:
         """Content key; the name of the checkpoint's folder."""
         content = asdict(self)
         del content["variant"]  # Its parameters are in ``params``; its name must not change the key.
-        for name in ("numerics", "noise"):
-            if not content[name]:
+        for name, usual in (("numerics", {}), ("noise", 0), ("budget", "recipe")):
+            if content[name] == usual:
                 del content[name]
         return content_key(content)
 

@@ -24,6 +24,7 @@ from bench.device import Processes
 from bench.planning.chunks import CHUNK, view_size
 from bench.recipe import Recipe
 from bench.results.folder import Results
+from bench.training.budgets import scheduled
 from bench.training.fits import is_fitted
 from bench.types import Job, Plan
 
@@ -46,7 +47,7 @@ SPEED = ("machine", "fft")
 
 def passes(method: Method) -> int:
     """How often training sees each image at most."""
-    return method.schedule().epochs if isinstance(method, Detector) else 1
+    return scheduled(method).epochs if isinstance(method, Detector) else 1
 
 
 def forwards(recipe: Recipe) -> int:

@@ -140,6 +140,7 @@ def _fit(
         task=source.task,
         numerics=draft.numerics.describe_fit() if isinstance(chosen.method, Detector) else {},
         noise=noise,
+        budget=chosen.method.budget,
     )
     return draft.fits.setdefault(fit.key, fit)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from bench.detector import Method
+from bench.detector import Budget, Detector, Method
 from bench.errors import UserError, unknown
 
 _FOLDER = Path(__file__).parent
@@ -24,7 +24,8 @@ class Suite(BaseModel):
     ``--train``. ``limit_train`` and ``limit_test`` limit the images per class and subset; None means all images.
     ``families`` maps ``dataset:subset`` to the family of its generator if that differs in this suite's images.
     ``controls`` are those of :mod:`bench.controls`. ``seeds_draw`` lists what a seed draws besides a network's first
-    weights and the order of training: the training ``subset``, and the ``noise`` of artefacts.
+    weights and the order of training: the training ``subset``, and the ``noise`` of artefacts. ``budget`` says how long
+    networks are trained: as their ``recipe`` says, or until the validation loss reaches a ``plateau``.
     ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``probes`` maps a probe to
     its settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is the path of the suite.
 
@@ -47,6 +48,7 @@ class Suite(BaseModel):
     limit_test: int | None = None
     seeds: tuple[int, ...] = (0,)
     seeds_draw: tuple[Literal["subset", "noise"], ...] = ()
+    budget: Budget = "recipe"
     compare: tuple[tuple[str, str], ...] = ()
     all: tuple[str, ...] = ()
     methods: Mapping[str, Mapping[str, Any]] = {}
@@ -144,6 +146,8 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
         ) from error
     instance = method(params)
     _check_ranges(instance, full, suite)
+    if isinstance(instance, Detector):
+        instance.budget = suite.budget
     return instance
 
 

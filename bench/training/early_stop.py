@@ -6,7 +6,7 @@ from bench.detector import Plateau
 
 
 class EarlyStop:
-    """Early stopping as in the CNNDetection family: a state machine over validation accuracies in 0…1.
+    """Early stopping as in the CNNDetection family: a state machine over validation accuracies in 0…1, or minus losses.
 
     PeterWang512/CNNDetection@ea0b562:earlystop.py, train.py. One difference: a new stage keeps the best accuracy so
     far. The official code forgets it and overwrites the best checkpoint with a worse epoch.

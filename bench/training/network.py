@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from bench.detector import Detector, Plateau
 from bench.errors import BenchError
 from bench.recipe import content_key
+from bench.training.budgets import scheduled
 from bench.training.checkpoint import UNREADABLE_ERRORS
 from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference
@@ -81,7 +82,7 @@ class Training:
         self, detector: Detector, weights: Mapping[str, Path], seed: int, folder: Path, runtime: Runtime
     ) -> None:
         self.detector, self.seed, self.folder, self.runtime = detector, seed, folder, runtime
-        self.plan = detector.schedule()
+        self.plan = scheduled(detector)
         torch.manual_seed(seed)
         self.model = runtime.group.prepared(detector.build(weights), runtime.device).to(runtime.device)
         self.optimiser = Optimiser(self.model, self.plan, runtime.device, runtime.half)
@@ -174,7 +175,10 @@ class Training:
         """What the fit's record says of the training."""
         smaller = self.step.micro_batch != self.runtime.micro_batch
         shown = {"micro_batch": self.step.micro_batch} if smaller else {}  # Memory was short.
-        return {"epochs": self.epoch, "best_val_acc": self.stop.best if self.best else None, **shown}
+        best = self.stop.best if self.best else None
+        if self.stop.rule.measure == "loss":
+            return {"epochs": self.epoch, "best_val_loss": None if best is None else -best, **shown}
+        return {"epochs": self.epoch, "best_val_acc": best, **shown}
 
     def _calibrate(self, refs: Sequence[Reference]) -> None:
         views = Views(self.detector, refs, self.runtime.reader, "test")
@@ -183,8 +187,9 @@ class Training:
     def _validate(self, val: Sequence[Reference]) -> None:
         group = self.runtime.group
         logits = np.asarray(group.joined(predict(self.detector, self.model, group.share(val), self.runtime)))
-        correct = (logits > 0) == np.asarray([ref.label for ref in val], bool)
-        if self.stop.step(float(correct.mean())):
+        fake = np.asarray([ref.label for ref in val], bool)
+        loss = float(np.logaddexp(0, np.where(fake, -logits, logits)).mean())
+        if self.stop.step(-loss if self.stop.rule.measure == "loss" else float(((logits > 0) == fake).mean())):
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
 

@@ -11,8 +11,9 @@ from torchvision.transforms import v2
 from bench.artefacts.geometry import center_crop_arr, crop, resize_short_side
 from bench.detector import Example, Plateau, Schedule
 from bench.errors import BenchError
+from bench.execution.toy import ToyReader
 from bench.progress import Meter, Progress
-from bench.training import network, statistic
+from bench.training import budgets, network, statistic
 from bench.training.early_stop import EarlyStop
 from bench.training.examples import Reference, controlled
 from bench.training.loader import Runtime, padded
@@ -41,6 +42,47 @@ def test_early_stop_wants_a_larger_gain_after_the_first_fall():
     assert not stop.step(0.5011)
     assert not stop.step(0.5025)
     assert stop.step(0.5035)
+
+
+class Fading:
+    """A detector whose validation loss is lowest after its third epoch: weight 2 of logits weight · x."""
+
+    budget, calibrates, ragged = "plateau", False, False
+
+    def build(self, weights):
+        model = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.constant_(model.weight, -1.0)
+        return model
+
+    def view(self, sample, stage, rng):
+        return {"image": torch.ones(1)}
+
+    def loss(self, model, batch):
+        return -model.weight.sum()  # Its gradient is −1: Adam's steps are the learning rate.
+
+    def logit(self, model, batch):
+        weight = model(batch["image"])[:, 0]
+        return (1 - (weight - 2) ** 2) * (2.0 * batch["label"] - 1)
+
+    def schedule(self):
+        return Schedule(4, 2, "adam", lr=1.0, cosine=2, keep_best=True)
+
+
+def test_the_budget_plateau_ends_when_the_validation_loss_rises_and_keeps_the_lowest(tmp_path, monkeypatch):
+    monkeypatch.setattr(budgets, "PATIENCE", 4)
+    part = Slice("genimage", "sdv14", "train", tuple(item(i, i % 2) for i in range(2)))
+    refs = [Reference(part, i, i, Example(), {}) for i in part.items]
+    training = Training(Fading(), {}, 0, tmp_path, Runtime(ToyReader(), "cpu", Meter(), Progress()))
+    training.run(refs, refs)
+    assert (training.epoch, training.stop.stopped) == (3 + 4, True)
+    assert training.model.weight.item() == pytest.approx(2.0, abs=1e-3)
+    assert training.record()["best_val_loss"] == pytest.approx(np.log1p(np.exp(-1)), abs=1e-4)
+
+
+def test_the_budget_recipe_is_the_methods_own_schedule():
+    detector = Fading()
+    detector.budget = "recipe"
+    assert budgets.scheduled(detector) == detector.schedule()
 
 
 def test_permuted_artefacts_are_never_an_images_own():
@@ -150,7 +192,7 @@ def test_ragged_views_are_padded_at_the_bottom_and_the_right():
 
 def rates(schedule, epochs, tmp_path):
     """The rate of every epoch, of a fit that learns nothing."""
-    detector = SimpleNamespace(schedule=lambda: schedule, build=lambda _: torch.nn.Linear(1, 1))
+    detector = SimpleNamespace(budget="recipe", schedule=lambda: schedule, build=lambda _: torch.nn.Linear(1, 1))
     training = Training(detector, {}, 0, tmp_path, Runtime(None, "cpu", Meter(), Progress()))
     found = []
     for training.epoch in range(epochs):
@@ -199,6 +241,7 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
 
     views = [{"x": torch.ones(1), "label": torch.tensor(i % 2)} for i in range(4)]
     detector = SimpleNamespace(
+        budget="recipe",
         schedule=lambda: Schedule(1, 4, clip_norm=5.0),
         build=lambda _: Loud(1, 1),
         view=lambda sample, stage, rng: sample,
@@ -218,7 +261,9 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
     assert seen == pytest.approx([5.0], rel=1e-4)
 
 
-LINE = SimpleNamespace(schedule=lambda: Schedule(2, 4, "adam", 1e-3), build=lambda _: torch.nn.Linear(3, 2))
+LINE = SimpleNamespace(
+    budget="recipe", schedule=lambda: Schedule(2, 4, "adam", 1e-3), build=lambda _: torch.nn.Linear(3, 2)
+)
 
 
 def test_a_damaged_state_is_told_and_training_begins_anew(tmp_path):

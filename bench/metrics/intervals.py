@@ -96,14 +96,21 @@ def of_auc(counts: Tally) -> Interval:
     return Interval(low, high, "wilson-delong")
 
 
-def around(value: float, variance: float, df: float = math.inf, share: bool = True, signed: bool = False) -> Interval:
+def around(
+    value: float,
+    variance: float,
+    df: float = math.inf,
+    share: bool = True,
+    signed: bool = False,
+    level: float = LEVEL,
+) -> Interval:
     """The interval of a metric from its variance, by Student's t with ``df`` degrees of freedom.
 
     For a ``share`` it is Wilson's, for the number of images whose rate would vary as much; for any other metric it is
     on the log scale. So the ends stay between the limits, inside which ``value`` must lie. A ``signed`` difference is
     taken as it is.
     """
-    quantile = Z if math.isinf(df) else float(stats.t.ppf((1 + LEVEL) / 2, df))
+    quantile = float(stats.norm.ppf((1 + level) / 2) if math.isinf(df) else stats.t.ppf((1 + level) / 2, df))
     method, half = "z" if math.isinf(df) else "t", quantile * math.sqrt(variance)
     if signed:
         return Interval(value - half, value + half, method)

@@ -10,6 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from bench.report.board import Board, Setting
+from bench.report.nulls import leaks
 from bench.results import comparisons
 from bench.results.comparisons import Side
 from bench.results.folder import Results, write_text
@@ -104,12 +105,28 @@ def _spread(results: Results, board: Board, setting: Setting) -> Gate:
     return Gate(requirement, f"{best} − {worst}: {effect:.3f} [{low:.3f}, {high:.3f}]", effect >= 0.10 and low > 0)
 
 
+def _nulls(board: Board) -> Iterator[Gate]:
+    """Under ``aligned`` nothing is found where there is no generator."""
+    found = board.nulls
+    found = found[(found["train_protocol"] == "aligned") & (found["protocol"] == "aligned")].dropna(subset="auc")
+    if found.empty:
+        return
+    top = found.loc[found["corrected_low"].idxmax()]
+    ends = f"{top['auc']:.3f} [{top['corrected_low']:.3f}, {top['corrected_high']:.3f}]"
+    yield Gate(
+        f"no detector above chance on a null generator: corrected interval of {len(found)}",
+        f"{len(leaks(found))} above; highest lower end: {top['method']} on {top['null']}, {ends}",
+        leaks(found).empty,
+    )
+
+
 def gates(results: Results, own: Results, train: str = "sdv14") -> list[Gate]:
     """Every gate of a board; ``own`` are the results of CNNs trained on each subset's own images."""
     board, setting = Board(results), setting_of_gates(train)
     return [
         *_signal(Board(own)),
         *_shortcuts(board, setting),
+        *_nulls(board),
         *_reach(board, setting),
         _ceiling(board, setting),
         _spread(results, board, setting),

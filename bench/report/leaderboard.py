@@ -10,6 +10,7 @@ from tabulate import tabulate
 from bench.metrics.ranking import ALPHA, Rank
 from bench.report.board import Board, Setting, Value, percent
 from bench.report.comparisons import p_text
+from bench.report.nulls import row
 
 _COLUMNS = (
     "Rank",
@@ -100,10 +101,12 @@ def _note(board: Board, setting: Setting) -> str:
             f"Over the generators: Friedman's p {p_text(p) if p < 0.001 else '= ' + p_text(p)}; mean ranks that differ "
             f"by less than {distance:.1f} are not told apart."
         )
+    parts.append(row(board, setting.train_protocol, setting.protocol))
     unranked = table.loc[table["reason"] != "", "reason"]
     for why, labels in unranked.groupby(unranked).groups.items():
         parts.append(f"Not ranked: {', '.join(map(board.title, labels))} ({why}).")
-    return f"\n{' '.join(parts)}\n" if parts else ""
+    text = " ".join(part for part in parts if part)
+    return f"\n{text}\n" if text else ""
 
 
 def _section(board: Board, setting: Setting) -> str:

@@ -11,13 +11,16 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.errors import UserError
 from bench.report.gates import write_gates
 from bench.report.write import write_report
 from bench.results import comparisons, measure, thresholds
-from bench.results.folder import Results, read_text, write_packed, write_text
+from bench.results import nulls as null_results
+from bench.results.folder import Matrix, Results, read_text, write_packed, write_text
 from bench.results.packed import pack
 
 _KEPT = (
@@ -41,13 +44,8 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def publish(results: Results, target: Path, own: Results | None = None, figures: bool = True) -> str:
-    """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
-
-    If ``figures``, they are kept as PNG with their data; ``report`` can draw them again. ``own`` are the results of
-    CNNs trained on each subset's own images, for the gates. Raises UserError if a cell has failed: a board must be
-    complete.
-    """
+def _complete(results: Results) -> Matrix:
+    """The matrix of a folder. Raises UserError if a cell has failed."""
     matrix = results.read_matrix()
     failed = [entry for entry in matrix.entries if entry.status not in ("ok", "missing")]
     if failed:
@@ -57,6 +55,23 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
             f"{len(failed)} of its cells failed, the first: {first}.",
             "Run `make board` again: it continues where it stopped.",
         )
+    return matrix
+
+
+def publish(
+    results: Results,
+    target: Path,
+    own: Results | None = None,
+    figures: bool = True,
+    nulls: Mapping[str, Results] = MappingProxyType({}),
+) -> str:
+    """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
+
+    If ``figures``, they are kept as PNG with their data; ``report`` can draw them again. ``own`` are the results of
+    CNNs trained on each subset's own images, for the gates. ``nulls`` are results on null generators by kind. Raises
+    UserError if a cell has failed: a board must be complete.
+    """
+    matrix = _complete(results)
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -67,6 +82,8 @@ def publish(results: Results, target: Path, own: Results | None = None, figures:
     tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
+    if nulls:
+        null_results.write(nulls, Results(partial).nulls)
     written = write_report(Results(partial))
     for figure in Results(partial).figures.glob("*.svg" if figures else "*"):
         figure.unlink()
@@ -89,14 +106,22 @@ def measured_again(board: Path, folder: Path) -> Results:
 
 
 def main() -> None:
-    """Publish the board and the runs on each subset's own images."""
+    """Publish the board, the runs on each subset's own images, and those on null generators that are there."""
     runs, boards = Path("results/runs"), Path("results/board")
-    own, board = Results(runs / "own"), Results(runs / "board")
+    again = sys.argv[1:] == ["again"]
     with tempfile.TemporaryDirectory() as folder:
-        if sys.argv[1:] == ["again"]:
-            own, board = (measured_again(boards / name, Path(folder) / name) for name in ("own", "mini"))
+
+        def found(run: str, published: str) -> Results:
+            return measured_again(boards / published, Path(folder) / published) if again else Results(runs / run)
+
+        there = boards.glob("null-*") if again else runs.glob("nulls-null-*")
+        kinds = sorted(path.name.rpartition("null-")[2] for path in there)
+        nulls = {kind: found(f"nulls-null-{kind}", f"null-{kind}") for kind in kinds}
+        own, board = found("own", "own"), found("board", "mini")
         publish(own, boards / "own", figures=False)
-        write_text(Path("leaderboard.md"), publish(board, boards / "mini", own))
+        for kind, results in nulls.items():
+            publish(results, boards / f"null-{kind}", figures=False)
+        write_text(Path("leaderboard.md"), publish(board, boards / "mini", own, nulls=nulls))
 
 
 if __name__ == "__main__":

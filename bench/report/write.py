@@ -12,6 +12,7 @@ from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
 from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
+from bench.report.nulls import write_nulls
 from bench.report.shift import write_shift
 from bench.report.tables import write_tables
 from bench.results.folder import Results, write_text
@@ -37,6 +38,7 @@ def write_report(results: Results) -> Written:
         [
             *write_tables(board, results),
             *write_controls(board, results),
+            *write_nulls(board, results),
             *stems,
             *comparison_stems,
             *write_fewshot(board, results),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scipy import stats
+
 from bench.metrics import classification, intervals, seeds
 from bench.metrics.intervals import Interval
 from bench.metrics.seeds import Seeds
@@ -37,10 +39,11 @@ def _of_cell(cell: Scored, key: Key, sizes: Sizes) -> Interval | None:
     return intervals.of_auc(cell.counts) if key[0] == "auc" else _rates(key, cell.values, sizes)
 
 
-def _edge(key: Key, value: float, values: Mapping[Key, float], sizes: Sizes) -> Interval | None:
+def _edge(key: Key, value: float, values: Mapping[Key, float], sizes: Sizes, level: float) -> Interval | None:
     """The interval of a value that does not vary among samples, as an AUC of 1; None where there is none."""
     if key[0] == "auc":
-        return Interval(*intervals.wilson(value, min(sizes.real, sizes.fake)), "wilson")
+        quantile = float(stats.norm.ppf((1 + level) / 2))
+        return Interval(*intervals.wilson(value, min(sizes.real, sizes.fake), quantile), "wilson")
     return _rates(key, values, sizes)
 
 
@@ -50,18 +53,20 @@ def of_number(number: Number, key: Key) -> Interval | None:
     return exact or of_seeds(key, number.seeds.get(key), number.values, number.sizes)
 
 
-def of_seeds(key: Key, found: Seeds | None, values: Mapping[Key, float], sizes: Sizes) -> Interval | None:
+def of_seeds(
+    key: Key, found: Seeds | None, values: Mapping[Key, float], sizes: Sizes, level: float = intervals.LEVEL
+) -> Interval | None:
     """The interval of a metric's mean over seeds; ``values`` are the means of all metrics.
 
-    None for too few images and for a metric that is no estimate.
+    ``level`` is that of AUC; rates have 95 %. None for too few images and for a metric that is no estimate.
     """
     if found is None or not sizes.enough:
         return None
     spread = seeds.spread(found)
     metric, value = classification.METRICS[key[0]], found.value
     if spread.variance < 1e-12 or value <= 0 or (metric.share and value >= 1):
-        return _edge(key, value, values, sizes)
+        return _edge(key, value, values, sizes, level)
     variance, images = spread.variance, min(sizes.real, sizes.fake)
     if metric.share and images * min(value, 1 - value) < _FEW:
         variance = max(variance, value * (1 - value) / images)
-    return intervals.around(value, variance, spread.df, metric.share)
+    return intervals.around(value, variance, spread.df, metric.share, level=level)

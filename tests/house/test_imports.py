@@ -45,7 +45,7 @@ ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
-HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips"}
+HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._shared", "bench.training.checkpoint", "bench.execution", "bench.predict.predict")
 LAZY += ("bench.report.write",)

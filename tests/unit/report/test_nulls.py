@@ -1,0 +1,86 @@
+"""What detectors find where there is no generator: the table, its corrected intervals, the gate and the board's row."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bench.metrics import seeds
+from bench.report.board import Board
+from bench.report.gates import gates
+from bench.report.publish import digests, publish
+from bench.report.write import write_report
+from bench.results import nulls, numbers, scored
+from bench.results.folder import Results
+from tests.unit.report.test_gates import folder
+
+SKILLS = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
+
+
+def null(root, kind, skills):
+    return folder(root / kind, skills | {"container": 0.0}, f"null_{kind}", ((f"null_{kind}", "source"),))
+
+
+@pytest.fixture
+def board(tmp_path):
+    results = folder(tmp_path / "board", SKILLS)
+    folders = {
+        "framing": null(tmp_path, "framing", {"good": 1.0, "poor": 0.0}),
+        "same": null(tmp_path, "same", {"good": 0.0, "poor": 0.0}),
+    }
+    nulls.write(folders, results.nulls)
+    return results, folders
+
+
+def test_detectors_have_an_interval_corrected_for_all_of_them(board):
+    results, folders = board
+    found = nulls.read(results.nulls).set_index(["null", "method"])
+    assert sorted(found.index) == [(k, m) for k in ("framing", "same") for m in ("good", "poor")]
+    (cells,) = scored.by_setting(folders["framing"])
+    by_method = {members[0].entry.method: members[0] for members in numbers.of_setting(cells)}
+    spread = seeds.spread(by_method["good"].seeds["auc", ""])
+    for prefix, tests in (("", 1), ("corrected_", 4)):
+        row = found.loc["framing", "good"]
+        z = stats.norm.ppf(1 - 0.05 / tests / 2)
+        value = row["auc"]
+        n = value * (1 - value) / spread.variance
+        middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
+        assert [row[f"{prefix}low"], row[f"{prefix}high"]] == pytest.approx([middle - half, middle + half], abs=1e-6)
+
+
+def test_the_row_beside_a_protocol_and_the_table_say_what_is_found(board):
+    results, _ = board
+    text = write_report(results).leaderboard
+    found = nulls.read(results.nulls).set_index(["null", "method"])["auc"]
+    middle, most = (100 * number for number in (found["framing"].median(), found["framing"].max()))
+    assert f"framing {middle:.0f} ({most:.0f}), same 50 (50); 1 of 4 are significantly above 50." in text
+    table = (results.tables / "nulls.md").read_text()
+    assert f"**{100 * found['framing', 'good']:.1f}** [" in table
+    assert table.count("**") == 4  # The heading and the one leak.
+
+
+def test_a_leak_fails_the_gate_and_chance_does_not(board, tmp_path):
+    results, folders = board
+    own = folder(tmp_path / "own", {"gramnet": 9.0}, "adm", (("adm", "source"),))
+
+    def gate():
+        return next(gate for gate in gates(results, own) if "null generator" in gate.requirement)
+
+    assert (gate().met, gate().measured.startswith("1 above; highest lower end: good on framing, ")) == (False, True)
+    nulls.write({"same": folders["same"]}, results.nulls)
+    assert gate().met
+    nulls.write({}, results.nulls)
+    assert not [gate for gate in gates(results, own) if "null generator" in gate.requirement]
+
+
+def test_nulls_are_published_beside_the_board(board, tmp_path):
+    results, folders = board
+    results.nulls.unlink()
+    for part in (results, *folders.values()):
+        for path in (part.run, part.costs, part.images, part.citations, part.thresholds):
+            path.write_text("{}")
+    text = publish(results, tmp_path / "published", nulls=folders)
+    published = Results(tmp_path / "published")
+    assert "Where there is no generator" in text
+    assert len(Board(published).nulls) == 4
+    assert digests(published.root)["nulls.csv"]

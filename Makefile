@@ -15,7 +15,9 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	$(RUN) run_bench.py plan --suite board
 	$(RUN) run_bench.py --suite board > /dev/null
 	$(RUN) run_bench.py verify --suite board
-	$(RUN) run_bench.py --suite own > /dev/null
+	$(RUN) run_bench.py --suite own --no-probes > /dev/null
+	for kind in border codec framing history jpeg_fakes same; do \
+		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind > /dev/null || exit 1; done
 	$(RUN) -m bench.report.publish
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import __version__, device, discover
+from bench.artefacts.engines import lpips
 from bench.artefacts.origin import unverified_in
 from bench.data.files import printable
 from bench.detector import Statistic
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
+from bench.models.catalogue import MODELS
 from bench.planning.estimate import SPEED, machine_seconds
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
@@ -23,7 +25,7 @@ from bench.results import citations, comparisons, measure, thresholds
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
-from bench.types import Cell, Plan
+from bench.types import Cell, Plan, Slice
 
 
 def _columns(request: Request) -> list[Column]:
@@ -106,6 +108,19 @@ def _git_commit() -> str:
     return ref.read_text(encoding="ascii").strip() if ref.is_file() else "unknown"
 
 
+def _windows(part: Slice) -> dict[str, Any]:
+    """The side of a protocol's windows in pixels, and how much smaller the images were made: from … to."""
+    sizes = {operation.size for operation in part.operations.values()}
+    if not sizes:
+        return {}
+    scales = [
+        part.operations[item.row_id].size / min(item.width, item.height)
+        for item in part.usable
+        if item.row_id in part.operations
+    ]
+    return {"window": max(sizes), "scale": [round(min(scales), 3), round(max(scales), 3)]}
+
+
 def _slices(plan: Plan) -> dict[str, Any]:
     return {
         f"{part.name}@{part.protocol}": {
@@ -114,9 +129,20 @@ def _slices(plan: Plan) -> dict[str, Any]:
             "fake": part.count(1),
             "quarantined": len(part.items) - len(part.usable),
             "left_out": part.left_out,
+            **_windows(part),
         }
         for key, part in plan.slices.items()
     }
+
+
+def _probes(plan: Plan, session: Session) -> dict[str, Any]:
+    """How each probe is measured: the settings of the artefacts it compares, and its network."""
+    trunk = "the miniature's trunk and heads" if session.zoo.is_mini else MODELS[lpips.ROLE].title
+    found = {}
+    for probe in plan.probes:
+        settings = [dict(r.params) for r in probe.recipe.closure() if "long_side" in r.params]
+        found[probe.name] = {"network": trunk} | (settings[0] if settings else {})
+    return found
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -160,6 +186,7 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         },
         "unverified": unverified_in(plan, session.store),
         "slices": _slices(plan),
+        "probes": _probes(plan, session),
         "passed_over": plan.passed,
         "failed": sorted(f"{cell.title}: {status_of(cell, session)[1]}" for cell in _failed(plan, session)),
     }

@@ -69,6 +69,12 @@ def _of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
     return table[np.logical_and.reduce([table[name] == value for name, value in setting._asdict().items()])]
 
 
+def _of_run(results: Results) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What ``run.json`` says of slices and probes."""
+    run = json.loads(results.run.read_text(encoding="utf-8")) if results.run.exists() else {}
+    return run.get("slices", {}), run.get("probes", {})
+
+
 class Board:
     """Everything that a report reads from a results folder."""
 
@@ -77,6 +83,7 @@ class Board:
         self.label, self.columns = matrix.label, matrix.columns
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
         self.nulls = nulls.read(results.nulls)
+        self.slices, self.probes = _of_run(results)
         self.summary, self.ranks, self.pairs = (
             _labelled(read(path))
             for read, path in (

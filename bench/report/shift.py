@@ -29,6 +29,18 @@ def _effect(row: pd.Series) -> str:
     return f"d {row['effect']:+.2f}, AUC {100 * row['auc']:.1f}"
 
 
+def _measured(board: Board) -> str:
+    """At which size and by which network LPIPS is taken, if the results say it."""
+    how = next((probe for probe in board.probes.values() if "long_side" in probe), None)
+    if how is None:
+        return ""
+    return (
+        f"LPIPS by {how['network']}, at the reconstruction's size: {how['long_side']} px on the longer side, "
+        f"{how['steps']} steps of strength {how['strength']:g}. Images of another size are resized to it first, so a "
+        "raw Δ also has what resizing does to images that differ in size. "
+    )
+
+
 def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) -> str:
     """The Δ table of one dataset and protocol, as Markdown."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
@@ -44,7 +56,8 @@ def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) 
     caption = (
         f"Δ = mean LPIPS of reals − mean LPIPS of fakes to their own reconstructions, on {dataset}, {protocol}. "
         "95 % intervals by Welch's t; the difference keeps the images paired; d is Δ over the pooled standard "
-        f"deviation; AUC is that of calling the nearer image fake. {board.label[0].upper()}{board.label[1:]}."
+        f"deviation; AUC is that of calling the nearer image fake. {_measured(board)}"
+        f"{board.label[0].upper()}{board.label[1:]}."
     )
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 

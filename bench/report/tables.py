@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,6 +11,7 @@ from tabulate import tabulate
 from bench.controls import CONTROLS
 from bench.metrics import classification
 from bench.report.board import Board, Setting, percent
+from bench.report.windows import windows
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
@@ -30,12 +32,13 @@ _MARKDOWN, _LATEX = {1: "**%s**", 2: "<u>%s</u>"}, {1: r"\textbf{%s}", 2: r"\und
 class Table:
     """A table as data: ``cells`` has one row per method and column, in the order in which they are printed.
 
-    ``least`` says that a small value is good.
+    ``least`` says that a small value is good. ``windows`` are lines on the test images of each column.
     """
 
     cells: pd.DataFrame
     caption: str
     least: bool = False
+    windows: Sequence[Sequence[str]] = ()
 
 
 def table(board: Board, setting: Setting, metric: str, rule: str, words: str) -> Table:
@@ -51,7 +54,8 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
         f"{words} on {setting.dataset}, trained on {setting.train} ({setting.train_protocol}), "
         f"tested {setting.protocol}.{after} {_of(cells)} {board.label}."
     )
-    return Table(cells, caption, classification.METRICS[metric].least)
+    least = classification.METRICS[metric].least
+    return Table(cells, caption, least, windows(board, setting, list(titles)))
 
 
 def _of(cells: pd.DataFrame) -> str:
@@ -80,9 +84,13 @@ def _wide(data: Table, marks: dict[int, str], interval: bool) -> pd.DataFrame:
 
 
 def markdown(data: Table) -> str:
-    """The table as GitHub Markdown with intervals: best bold, second best underlined, reasons of holes below."""
+    """The table as GitHub Markdown with intervals: best bold, second best underlined, reasons of holes below.
+
+    Under a protocol the last lines say what it made of each column's test images.
+    """
     wide = _wide(data, _MARKDOWN, interval=True)
-    body = tabulate(wide.reset_index().values.tolist(), ["Method", *wide.columns], "github", disable_numparse=True)
+    lines = [*wide.reset_index().values.tolist(), *([f"*{name}*", *texts] for name, *texts in data.windows)]
+    body = tabulate(lines, ["Method", *wide.columns], "github", disable_numparse=True)
     holes = data.cells[data.cells["value"].isna()]
     names = (holes["method"] + " on " + holes["column"]).groupby(holes["reason"]).agg(", ".join)
     notes = "".join(f"\n- {cells}: {reason}" for reason, cells in names.items())

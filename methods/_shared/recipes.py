@@ -74,7 +74,7 @@ def cnndetection_view(rgb: RGB, stage: Stage, rng: np.random.Generator, sizes: S
     """Apply CNNDetection's geometry and augmentation: uint8 [crop_size, crop_size, 3].
 
     Training resizes the shorter side to ``load_size``, then blurs, compresses as JPEG, crops at random and flips.
-    Testing takes the centre crop without resizing (``--no_resize``), zero-padded if the image is smaller.
+    Testing takes the centre crop without resizing (``--no_resize``). A smaller image is zero-padded before the crop.
     PeterWang512/CNNDetection@ea0b562:data/datasets.py.
     """
     from methods._shared.augment import blur_or_jpeg
@@ -82,7 +82,7 @@ def cnndetection_view(rgb: RGB, stage: Stage, rng: np.random.Generator, sizes: S
     if stage == "test":
         return crop(pad_to_square(rgb, sizes.crop_size), sizes.crop_size, None)
     rgb = blur_or_jpeg(resize_short_side(rgb, sizes.load_size), sizes.blur_prob, sizes.jpg_prob, rng)
-    rgb = crop(rgb, sizes.crop_size, rng)
+    rgb = crop(pad_to_square(rgb, sizes.crop_size), sizes.crop_size, rng)
     return rgb[:, ::-1] if rng.random() < 0.5 else rgb
 
 

@@ -16,6 +16,8 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	$(RUN) run_bench.py --suite board > /dev/null
 	$(RUN) run_bench.py verify --suite board
 	$(RUN) run_bench.py --suite own --no-probes > /dev/null
+	$(RUN) run_bench.py --suite parts --no-probes > /dev/null
+	$(RUN) run_bench.py --suite plateau --no-probes > /dev/null
 	for kind in border codec framing history jpeg_fakes same; do \
 		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind > /dev/null || exit 1; done
 	$(RUN) -m bench.report.publish

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.results import nulls, rankings, summary
+from bench.results import budgets, nulls, rankings, summary
 from bench.results.folder import Column, Results
 
 #: Columns in which the values of one metric agree.
@@ -82,7 +82,7 @@ class Board:
         matrix = results.read_matrix()
         self.label, self.columns = matrix.label, matrix.columns
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
-        self.nulls = nulls.read(results.nulls)
+        self.nulls, self.budgets = nulls.read(results.nulls), budgets.read(results.budgets)
         self.slices, self.probes = _of_run(results)
         self.summary, self.ranks, self.pairs = (
             _labelled(read(path))

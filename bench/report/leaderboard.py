@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA, Rank
@@ -16,6 +17,7 @@ _COLUMNS = (
     "Rank",
     "Method",
     "AUC out of family",
+    "AUC out, trained to the plateau",
     "SD of seeds",
     "Worst generator out",
     "AUC family",
@@ -47,12 +49,22 @@ def _worst(board: Board, setting: Setting, method: str) -> str:
     return f"{100 * values.min():.1f} ({titles[str(values.idxmin())]})"
 
 
+def _to_plateau(board: Board, setting: Setting, method: str) -> str:
+    """The mean AUC out of family if the detector is trained until its validation loss stops falling."""
+    found = board.budgets
+    names = {**setting._asdict(), "method": method, "subset": "mean:out"}
+    names.pop("perturbation")
+    found = found[np.logical_and.reduce([found[name] == value for name, value in names.items()])]
+    return percent(*found[["plateau", "plateau_low", "plateau_high"]].iloc[0]) if len(found) else _DASH
+
+
 def _line(board: Board, setting: Setting, method: str) -> list[str]:
     control = setting._replace(perturbation="permuted")
     out = board.value(setting, method, "mean:out", "auc")
     return [
         board.title(method),
         _percent(out),
+        _to_plateau(board, setting, method),
         _DASH if out.sd is None else f"{100 * out.sd:.1f}",
         _worst(board, setting, method),
         _percent(board.value(setting, method, "mean:family", "auc")),

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from bench.errors import UserError
 from bench.report.gates import write_gates
 from bench.report.write import write_report
-from bench.results import comparisons, measure, thresholds
+from bench.results import budgets, comparisons, measure, thresholds
 from bench.results import nulls as null_results
 from bench.results.folder import Matrix, Results, read_text, write_packed, write_text
 from bench.results.packed import pack
@@ -64,12 +64,14 @@ def publish(
     own: Results | None = None,
     figures: bool = True,
     nulls: Mapping[str, Results] = MappingProxyType({}),
+    plateau: Results | None = None,
 ) -> str:
     """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
 
     If ``figures``, they are kept as PNG with their data; ``report`` can draw them again. ``own`` are the results of
-    CNNs trained on each subset's own images, for the gates. ``nulls`` are results on null generators by kind. Raises
-    UserError if a cell has failed: a board must be complete.
+    CNNs trained on each subset's own images, for the gates. ``nulls`` are results on null generators by kind, and
+    ``plateau`` those of the same detectors trained until their validation loss stops falling. Raises UserError if a
+    cell has failed: a board must be complete.
     """
     matrix = _complete(results)
     partial = target.with_name(target.name + ".part")
@@ -84,6 +86,8 @@ def publish(
     pack(partial, tables)
     if nulls:
         null_results.write(nulls, Results(partial).nulls)
+    if plateau is not None:
+        budgets.write(results, plateau, Results(partial).budgets)
     written = write_report(Results(partial))
     for figure in Results(partial).figures.glob("*.svg" if figures else "*"):
         figure.unlink()
@@ -106,22 +110,22 @@ def measured_again(board: Path, folder: Path) -> Results:
 
 
 def main() -> None:
-    """Publish the board, the runs on each subset's own images, and those on null generators that are there."""
+    """Publish the board with the runs beside it: ``own``, and those of ``parts``, ``plateau`` and nulls that exist."""
     runs, boards = Path("results/runs"), Path("results/board")
     again = sys.argv[1:] == ["again"]
     with tempfile.TemporaryDirectory() as folder:
-
-        def found(run: str, published: str) -> Results:
-            return measured_again(boards / published, Path(folder) / published) if again else Results(runs / run)
-
+        beside: dict[str, Results] = {}
         there = boards.glob("null-*") if again else runs.glob("nulls-null-*")
-        kinds = sorted(path.name.rpartition("null-")[2] for path in there)
-        nulls = {kind: found(f"nulls-null-{kind}", f"null-{kind}") for kind in kinds}
-        own, board = found("own", "own"), found("board", "mini")
-        publish(own, boards / "own", figures=False)
-        for kind, results in nulls.items():
-            publish(results, boards / f"null-{kind}", figures=False)
-        write_text(Path("leaderboard.md"), publish(board, boards / "mini", own, nulls=nulls))
+        for name in ("own", "parts", "plateau", *sorted(path.name.removeprefix("nulls-") for path in there)):
+            run = boards / name if again else runs / name.replace("null-", "nulls-null-")
+            if run.is_dir():
+                beside[name] = measured_again(run, Path(folder) / name) if again else Results(run)
+        for name, results in beside.items():
+            publish(results, boards / name, figures=False)
+        board = measured_again(boards / "mini", Path(folder) / "mini") if again else Results(runs / "board")
+        nulls = {name.removeprefix("null-"): results for name, results in beside.items() if name.startswith("null-")}
+        text = publish(board, boards / "mini", beside["own"], nulls=nulls, plateau=beside.get("plateau"))
+        write_text(Path("leaderboard.md"), text)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ class Results:
         self.tables, self.figures = root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
-        self.images, self.citations, self.nulls = root / "images.parquet", root / "CITATIONS.bib", root / "nulls.csv"
+        self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
+        self.nulls, self.budgets = root / "nulls.csv", root / "budgets.csv"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

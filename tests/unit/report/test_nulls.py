@@ -6,13 +6,14 @@ from scipy import stats
 
 from bench.metrics import seeds
 from bench.report.board import Board
-from bench.report.gates import gates
+from bench.report.gates import gates, setting_of_gates
 from bench.report.publish import digests, publish
 from bench.report.write import write_report
-from bench.results import nulls, numbers, scored
+from bench.results import budgets, nulls, numbers, scored
 from bench.results.folder import Results
 from tests.unit.report.test_gates import folder
 
+SETTING = setting_of_gates("sdv14")
 SKILLS = {"good": 1.5, "poor": 0.3, "container": 0.0, "hf_energy": 0.3}
 
 
@@ -84,3 +85,22 @@ def test_nulls_are_published_beside_the_board(board, tmp_path):
     assert "Where there is no generator" in text
     assert len(Board(published).nulls) == 4
     assert digests(published.root)["nulls.csv"]
+
+
+def test_a_board_shows_what_longer_training_gives(board, tmp_path):
+    results, _ = board
+    longer = folder(tmp_path / "longer", {"good": 2.0, "poor": 0.3})
+    budgets.write(results, longer, results.budgets)
+    found = budgets.read(results.budgets).set_index(["method", "subset"])
+    mean = {
+        name: Board(part).value(SETTING, "good", "mean:out", "auc")
+        for name, part in (("now", results), ("longer", longer))
+    }
+    row = found.loc["good", "mean:out"]
+    assert row["plateau"] == mean["longer"].value
+    assert row["effect"] == pytest.approx(mean["longer"].value - mean["now"].value)
+    assert row["low"] < row["effect"] < row["high"]
+    assert found.loc[("poor", "mean:out"), "effect"] == 0
+    text = write_report(results).leaderboard
+    assert "AUC out, trained to the plateau" in text
+    assert f"| {100 * mean['longer'].value:.1f} [" in text

@@ -121,8 +121,9 @@ class RunOptions:
     train: Annotated[
         str | None,
         typer.Option(
-            help="Training generators: `a,b` for one fit each, `a+b` for a joint fit, or `all`; `attribute:a` "
-            "separates a's images from those of the other generators. Default: the suite's, `sdv14`.",
+            help="Training generators: `a,b` for one fit each, `a+b` for a joint fit, `shared:a+b` for one with the "
+            "photographs of a alone, or `all`; `attribute:a` separates a's images from those of the other generators. "
+            "Default: the suite's, `sdv14`.",
             rich_help_panel=_WHAT,
         ),
     ] = None

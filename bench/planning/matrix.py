@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
 from bench import discover
@@ -17,7 +17,7 @@ from bench.planning.needs import draws_noise, needs, noise_of
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
 from bench.recipe import Recipe
-from bench.types import Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice
+from bench.types import FAKE, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice
 
 HashOf = Callable[[str], str]
 
@@ -118,6 +118,8 @@ def _fit(
             part = draft.why_not(chosen, pool[subset]) or draft.present(pool[subset], protocol)
             if isinstance(part, str):
                 return part
+            if source.shared and subset != source.subsets[0]:
+                part = replace(part, items=tuple(item for item in part.items if item.label == FAKE))
             parts[role].append(part)
     keys: set[str] = set()
     for role, members in parts.items():

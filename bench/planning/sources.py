@@ -15,6 +15,8 @@ TRAIN_DATASET = "genimage"
 #: ``attribute:sdv15``: images of sdv15 have label 1, those of every other generator present label 0; photographs are
 #: not used.
 ATTRIBUTE = "attribute:"
+#: ``shared:a+b``: both generators' fakes, against the photographs of a alone.
+SHARED = "shared:"
 #: The dataset name of attribution slices.
 ATTRIBUTION = "attribution"
 
@@ -23,12 +25,14 @@ ATTRIBUTION = "attribution"
 class Source:
     """A training source: its name on the command line and its subsets.
 
-    ``target`` is the generator to recognise if the task is attribution, else empty.
+    ``target`` is the generator to recognise if the task is attribution, else empty. If ``shared``, the photographs are
+    those of the first subset alone.
     """
 
     name: str
     subsets: tuple[str, ...]
     target: str = ""
+    shared: bool = False
 
     @property
     def task(self) -> str:
@@ -51,7 +55,7 @@ def check_name(dataset: Dataset, name: str, present: Sequence[str] = ()) -> None
 def check_train_names(text: str) -> None:
     """Raise UserError if ``--train`` names a subset that does not exist; needs no data."""
     for word in [] if text == "all" else comma_list(text):
-        for name in word.removeprefix(ATTRIBUTE).split("+"):
+        for name in word.removeprefix(ATTRIBUTE).removeprefix(SHARED).split("+"):
             check_name(discover.dataset(TRAIN_DATASET), name.strip())
 
 
@@ -87,8 +91,9 @@ def _attribution(word: str, folders: dict[str, Folders]) -> Source:
 def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]:
     """The training sources of ``--train``: ``a,b`` is one fit each, ``a+b`` a joint fit.
 
-    ``all`` means every subset with a train folder; ``attribute:a`` separates the images of a from those of all other
-    generators. Raises UserError for a subset that is not in the data or lacks a class.
+    ``shared:a+b`` is one with the photographs of a alone. ``all`` means every subset with a train folder;
+    ``attribute:a`` separates the images of a from those of all other generators. Raises UserError for a subset that is
+    not in the data or lacks a class.
     """
     dataset, trainable = discover.dataset(TRAIN_DATASET), _trainable(folders)
     words = trainable if text == "all" else comma_list(text)
@@ -99,10 +104,17 @@ def choose_sources(text: str, folders: dict[str, Folders]) -> tuple[Source, ...]
         if word.startswith(ATTRIBUTE):
             sources.append(_attribution(word, folders))
             continue
-        subsets = tuple(dict.fromkeys(part.strip() for part in word.split("+")))
+        shared = word.startswith(SHARED)
+        subsets = tuple(dict.fromkeys(part.strip() for part in word.removeprefix(SHARED).split("+")))
         for name in subsets:
             check_subset(dataset, name, list(folders))
             if text != "all":  # With ``all``, a subset that lacks a class becomes a hole with its reason.
                 check_classes(dataset, name, folders[name], "train")
-        sources.append(Source("+".join(subsets), subsets))
+        if shared and len(subsets) < 2:
+            raise UserError(
+                f"--train {word} names one generator.",
+                "Photographs are shared by several.",
+                f"Write {SHARED}{subsets[0]}+… or leave {SHARED} out.",
+            )
+        sources.append(Source(f"{SHARED if shared else ''}{'+'.join(subsets)}", subsets, shared=shared))
     return tuple(sources)

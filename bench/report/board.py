@@ -39,7 +39,8 @@ class Setting(NamedTuple):
     def slug(self) -> str:
         """The setting as part of file names."""
         suffix = "" if self.perturbation == "none" else f"-{self.perturbation}"
-        return f"{self.dataset}-{self.train}-{self.train_protocol}-to-{self.protocol}{suffix}"
+        train = self.train.replace(":", "-")
+        return f"{self.dataset}-{train}-{self.train_protocol}-to-{self.protocol}{suffix}"
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from bench.controls import CONTROLS
 from bench.report.board import Board, Setting, percent
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
+from bench.results.numbers import JOINT
 
 _NOTE = (
     "AUC (%) with 95 % intervals; a mean over seeds. A detector that relies on its artefacts falls. One that does not "
     "reads the image itself. A fall to 50 is not required: artefacts of another image still have the style of their "
     "generator, and a distance from another image still depends on how grainy the image is. Over several seeds the "
-    "interval includes the choice of the other images and of the noise. A dash is a control that does not apply: the "
-    "detector's artefacts are not drawn from noise."
+    "interval includes the choice of the other images and of the noise. A dash is a hole, or a control that does not "
+    "apply because the detector's artefacts are not drawn from noise."
 )
 
 
@@ -28,7 +29,7 @@ def table(board: Board) -> pd.DataFrame:
     for setting in board.settings:
         if setting.perturbation not in CONTROLS:
             continue
-        source = setting.train if "+" not in setting.train else "mean:all"
+        source = setting.train if "+" not in setting.train else JOINT
         plain = setting._replace(perturbation="none")
         subsets = [name for name in (source, "mean:out") if board.has(plain, name)]
         for part in (plain, setting):
@@ -57,7 +58,8 @@ def markdown(cells: pd.DataFrame) -> str:
         body = tabulate(
             wide.reset_index().values.tolist(), ["Method: artefacts", *heads], "github", disable_numparse=True
         )
-        text += f"\n**{dataset}, {subset}; trained on {train}, {trained} → {tested}**\n\n{body}\n"
+        place = {"mean:out": "mean out of family", JOINT: "mean of the sources"}.get(str(subset), subset)
+        text += f"\n**{dataset}, {place}; trained on {train}, {trained} → {tested}**\n\n{body}\n"
     return text
 
 

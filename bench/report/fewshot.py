@@ -1,4 +1,4 @@
-"""Few-shot detection in three readings, and attribution: Tables 1 and 2 of SemGIR for a results folder."""
+"""Few-shot detection in several readings, and attribution: Tables 1 and 2 of SemGIR for a results folder."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def _readings(board: Board, setting: Setting) -> Iterator[tuple[str, str, str]]:
     for generator in single:
         yield "per_generator: one detector per generator, tested on it", generator, generator
     for name in joint:
-        for generator in name.split("+"):
-            yield f"pooled: one detector on {name.replace('+', ', ')}", name, generator
+        reading, colon, subsets = name.rpartition(":")
+        words = "with the photographs of the first alone" if colon else "each with its own photographs"
+        for generator in subsets.split("+"):
+            yield f"{reading or 'pooled'}: one detector on {subsets.replace('+', ', ')}, {words}", name, generator
     for name in single:
         for generator in single:
             yield f"single_source: one detector on {name}", name, generator
@@ -91,7 +93,7 @@ def write_fewshot(board: Board, results: Results) -> list[str]:
     for setting in {s._replace(train="") for s in board.settings if s.perturbation == "none"}:
         name = f"fewshot-{setting.dataset}-{setting.train_protocol}-to-{setting.protocol}"
         words = f"Detection on {setting.dataset}, trained {setting.train_protocol}, tested {setting.protocol}"
-        tables[name] = fewshot(board, setting), f"{words}, in three readings. {board.label}."
+        tables[name] = fewshot(board, setting), f"{words}, in several readings. {board.label}."
     for trained, tested in sorted({(s.train_protocol, s.protocol) for s in board.attribution}):
         words = f"Attribution: one generator's images against those of the others, trained {trained}, tested {tested}"
         cells = attribution(board, trained, tested)

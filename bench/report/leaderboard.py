@@ -12,6 +12,7 @@ from bench.metrics.ranking import ALPHA, Rank
 from bench.report.board import Board, Setting, Value, percent
 from bench.report.comparisons import p_text
 from bench.report.nulls import row
+from bench.results.numbers import JOINT
 
 _COLUMNS = (
     "Rank",
@@ -35,7 +36,7 @@ def _percent(value: Value) -> str:
 
 
 def _source(board: Board, setting: Setting, method: str) -> Value:
-    subset = setting.train if "+" not in setting.train else "mean:all"
+    subset = setting.train if "+" not in setting.train else JOINT
     return board.value(setting, method, subset, "auc")
 
 

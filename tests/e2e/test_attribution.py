@@ -46,12 +46,14 @@ def test_what_attribution_cannot_do_is_told(world):
         assert told in done.stderr
 
 
-def test_few_shot_has_three_readings(world):
+def test_few_shot_has_four_readings(world):
     options = world.options("fewshot")
-    asked = ("--train", "sdv14,biggan,sdv14+biggan", "--methods", "gramnet", "--protocols", "raw")
+    asked = ("--train", "sdv14,biggan,sdv14+biggan,shared:sdv14+biggan", "--methods", "gramnet", "--protocols", "raw")
     done = bench("run", *asked, *options)
     assert done.returncode == 0, done.stderr
     (table,) = (world.root / "fewshot" / "results" / "tables").glob("fewshot-*.md")
     text = table.read_text()
-    assert all(reading in text for reading in ("per_generator", "pooled", "single_source: one detector on biggan"))
+    assert all(
+        reading in text for reading in ("per_generator", "pooled", "shared", "single_source: one detector on biggan")
+    )
     assert "–" not in text.replace("– :", "")

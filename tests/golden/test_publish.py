@@ -16,7 +16,7 @@ from tests.golden.test_report import fill
 
 def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
     source = fill(tmp_path / "run")
-    for path in (source.run, source.costs, source.images, source.citations):
+    for path in (source.costs, source.images, source.citations):
         path.write_text("{}")
     written = write_report(source)
     text = publish(source, tmp_path / "board", source)

@@ -18,6 +18,16 @@ from tests.unit.results.test_measure import scores
 FILES = Path(__file__).parent / "files"
 COMMON = {"train": "sdv14", "task": "detect", "dataset": "genimage", "role": "test", "variant": ""}
 SUBSETS = (("sdv14", "source", 2.5), ("sdv15", "family", 2.0), ("biggan", "out", 0.6), ("adm", "out", 0.4))
+#: What ``run.json`` says of the aligned test images of two subsets, and of the probes.
+SLICES = {
+    "genimage-sdv14-test@aligned": {"real": 30, "fake": 30, "left_out": 20, "window": 48, "scale": [0.375, 0.75]},
+    "genimage-adm-test@aligned": {"real": 29, "fake": 29, "left_out": 0, "window": 24, "scale": [0.75, 0.75]},
+    "genimage-adm-test@raw": {"real": 30, "fake": 29, "left_out": 0},
+}
+PROBES = {
+    "lpips": {"network": "a trunk", "long_side": 64, "steps": 20, "strength": 0.5},
+    "other": {"network": "a trunk"},
+}
 SETTINGS = (("raw", "raw"), ("raw", "aligned"), ("aligned", "aligned"))
 
 
@@ -39,11 +49,12 @@ def probes(results):
 
 
 def cells():
-    """Three detectors, of which one has a hole and a control and one a single seed, and a baseline.
+    """Three detectors, of which one has a hole and a control and one a single seed, an ablation and a baseline.
 
     They are on four subsets and in three settings.
     """
-    for method, skill, seeds in (("alpha", 0.4, 2), ("beta", 0.0, 2), ("gamma", 0.2, 1), ("container", -2.0, 2)):
+    skills = (("alpha", 0.4, 2), ("beta", 0.0, 2), ("gamma", 0.2, 1), ("delta", 0.1, 2), ("container", -2.0, 2))
+    for method, skill, seeds in skills:
         for seed in range(seeds):
             for train_protocol, protocol in SETTINGS:
                 for perturbation in ("none", "permuted") if method == "beta" else ("none",):
@@ -68,8 +79,9 @@ def fill(root):
     columns = [Column("genimage", s, s.upper()) for s, _, _ in SUBSETS]
     pairs = (("alpha", "beta"), ("alpha", "gamma"))
     results.write_matrix(Matrix(tuple(entries), tuple(columns), "golden suite", tuple(probes(results)), pairs))
-    kinds = dict.fromkeys(("alpha", "beta", "gamma"), "detector") | {"container": "statistic"}
+    kinds = dict.fromkeys(("alpha", "beta", "gamma"), "detector") | {"delta": "ablation", "container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
+    results.write_json(results.run, {"slices": SLICES, "probes": PROBES})
     measure.write(results)
     comparisons.write(results)
     thresholds.write(results)
@@ -82,7 +94,7 @@ def produced(root):
     wanted = [results.leaderboard, results.comparisons, results.ranks, results.pairs, results.tables / "comparisons.md"]
     wanted += [*sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
     wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.figures.glob("*-matrix.csv"))]
-    wanted += [*sorted(results.tables.glob("*-lpips-shift.*"))]
+    wanted += [*sorted(results.tables.glob("*-lpips-shift.*")), results.tables / "controls.md"]
     return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
 
 

@@ -7,8 +7,10 @@ from bench.artefacts.store import Store
 from bench.controls import OTHER_NOISE
 from bench.numerics import REFERENCE
 from bench.planning.estimate import Rates
+from bench.planning.gather import Gathered
 from bench.planning.matrix import build
 from bench.planning.request import Chosen
+from bench.planning.sources import Source
 from bench.planning.units import cut_fits
 from bench.results.folder import Results
 from bench.suites import suite as suites
@@ -73,3 +75,23 @@ def test_a_shuffled_caption_belongs_to_another_image_and_its_key_to_the_slice():
         assert sorted(donors) == sorted(donors.values())
     captions = next(job for job in made.jobs if job.recipe.engine == "blip")
     assert all(captions.donor(item) is item for item in captions.slice.usable)
+
+
+def test_shared_photographs_are_those_of_the_first_generator():
+    data = Gathered(
+        DATA.tests,
+        {"sdv14": part("sdv14", "train", 200), "biggan": part("biggan", "train", 400)},
+        {"sdv14": part("sdv14", "val", 300), "biggan": part("biggan", "val", 500)},
+    )
+    made = {}
+    for shared in (False, True):
+        source = Source(f"{'shared:' if shared else ''}sdv14+biggan", ("sdv14", "biggan"), shared=shared)
+        asked = request(methods=(chosen("gramnet"),), sources=(source,), protocols=("aligned",), controls=())
+        plan_ = build(asked, data, lambda role: role)
+        (fit,) = plan_.fits
+        made[shared] = [
+            (plan_.slices[key].subset, plan_.slices[key].count(0), plan_.slices[key].count(1)) for key in fit.train
+        ]
+        assert {cell.relation for cell in plan_.cells} == {"source"}
+    assert made[False] == [("sdv14", 10, 10), ("biggan", 10, 10)]
+    assert made[True] == [("sdv14", 10, 10), ("biggan", 0, 10)]

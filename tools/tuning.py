@@ -95,7 +95,7 @@ def main() -> None:
     words += ["--store", str(arguments.store), "--results", str(arguments.results)]
     subprocess.run([sys.executable, str(ROOT / "run_bench.py"), *words], check=True, stdout=subprocess.DEVNULL)
     table = chosen(pd.DataFrame(measured(Results(arguments.results), arguments.base)))
-    print(tabulate(table.to_dict("records"), headers="keys", floatfmt=".3g"))
+    sys.stdout.write(tabulate(table.to_dict("records"), headers="keys", floatfmt=".3g") + "\n")
     if arguments.csv is not None:
         table.round(4).to_csv(arguments.csv, index=False, lineterminator="\n")
 

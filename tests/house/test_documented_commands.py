@@ -42,6 +42,7 @@ RUN_BY = {
     "python -m tools.methods_page": ("tests/house/test_pages.py", "methods_page"),
     "python -m tools.board_means": ("tests/unit/tools/test_board_means.py", "board_means"),
     "python -m tools.regress": ("tests/unit/tools/test_regress.py", "regress"),
+    "python -m tools.tuning": ("tests/slow/test_benchmarks.py", "tools.tuning"),
     "python -m tools.size": ("tests/unit/tools/test_size.py", "size.main"),
     "python -m tools.mutants": ("tests/e2e/test_documented.py", "tools.mutants"),
     "python -m tools.miniature.build": ("tests/unit/tools/miniature", "build"),

@@ -95,3 +95,20 @@ def test_the_drift_of_scores_is_measured_with_the_fits_of_a_run(tmp_path):
     assert [(row["method"], row["precision"]) for row in rows] == [("gramnet", "bf16"), ("dire", "bf16")]
     assert all(0 < float(row["drift"]) < 50 for row in rows)
     assert all(int(row["images"]) > 10 for row in rows)
+
+
+def test_learning_rates_are_compared_on_validation_images(tmp_path):
+    places = (
+        "--store",
+        str(tmp_path / "store"),
+        "--results",
+        str(tmp_path / "results"),
+        "--csv",
+        str(tmp_path / "a.csv"),
+    )
+    command = [sys.executable, "-m", "tools.tuning", "--methods", "defake", "--base", "mini", *places]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [(row["method"], row["images"]) for row in rows] == [("defake", rows[0]["images"])] * 3
+    assert sorted(row["lowest"] for row in rows) == ["False", "False", "True"]

@@ -172,6 +172,8 @@ def write_run(plan: Plan, request: Request, session: Session, started: datetime)
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "suite": request.suite.name,
         "label": request.suite.label,
+        "budget": request.suite.budget,
+        "seeds_draw": ["weights", "order", *request.suite.seeds_draw],
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
         "forwards": meter.forwards,

@@ -70,10 +70,13 @@ def _of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
     return table[np.logical_and.reduce([table[name] == value for name, value in setting._asdict().items()])]
 
 
-def _of_run(results: Results) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """What ``run.json`` says of slices and probes."""
+_Facts = dict[str, dict[str, Any]]
+
+
+def _of_run(results: Results) -> tuple[_Facts, _Facts, list[str]]:
+    """What ``run.json`` says of slices and probes, and what a seed draws."""
     run = json.loads(results.run.read_text(encoding="utf-8")) if results.run.exists() else {}
-    return run.get("slices", {}), run.get("probes", {})
+    return run.get("slices", {}), run.get("probes", {}), run.get("seeds_draw", [])
 
 
 class Board:
@@ -84,7 +87,7 @@ class Board:
         self.label, self.columns = matrix.label, matrix.columns
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
         self.nulls, self.budgets = nulls.read(results.nulls), budgets.read(results.budgets)
-        self.slices, self.probes = _of_run(results)
+        self.slices, self.probes, self.seeds_draw = _of_run(results)
         self.summary, self.ranks, self.pairs = (
             _labelled(read(path))
             for read, path in (

@@ -136,6 +136,13 @@ def _section(board: Board, setting: Setting) -> str:
     return f"## {setting.dataset}, trained on {setting.train}, {protocols}\n\n{body}\n{_note(board, setting)}"
 
 
+def _drawn(board: Board) -> str:
+    """What differs between seeds."""
+    words = {"subset": "the training images", "noise": "the noise of artefacts"}
+    more = "".join(f", {words[name]}" for name in board.seeds_draw if name in words)
+    return f"A seed draws the first weights, the order of images and augmentation{more}."
+
+
 def leaderboard(board: Board) -> str:
     """The leaderboard as Markdown: the fair setting (aligned → aligned) first, then those that show leaks."""
     order = {("aligned", "aligned"): 0, ("raw", "aligned"): 1, ("raw", "raw"): 2}
@@ -152,7 +159,7 @@ def leaderboard(board: Board) -> str:
         "possible (5 %, corrected by Holm's method for all pairs of a table).\n\n"
         "`raw`: files as they are. `aligned`: both classes have one size, the same JPEG coding and equally many "
         "images. Values are means over seeds. 95 % intervals are of training and test images if there are several "
-        "seeds, and of the test images alone if there is one; then nothing is ranked.\n"
+        f"seeds, and of the test images alone if there is one; then nothing is ranked. {_drawn(board)}\n"
     )
     sections = "\n".join(_section(board, setting) for setting in settings)
     return f"{head}\n{sections or 'Nothing is ranked here: no detector of generated images was run.'}\n".rstrip() + "\n"

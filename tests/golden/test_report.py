@@ -81,7 +81,7 @@ def fill(root):
     results.write_matrix(Matrix(tuple(entries), tuple(columns), "golden suite", tuple(probes(results)), pairs))
     kinds = dict.fromkeys(("alpha", "beta", "gamma"), "detector") | {"delta": "ablation", "container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
-    results.write_json(results.run, {"slices": SLICES, "probes": PROBES})
+    results.write_json(results.run, {"slices": SLICES, "probes": PROBES, "seeds_draw": ["weights", "order", "subset"]})
     measure.write(results)
     comparisons.write(results)
     thresholds.write(results)

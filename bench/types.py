@@ -70,7 +70,7 @@ class Slice:
     """A named set of images, and where their pixels come from.
 
     ``image`` is :data:`~bench.recipe.SOURCE` for the files as they are, or the recipe of a protocol. ``operations``
-    maps a ``row_id`` to what that protocol does to the image; ``left_out`` counts the readable images without use.
+    maps a ``row_id`` to what that protocol does to the image; ``left_out`` counts the readable images not used.
     """
 
     dataset: str

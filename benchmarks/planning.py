@@ -61,6 +61,7 @@ def fabricate(root: Path, count: int, test_share: float = TEST_SHARE) -> None:
                     status = path.stat()
                     facts = {
                         "image_id": f"{rng.getrandbits(128):032x}",
+                        "perceptual": f"{rng.getrandbits(280):070x}",
                         "container": "png" if kind == "ai" else "jpeg",
                         "quality": 0 if kind == "ai" else 96,
                         "width": width,

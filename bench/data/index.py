@@ -21,7 +21,7 @@ from bench.progress import Progress
 
 Facts = dict[str, Any]
 #: Increased when a scan gives other facts or lists other files; DECODE_VERSION covers pixels and their ids.
-_FACTS_VERSION = 3
+_FACTS_VERSION = 4
 
 
 def examine(path: Path) -> Facts:

@@ -1,6 +1,6 @@
 """From folders to slices: the train and validation split, nested draws, and the exclusion of shared images.
 
-Images are drawn by their paths, before any is read.
+Images are drawn by their file names, before any is read.
 """
 
 from __future__ import annotations
@@ -128,17 +128,22 @@ def without_contradictions(items: Iterable[Item], reasons: Mapping[str, str]) ->
     ]
 
 
+def _by_name(items: Iterable[Item], label: int, seed: int) -> list[Item]:
+    """The images of a class in a seeded order of their file names; of equal names, by their paths.
+
+    Folders do not count: copies of a dataset in different layouts have one order.
+    """
+    members = (item for item in items if item.label == label)
+    return sorted(members, key=lambda item: (rank(seed, item.path.name), item.row_id))
+
+
 def drawn(items: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
-    """The first images of each class in a seeded order of their paths inside the dataset; None takes all.
+    """The first images of each class in a seeded order of their file names; None takes all.
 
     The order needs no image to be read, so a small draw from a large dataset reads few. Smaller draws nest.
     """
-    chosen: list[Item] = []
     members = list(items)
-    for label in (REAL, FAKE):
-        ordered = sorted((i for i in members if i.label == label), key=lambda item: rank(seed, item.row_id))
-        chosen += ordered if limit is None else ordered[:limit]
-    return chosen
+    return [item for label in (REAL, FAKE) for item in _by_name(members, label, seed)[:limit]]
 
 
 def in_order(items: Iterable[Item]) -> tuple[Item, ...]:
@@ -147,14 +152,14 @@ def in_order(items: Iterable[Item]) -> tuple[Item, ...]:
 
 
 def divided(items: Sequence[Item], limits: Limits) -> tuple[list[Item], list[Item]]:
-    """Training and validation images of a subset: a seeded 90/10 split of each class by path, then a draw from each.
+    """Training and validation images of a subset: a seeded 90/10 split of each class by name, then a draw from each.
 
     With a limit of N, there are at most N / 9 validation images per class, rounded up.
     """
     held: set[str] = set()
     for label in (REAL, FAKE):
-        rows = sorted((i.row_id for i in items if i.label == label), key=lambda row: rank(SPLIT_SEED, row))
-        held |= set(rows[: max(1, round(VALIDATION_SHARE * len(rows)))])
+        ordered = _by_name(items, label, SPLIT_SEED)
+        held |= {item.row_id for item in ordered[: max(1, round(VALIDATION_SHARE * len(ordered)))]}
     val_limit = None if limits.train is None else -(-limits.train // 9)
     return (
         drawn((item for item in items if item.row_id not in held), limits.seed, limits.train),
@@ -162,22 +167,27 @@ def divided(items: Sequence[Item], limits: Limits) -> tuple[list[Item], list[Ite
     )
 
 
-def without_copies(slice_: Slice, others: Iterable[Slice]) -> Slice:
+def without_copies(slice_: Slice, others: Iterable[Slice], same_label: bool = False) -> Slice:
     """The slice, with every image quarantined that is also in one of ``others``, as it is, encoded again or resized.
 
     Images are the same if their pixels are, and copies if their perceptual hashes are near (:mod:`bench.data.copies`).
+    With ``same_label`` only those of one class are copies: where each fake is made from a photograph of the folder, the
+    two may be in different parts.
     """
     same: dict[str, str] = {}
-    hashes: dict[str, str] = {}
+    hashes: dict[int | None, dict[str, str]] = {}
     names: dict[str, str] = {}
     for other in others:
         for item in other.usable:
             same.setdefault(item.image_id, other.name)
             if item.perceptual:
-                hashes[item.row_id] = item.perceptual
+                hashes.setdefault(item.label if same_label else None, {})[item.row_id] = item.perceptual
                 names[item.row_id] = f"{printable(item.path)} in {other.name}"
-    near = copies({i.row_id: i.perceptual for i in slice_.usable if i.perceptual}, hashes)
-    reasons = {row: f"a copy of {names[other]}" for row, other in near.items()}
+    reasons: dict[str, str] = {}
+    for label, theirs in hashes.items():
+        ours = (i for i in slice_.usable if i.perceptual and (not same_label or i.label == label))
+        near = copies({item.row_id: item.perceptual for item in ours}, theirs)
+        reasons |= {row: f"a copy of {names[other]}" for row, other in near.items()}
     reasons |= {i.row_id: f"also in {same[i.image_id]}" for i in slice_.usable if i.image_id in same}
     items = (
         replace(item, status="leak", reason=reasons[item.row_id]) if item.row_id in reasons else item

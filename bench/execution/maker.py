@@ -72,9 +72,9 @@ class Maker:
                 )
 
     def _lost_inputs(self, job: Job, chunk: Sequence[Item]) -> dict[str, str]:
-        """Images of a chunk without an artefact that the recipe depends on, with the reasons."""
-        needed, lost = job.recipe.closure()[:-1], self.session.lost
-        inputs = [lost[recipe.key] for recipe in needed if recipe.key in lost]
+        """Images of a chunk without one of the recipe's inputs, with the reasons."""
+        needed = [value for value in job.recipe.inputs.values() if isinstance(value, Recipe)]
+        inputs = [self.session.lost[recipe.key] for recipe in needed if recipe.key in self.session.lost]
         from_ = {item.image_id: job.donor(item).image_id for item in chunk}
         return {i: reasons[donor] for reasons in inputs for i, donor in from_.items() if donor in reasons}
 

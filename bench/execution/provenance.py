@@ -122,8 +122,13 @@ def _windows(part: Slice) -> dict[str, Any]:
 
 
 def _slices(plan: Plan) -> dict[str, Any]:
+    """Every slice by name and protocol; a second one of that name, as another seed's draw, has its key behind it."""
+    names: dict[str, str] = {}
+    for key, part in plan.slices.items():
+        name = f"{part.name}@{part.protocol}"
+        names[key] = f"{name} {key[:8]}" if name in names.values() else name
     return {
-        f"{part.name}@{part.protocol}": {
+        names[key]: {
             "key": key,
             "real": part.count(0),
             "fake": part.count(1),

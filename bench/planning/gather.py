@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bench.data.files import describe, printable
 from bench.data.index import Index
 from bench.errors import UserError
 from bench.planning.request import Request
-from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
+from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source, joint_name
 from bench.progress import Progress
 from bench.types import FAKE, OK, REAL, Item, Slice
 
@@ -25,9 +25,10 @@ Draw = tuple[dict[str, Slice], dict[str, Slice]]
 class Gathered:
     """The raw slices of a request: test slices by (dataset, subset), training and validation slices by subset.
 
-    The slices of an attribution source are stored under the source's name. ``unusable`` maps the name of a slice to the
-    reason why it cannot be used; ``passed`` counts what is in a split's folders but is not an image, by kind.
-    ``draws`` has the training and validation slices by seed where seeds draw them.
+    The slices of an attribution source are stored under the source's name, validation slices of a joint source under
+    :func:`~bench.planning.sources.joint_name`. ``unusable`` maps the key of a slice to the reason why it cannot be
+    used; ``passed`` counts what is in a split's folders but is not an image, by kind. ``draws`` has the training and
+    validation slices by seed where seeds draw them.
     """
 
     tests: dict[tuple[str, str], Slice]
@@ -49,7 +50,6 @@ class _Images:
         self._request, self._index, self._progress = request, index, progress
         self._pools: dict[tuple[str, str, Split], splits.Pool] = {}
         self._read: dict[Split, dict[str, Item]] = {"train": {}, "test": {}}
-        self._contradictions: dict[Split, dict[str, str]] = {}
 
     def listed(self, dataset: str, subset: str, split: Split) -> list[Item]:
         """The images of a split, not read yet."""
@@ -69,19 +69,21 @@ class _Images:
         ]
 
     def read(self, drawn: Iterable[Item], split: Split) -> None:
-        """Read what is drawn of a split, and find the images that are there with both labels."""
-        known = self._read[split]
+        """Read what is drawn of a split."""
         distinct = {item.row_id: item for item in drawn}.values()
-        known |= {item.row_id: item for item in splits.read(distinct, self._index, self._progress)}
-        labels = {i.row_id: i.label for key, p in self._pools.items() if key[2] == split for i in p.items}
-        original = [replace(item, label=labels[row]) for row, item in known.items()]
-        self._contradictions[split] = splits.contradictions([original])
+        self._read[split] |= {item.row_id: item for item in splits.read(distinct, self._index, self._progress)}
 
-    def slice(self, dataset: str, subset: str, role: str, drawn: Iterable[Item], split: Split) -> Slice:
-        """A slice of drawn images with their facts; those with both labels are quarantined."""
+    def contradictions(self, drawn: Iterable[Item], split: Split) -> dict[str, str]:
+        """Reasons against drawn images that are there with both labels, as their folders give them, by image id."""
+        labels = {i.row_id: i.label for key, p in self._pools.items() if key[2] == split for i in p.items}
         known = self._read[split]
+        return splits.contradictions([[replace(known[i.row_id], label=labels[i.row_id]) for i in drawn]])
+
+    def slice(self, name: tuple[str, str, str], drawn: Iterable[Item], split: Split, bad: Mapping[str, str]) -> Slice:
+        """A slice (dataset, subset, role) of drawn images with their facts; those in ``bad`` are quarantined."""
+        known, (dataset, subset, role) = self._read[split], name
         items = [replace(known[item.row_id], label=item.label) for item in drawn]
-        members = splits.without_contradictions(items, self._contradictions[split])
+        members = splits.without_contradictions(items, bad)
         if dataset == ATTRIBUTION:
             names = ("another generator's", f"{subset}'s")
             members = splits.without_contradictions(members, splits.contradictions([members], names))
@@ -102,8 +104,10 @@ def _tests(request: Request, images: _Images) -> dict[tuple[str, str], Slice]:
             places[ATTRIBUTION, source.name] = source.target, images.of(source, "test")
     limits = request.limits
     drawn = {key: splits.drawn(items, limits.seed, limits.test) for key, (_, items) in places.items()}
-    images.read((item for items in drawn.values() for item in items), "test")
-    return {key: images.slice(key[0], places[key][0], "test", items, "test") for key, items in drawn.items()}
+    everything = [item for items in drawn.values() for item in items]
+    images.read(everything, "test")
+    bad = images.contradictions(everything, "test")
+    return {key: images.slice((key[0], places[key][0], "test"), items, "test", bad) for key, items in drawn.items()}
 
 
 def _training(request: Request, images: _Images, tests: Iterable[Slice]) -> dict[int, Draw]:
@@ -123,13 +127,18 @@ def _training(request: Request, images: _Images, tests: Iterable[Slice]) -> dict
     images.read((i for draw in drawn.values() for parts in draw.values() for part in parts for i in part), "train")
     tested, draws = list(tests), dict[int, Draw]()
     for seed, draw in drawn.items():
+        bad = images.contradictions((i for parts in draw.values() for part in parts for i in part), "train")
         train, val = dict[str, Slice](), dict[str, Slice]()
         for name, (dataset, subset, _) in places.items():
-            parts = [
-                images.slice(dataset, subset, r, d, "train") for r, d in zip(("train", "val"), draw[name], strict=True)
-            ]
-            train[name] = splits.without_copies(parts[0], tested)
-            val[name] = splits.without_copies(parts[1], [*tested, train[name]])
+            first, second = draw[name]
+            part = images.slice((dataset, subset, "train"), first, "train", bad)
+            train[name] = splits.without_copies(part, tested)
+            held_out = splits.without_copies(images.slice((dataset, subset, "val"), second, "train", bad), tested)
+            val[name] = splits.without_copies(held_out, [train[name]], same_label=True)
+        for source in request.sources:
+            for subset in source.subsets if len(source.subsets) > 1 and not source.target else ():
+                others = [train[name] for name in source.subsets if name != subset]
+                val[joint_name(source, subset)] = splits.without_copies(val[subset], others, same_label=True)
         draws[seed] = train, val
     return draws
 
@@ -147,7 +156,7 @@ def gather(request: Request, index_folder: Path, progress: Progress) -> Gathered
 
 
 def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
-    """Why a slice has only one class, by its name."""
+    """Why a slice has only one class, by its key."""
     reasons: dict[str, str] = {}
     for part in parts:
         attribution = part.dataset == ATTRIBUTION
@@ -159,7 +168,7 @@ def _unusable(parts: Iterable[Slice]) -> dict[str, str]:
                 listed = sum(item.label == label for item in part.items)
                 files = f"none of the {listed} files listed can be used" if listed else "no file is listed"
                 held_out = " (held out of its train folder)" if part.role == "val" else ""
-                reasons.setdefault(part.name, f"{part.name}{held_out} has no readable {name}: {files}.")
+                reasons.setdefault(part.key, f"{part.name}{held_out} has no readable {name}: {files}.")
     return reasons
 
 
@@ -173,11 +182,11 @@ def _report(gathered: Gathered, read: Iterable[Slice], progress: Progress) -> No
             progress.warn(f"quarantined {len(bad) - 5} more in {part.name}")
     for name, passed in gathered.passed.items():
         progress.warn(f"passed over in {name}: {describe(passed)}")
-    for reason in gathered.unusable.values():
+    for reason in dict.fromkeys(gathered.unusable.values()):
         progress.warn(f"left out: {reason}")
     pairs = [(gathered.train[name], gathered.val[name]) for name in gathered.train]
     for parts in ([(part,) for part in gathered.tests.values()], pairs):
-        reasons = [[gathered.unusable[p.name] for p in group if p.name in gathered.unusable] for group in parts]
+        reasons = [[gathered.unusable[p.key] for p in group if p.key in gathered.unusable] for group in parts]
         if parts and all(reasons):
             raise UserError(
                 reasons[0][0],

@@ -15,8 +15,9 @@ from bench.numerics import REFERENCE, Numerics
 from bench.planning.gather import Gathered
 from bench.planning.needs import draws_noise, needs, noise_of
 from bench.planning.request import Chosen, Request
-from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source
+from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source, joint_name
 from bench.recipe import Recipe
+from bench.training.budgets import VERSION
 from bench.types import FAKE, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice
 
 HashOf = Callable[[str], str]
@@ -68,8 +69,8 @@ class _Draft:
 
         Returns '' if the slice can be used.
         """
-        if part.name in self.unusable:
-            return self.unusable[part.name]
+        if part.key in self.unusable:
+            return self.unusable[part.key]
         unknown = [item for item in part.usable if not item.class_name] if uses_class(chosen) else []
         if not unknown:
             return ""
@@ -115,7 +116,8 @@ def _fit(
     parts: dict[str, list[Slice]] = {"train": [], "val": []}
     for subset in (source.name,) if source.target else source.subsets:
         for role, pool in zip(("train", "val"), data.drawn(seed), strict=True):
-            part = draft.why_not(chosen, pool[subset]) or draft.present(pool[subset], protocol)
+            raw = pool.get(joint_name(source, subset), pool[subset])
+            part = draft.why_not(chosen, raw) or draft.present(raw, protocol)
             if isinstance(part, str):
                 return part
             if source.shared and subset != source.subsets[0]:
@@ -142,7 +144,7 @@ def _fit(
         task=source.task,
         numerics=draft.numerics.describe_fit() if isinstance(chosen.method, Detector) else {},
         noise=noise,
-        budget=chosen.method.budget,
+        budget=f"plateau {VERSION}" if chosen.method.budget == "plateau" else chosen.method.budget,
     )
     return draft.fits.setdefault(fit.key, fit)
 
@@ -184,7 +186,7 @@ def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
     for name, recipe in request.probes.items():
         for raw in tests:
             for protocol in request.protocols:
-                part = draft.unusable.get(raw.name) or draft.present(raw, protocol)
+                part = draft.unusable.get(raw.key) or draft.present(raw, protocol)
                 if isinstance(part, str):
                     continue  # A hole of the same slice in the tables gives the reason.
                 resolved = draft.resolved(recipe, part)

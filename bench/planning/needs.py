@@ -35,4 +35,4 @@ def needs(method: Method, stage: Stage, noise: int = 0) -> dict[str, Recipe]:
 
 def noise_of(cell: Cell) -> int:
     """What is added to the seeds of a cell's artefacts."""
-    return cell.fit.noise + (OTHER_NOISE if cell.perturbation == "other_noise" else 0)
+    return cell.fit.noise + (OTHER_NOISE + cell.fit.seed if cell.perturbation == "other_noise" else 0)

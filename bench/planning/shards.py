@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from bench.errors import UserError
 from bench.planning.needs import noise_of
 from bench.planning.units import Methods, recipes_read
-from bench.recipe import Resolve
+from bench.recipe import DONORS, Resolve
 from bench.types import Item, Job, Plan, Slice
 
 
@@ -46,10 +46,13 @@ def _has_image(item: Item, shard: Shard) -> bool:
 
 
 def part_of_images(plan: Plan, shard: Shard) -> Plan:
-    """The artefacts of the plan for a share of the images."""
+    """The artefacts of the plan for a share of the images.
+
+    Artefacts that depend on another image of the slice are left to `run`: that image may be in another share.
+    """
     shares: dict[str, Slice] = {}
     jobs = []
-    for job in plan.jobs:
+    for job in (job for job in plan.jobs if DONORS not in job.recipe.of_slice):
         key = job.slice.key
         if key not in shares:
             items = tuple(item for item in job.slice.items if _has_image(item, shard))

@@ -40,6 +40,11 @@ class Source:
         return f"{ATTRIBUTE}{self.target}" if self.target else "detect"
 
 
+def joint_name(source: Source, subset: str) -> str:
+    """The name of a subset's validation slice for a joint source: without what the others train on."""
+    return f"{source.name} {subset}"
+
+
 def comma_list(text: str) -> list[str]:
     """The words of a comma-separated list, without empty ones."""
     return [word.strip() for word in text.split(",") if word.strip()]

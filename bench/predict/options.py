@@ -88,8 +88,8 @@ def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int
     wanted = {"source": source, "protocol": protocol, "seed": seed}
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    fits = [fit for fit in fits if fit.get("budget", "recipe") == chosen.method.budget]
-    matching = [fit for fit in fits if all(fit[name] == value for name, value in wanted.items())]
+    usual = [fit for fit in fits if fit.get("budget", "recipe") == "recipe" and not fit.get("noise", 0)]
+    matching = [fit for fit in usual if all(fit[name] == value for name, value in wanted.items())]
     if not matching:
         listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in fits})
         raise UserError(

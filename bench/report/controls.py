@@ -15,11 +15,11 @@ from bench.results.frames import to_csv
 from bench.results.numbers import JOINT
 
 _NOTE = (
-    "AUC (%) with 95 % intervals; a mean over seeds. A detector that relies on its artefacts falls. One that does not "
-    "reads the image itself. A fall to 50 is not required: artefacts of another image still have the style of their "
-    "generator, and a distance from another image still depends on how grainy the image is. Over several seeds the "
-    "interval includes the choice of the other images and of the noise. A dash is a hole, or a control that does not "
-    "apply because the detector's artefacts are not drawn from noise."
+    "AUC (%) with 95 % intervals; a mean over seeds. A detector that relies on its artefacts falls. A detector that "
+    "does not fall reads the image itself. A fall to 50 is not required: artefacts of another image still have the "
+    "style of their generator, and a distance from another image still depends on how grainy the image is. Over "
+    "several seeds the interval includes the choice of the other images and of the noise. A dash is a hole, or a "
+    "control that does not apply because the detector's artefacts are not drawn from noise."
 )
 
 
@@ -32,8 +32,8 @@ def table(board: Board) -> pd.DataFrame:
         source = setting.train if "+" not in setting.train else JOINT
         plain = setting._replace(perturbation="none")
         subsets = [name for name in (source, "mean:out") if board.has(plain, name)]
-        for part in (plain, setting):
-            cells = board.cells(part, subsets, "auc") if subsets else pd.DataFrame()
+        for part in (plain, setting) if subsets else ():
+            cells = board.cells(part, subsets, "auc")
             parts.append(cells.assign(**setting._replace(perturbation=part.perturbation)._asdict()))
     if not parts:
         return pd.DataFrame()

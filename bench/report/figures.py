@@ -62,7 +62,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         points = protocol_points(board, train, dataset)
         if points.empty:
             continue
-        path = results.figures / f"{dataset}-{train}-protocols.png"
+        path = results.figures / f"{dataset}-{train.replace(':', '-')}-protocols.png"
         write_text(path.with_suffix(".csv"), to_csv(points))
         caption = f"trained on {train}, tested on {dataset}; 95 % intervals\n{board.label}"
         save(draw(points, caption), path)

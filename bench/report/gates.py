@@ -114,7 +114,7 @@ def _nulls(board: Board) -> Iterator[Gate]:
     top = found.loc[found["corrected_low"].idxmax()]
     ends = f"{top['auc']:.3f} [{top['corrected_low']:.3f}, {top['corrected_high']:.3f}]"
     yield Gate(
-        f"no detector above chance on a null generator: corrected interval of {len(found)}",
+        f"no detector above chance on a null generator: intervals corrected for {len(found)} tests",
         f"{len(leaks(found))} above; highest lower end: {top['method']} on {top['null']}, {ends}",
         leaks(found).empty,
     )

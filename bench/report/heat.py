@@ -70,7 +70,7 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     written = []
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
-        path = results.figures / f"{train}-{before}-to-{after}-matrix.png"
+        path = results.figures / f"{train.replace(':', '-')}-{before}-to-{after}-matrix.png"
         data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
         write_text(path.with_suffix(".csv"), to_csv(data))
         save(draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}"), path)

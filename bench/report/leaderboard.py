@@ -114,6 +114,9 @@ def _note(board: Board, setting: Setting) -> str:
             f"Over the generators: Friedman's p {p_text(p) if p < 0.001 else '= ' + p_text(p)}; mean ranks that differ "
             f"by less than {distance:.1f} are not told apart."
         )
+    seeds = board.budgets["seeds"].max() if len(board.budgets) else 0
+    if seeds == 1 and setting.train_protocol == setting.protocol == "aligned":
+        parts.append("Trained to the plateau: one seed, with intervals of the test images alone.")
     parts.append(row(board, setting.train_protocol, setting.protocol))
     unranked = table.loc[table["reason"] != "", "reason"]
     for why, labels in unranked.groupby(unranked).groups.items():

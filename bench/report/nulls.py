@@ -57,7 +57,7 @@ def row(board: Board, train_protocol: str, protocol: str) -> str:
     ]
     return (
         f"Where there is no generator (`nulls.md`), the detectors' median and highest AUC are: {', '.join(parts)}; "
-        f"{len(leaks(found))} of {len(found)} are significantly above 50."
+        f"significantly above 50: {len(leaks(found))} of {len(found)}."
     )
 
 

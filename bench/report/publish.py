@@ -1,4 +1,4 @@
-"""Pack results for the repository: ``python -m bench.report.publish``, after the two runs of ``make board``.
+"""Pack results for the repository: ``python -m bench.report.publish``, after the runs of ``make board``.
 
 ``python -m bench.report.publish again`` measures and packs the published results once more, from their per-image
 scores: for a change of metrics, intervals, tables or figures.
@@ -122,9 +122,12 @@ def main() -> None:
                 beside[name] = measured_again(run, Path(folder) / name) if again else Results(run)
         for name, results in beside.items():
             publish(results, boards / name, figures=False)
+        own = beside.get("own")
+        if own is None:
+            raise UserError("There is no run of the suite own.", "The gates need it.", "Run `make board`.")
         board = measured_again(boards / "mini", Path(folder) / "mini") if again else Results(runs / "board")
         nulls = {name.removeprefix("null-"): results for name, results in beside.items() if name.startswith("null-")}
-        text = publish(board, boards / "mini", beside["own"], nulls=nulls, plateau=beside.get("plateau"))
+        text = publish(board, boards / "mini", own, nulls=nulls, plateau=beside.get("plateau"))
         write_text(Path("leaderboard.md"), text)
 
 

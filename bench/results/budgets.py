@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.results import comparisons, summary
+from bench.results import comparisons, rankings, summary
 from bench.results.comparisons import Side
 from bench.results.folder import SCHEMA, Results, write_text
 from bench.results.frames import read_csv, table, to_csv
 
 #: One row per detector, setting and mean. ``plateau`` is its AUC under that budget with ``plateau_low`` and
-#: ``plateau_high``; ``effect`` is that minus the board's, with its interval and p-value.
+#: ``plateau_high``; ``effect`` is that minus the board's with the same ``seeds``, with its interval and p-value.
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
     **dict.fromkeys(("train", "train_protocol", "dataset", "protocol", "method", "subset"), "str"),
@@ -37,8 +37,12 @@ def _values(results: Results) -> pd.DataFrame:
 def compute(board: Results, plateau: Results) -> pd.DataFrame:
     """The table of the detectors that both folders have."""
     values, lines = _values(plateau), []
-    for label in sorted(set(_values(board).index.unique("method")) & set(values.index.unique("method"))):
-        compared = comparisons.between(Side(plateau, label), Side(board, label), (label, label))
+    seeds = frozenset.intersection(
+        *(frozenset(e.seed for e in part.read_matrix().entries if e.label) for part in (board, plateau))
+    )
+    shared = set(_values(board).index.unique("method")) & set(values.index.unique("method"))
+    for label in sorted(shared - rankings.unranked(board)):
+        compared = comparisons.between(Side(plateau, label, seeds), Side(board, label, seeds), (label, label))
         for row in compared[compared["subset"].isin(SUBSETS)].dropna(subset="effect").itertuples():
             setting = [getattr(row, name) for name in comparisons.SETTING]
             value = values.loc[(*setting, label, row.subset)]

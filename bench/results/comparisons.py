@@ -41,15 +41,18 @@ Cells = Mapping[tuple[str, ...], Mapping[str, Sequence[Entry]]]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a method (by label) of a results folder."""
+    """One side of a comparison: a method (by label) of a results folder, with some ``seeds`` or all (None)."""
 
     results: Results
     method: str
+    seeds: frozenset[int] | None = None
 
     def cells(self) -> Cells:
         """Its unperturbed test cells by setting and subset, one per seed."""
         cells: dict[tuple[str, ...], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry in self.results.read_matrix().entries:
+            if self.seeds is not None and entry.seed not in self.seeds:
+                continue
             if (entry.label, entry.role, entry.perturbation) == (self.method, "test", "none"):
                 cells[tuple(getattr(entry, name) for name in SETTING)][entry.subset].append(entry)
         return cells

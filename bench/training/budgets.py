@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from bench.detector import Detector, Plateau, Schedule
 
+#: Part of the key of a fit that is trained to the plateau; to be increased if the rule changes.
+VERSION = 1
 #: Most epochs of the budget ``plateau``.
 MOST = 200
 #: Epochs in a row that may pass without a lower validation loss.

@@ -38,7 +38,7 @@ def damaged(tmp_path_factory):
     (home / "train" / "ai" / "033_sdv4_00134.png").write_bytes(b"")
     (home / "val" / "ai" / "truncated.png").write_bytes(next((home / "val" / "ai").glob("0*.png")).read_bytes()[:300])
     (home / "val" / "nature" / "notes.txt").write_text("no image")
-    (home / "train" / "ai" / "copy.PNG").write_bytes(next((home / "val" / "ai").glob("0*.png")).read_bytes())
+    (home / "train" / "ai" / "duplicate.PNG").write_bytes(next((home / "val" / "ai").glob("0*.png")).read_bytes())
     return world
 
 

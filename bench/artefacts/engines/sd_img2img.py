@@ -70,7 +70,8 @@ class SDImg2Img(Engine):
 
     def forwards(self, recipe: Recipe) -> int:
         """Two per step with guidance or one without, and the VAE's encoder and decoder."""
-        return steps_taken(recipe) * (2 if "caption" in recipe.inputs else 1) + 2
+        guided = "caption" in recipe.inputs and recipe.params["guidance_scale"] != 1
+        return steps_taken(recipe) * (2 if guided else 1) + 2
 
     def shape(self, recipe: Recipe, sizes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
         """The resized image's."""

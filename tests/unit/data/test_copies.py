@@ -40,7 +40,10 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds():
         row[rng.choice(256, flips, replace=False)] ^= 1
 
     def named(bits, prefix):
-        return {f"{prefix}{i:03d}": np.packbits(row.astype(np.uint8)).tobytes().hex() for i, row in enumerate(bits)}
+        return {
+            f"{prefix}{i:03d}": f"{np.packbits(row.astype(np.uint8)).tobytes().hex()}808080"
+            for i, row in enumerate(bits)
+        }
 
     distances = (ours[:, None] != theirs[None]).sum(2)
     expected = {f"a{i:03d}": f"b{row.argmin():03d}" for i, row in enumerate(distances) if row.min() <= NEAR}
@@ -49,4 +52,15 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds():
 
 
 def test_nothing_is_compared_with_nothing():
-    assert copies({}, {"a": "0" * 64}) == copies({"a": "0" * 64}, {}) == {}
+    assert copies({}, {"a": "0" * 70}) == copies({"a": "0" * 70}, {}) == {}
+
+
+def test_plain_images_and_other_colours_are_no_copies():
+    plain = [perceptual_hash(np.full((40, 60, 3), colour, np.uint8)) for colour in ((0, 0, 0), (200, 30, 30))]
+    assert plain == ["", ""]
+    shape = scene(0) < 128
+    hashes = {}
+    for name, colour in {"red": (200, 30, 30), "blue": (30, 30, 200)}.items():
+        hashes[name] = perceptual_hash(np.where(shape[..., :1], np.uint8(255), np.uint8(colour)))
+    assert copies({"red": hashes["red"]}, {"blue": hashes["blue"]}) == {}
+    assert copies({"red": hashes["red"]}, {"again": hashes["red"], "also": hashes["red"]}) == {"red": "again"}

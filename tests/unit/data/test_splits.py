@@ -54,8 +54,14 @@ def test_smaller_draws_nest():
 
 
 def test_the_draw_is_that_of_its_hash():
-    expected = sorted((i for i in POOL if i.label == 1), key=lambda i: sha256(f"3 {i.row_id}".encode()).hexdigest())
+    expected = sorted((i for i in POOL if i.label == 1), key=lambda i: sha256(f"3 {i.path.name}".encode()).hexdigest())
     assert [i.row_id for i in splits.drawn(POOL, 3, 4) if i.label == 1] == [i.row_id for i in expected[:4]]
+
+
+def test_the_draw_does_not_depend_on_folders():
+    moved = [replace(i, path=i.path.parent / "elsewhere" / i.path.name, row_id=i.row_id[::-1]) for i in POOL]
+    for kept, other in zip(splits.divided(POOL, LIMITS), splits.divided(moved, LIMITS), strict=True):
+        assert [i.path.name for i in kept] == [i.path.name for i in other]
 
 
 def test_an_image_of_another_slice_is_quarantined():

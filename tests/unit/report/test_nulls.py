@@ -54,7 +54,7 @@ def test_the_row_beside_a_protocol_and_the_table_say_what_is_found(board):
     text = write_report(results).leaderboard
     found = nulls.read(results.nulls).set_index(["null", "method"])["auc"]
     middle, most = (100 * number for number in (found["framing"].median(), found["framing"].max()))
-    assert f"framing {middle:.0f} ({most:.0f}), same 50 (50); 1 of 4 are significantly above 50." in text
+    assert f"framing {middle:.0f} ({most:.0f}), same 50 (50); significantly above 50: 1 of 4." in text
     table = (results.tables / "nulls.md").read_text()
     assert f"**{100 * found['framing', 'good']:.1f}** [" in table
     assert table.count("**") == 4  # The heading and the one leak.

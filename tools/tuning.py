@@ -2,8 +2,8 @@
 
 Every detector of the suite ``board`` is trained on aligned images of ``sdv14`` (seed 0) with its suite's learning rate,
 a third of it and three times it. Printed are the loss and the AUC on the validation images of ``sdv14``, which no
-training uses; the lowest loss is marked. Test images take no part. ``docs/tuning.md`` has the table. About an hour on
-two cores; an interrupted run continues.
+training uses; the lowest loss is marked. Test images take no part; see ``docs/tuning.md``. About an hour on two cores;
+an interrupted run continues.
 """
 
 from __future__ import annotations

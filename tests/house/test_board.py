@@ -13,6 +13,7 @@ from bench.report.board import Board
 from bench.report.gates import write_gates
 from bench.report.leaderboard import leaderboard
 from bench.report.publish import digests
+from bench.results import budgets, nulls
 from bench.results.folder import Results, read_text
 from tests.conftest import ROOT
 
@@ -57,3 +58,17 @@ def test_the_gates_are_what_the_two_boards_say(tmp_path):
     write_gates(Results(copy), Results(boards / "own"))
     for name in ("gates.md", "gates.csv"):
         assert (copy / "tables" / name).read_text() == (boards / "mini" / "tables" / name).read_text()
+
+
+def test_what_stands_beside_the_board_is_what_its_folders_say(tmp_path):
+    """``nulls.csv`` and ``budgets.csv``, which ``verify`` takes as they are."""
+    boards = ROOT / "results" / "board"
+    mini, plateau = Results(boards / "mini"), Results(boards / "plateau")
+    kinds = {path.name.removeprefix("null-"): Results(path) for path in sorted(boards.glob("null-*"))}
+    assert (mini.nulls.exists(), mini.budgets.exists()) == (bool(kinds), plateau.root.exists())
+    if kinds:
+        nulls.write(kinds, tmp_path / "nulls.csv")
+        assert (tmp_path / "nulls.csv").read_text() == mini.nulls.read_text()
+    if plateau.root.exists():
+        budgets.write(mini, plateau, tmp_path / "budgets.csv")
+        assert (tmp_path / "budgets.csv").read_text() == mini.budgets.read_text()

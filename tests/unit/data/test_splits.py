@@ -211,3 +211,12 @@ def test_unused_folders_are_listed(tmp_path):
     (tmp_path / ".git").mkdir()
     folders = discover.dataset("genimage").find(tmp_path)
     assert unused_folders(tmp_path, folders.values()) == [tmp_path / "flat"]
+
+
+def test_a_fake_made_from_a_photograph_of_the_folder_is_no_copy_within_it():
+    real, fake = item(1, 0, perceptual="ab" * 35), item(2, 1, perceptual="ab" * 35)
+    train, val = part("train", [real]), part("val", [fake])
+    assert splits.without_copies(val, [train], same_label=True) == val
+    assert [i.status for i in splits.without_copies(val, [train]).items] == ["leak"]
+    twin = part("val", [item(3, 0, perceptual="ab" * 35)])
+    assert [i.status for i in splits.without_copies(twin, [train], same_label=True).items] == ["leak"]

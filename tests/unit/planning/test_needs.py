@@ -10,10 +10,12 @@ from bench.planning.estimate import Rates
 from bench.planning.gather import Gathered
 from bench.planning.matrix import build
 from bench.planning.request import Chosen
+from bench.planning.shards import Shard, part_of_images
 from bench.planning.sources import Source
 from bench.planning.units import cut_fits
 from bench.results.folder import Results
 from bench.suites import suite as suites
+from bench.training.budgets import VERSION
 from tests.unit.planning.test_matrix import DATA, SUITE, part, plan, request
 
 
@@ -95,3 +97,40 @@ def test_shared_photographs_are_those_of_the_first_generator():
         assert {cell.relation for cell in plan_.cells} == {"source"}
     assert made[False] == [("sdv14", 10, 10), ("biggan", 10, 10)]
     assert made[True] == [("sdv14", 10, 10), ("biggan", 0, 10)]
+
+
+def test_a_shard_leaves_to_run_what_depends_on_images_of_other_shards():
+    made = plan(methods=(chosen("drct_sare[shuffled_caption]"),), protocols=("raw",), controls=())
+    engines = {job.recipe.engine for index in (1, 2) for job in part_of_images(made, Shard(index, 2)).jobs}
+    assert engines == {"blip", "sd_inpaint"}
+    assert {"shuffled_caption", "sd_img2img"} < {job.recipe.engine for job in made.jobs}
+
+
+def test_other_noise_follows_the_seed():
+    made = plan(methods=(chosen("lare2"),), protocols=("raw",), controls=("other_noise",), seeds=(0, 2))
+    assert {job.recipe.seed for job in made.jobs} == {0, OTHER_NOISE, OTHER_NOISE + 2}
+    assert {cell.fit.noise for cell in made.cells} == {0}
+
+
+def test_a_joint_source_validates_without_what_it_trains_on():
+    first, second = part("sdv14", "val", 300), part("biggan", "val", 500)
+    guarded = replace(second, items=second.items[:14])
+    val = {"sdv14": first, "biggan": second, "sdv14+biggan biggan": guarded}
+    data = Gathered(DATA.tests, {"sdv14": part("sdv14", "train", 200), "biggan": part("biggan", "train", 400)}, val)
+    sources = (Source("sdv14+biggan", ("sdv14", "biggan")), Source("biggan", ("biggan",)))
+    made = build(
+        request(methods=(chosen("gramnet"),), sources=sources, protocols=("raw",), controls=()), data, lambda role: role
+    )
+    assert {fit.source: fit.val for fit in made.fits} == {
+        "sdv14+biggan": (first.key, guarded.key),
+        "biggan": (second.key,),
+    }
+
+
+def test_the_rule_of_the_plateau_is_part_of_the_key():
+    suite = SUITE.model_copy(update={"budget": "plateau"})
+    method = Chosen("gramnet", "", suites.instantiate(suite, "gramnet", "", discover.method("gramnet")))
+    (fit,) = plan(methods=(method,), protocols=("raw",), controls=()).fits
+    (usual,) = plan(methods=(chosen("gramnet"),), protocols=("raw",), controls=()).fits
+    assert (fit.budget, usual.budget) == (f"plateau {VERSION}", "recipe")
+    assert fit.key != usual.key

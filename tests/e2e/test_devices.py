@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.e2e.conftest import bench
 
@@ -22,6 +23,7 @@ def logits(world, name):
     return pd.read_parquet(file).sort_values("row_id")["logit"].to_numpy(), file.parent.name
 
 
+@pytest.mark.slow
 def test_micro_batches_and_several_devices_make_fits_of_their_own_with_nearly_the_same_scores(world):
     suite = world.root / "short.toml"
     suite.write_text(SUITE)

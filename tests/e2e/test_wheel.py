@@ -94,6 +94,7 @@ def test_the_wheel_has_one_import_package_with_its_data(wheel):
     assert wanted - set(names) == set()
 
 
+@pytest.mark.slow
 def test_the_base_reads_verifies_compares_and_reports_without_torch(base):
     """In an empty folder: what a reader of a published results folder does."""
     home, board = base / "empty", ROOT / "results" / "board" / "own"

@@ -84,11 +84,13 @@ def test_the_common_size_keeps_nearly_all_pairs():
     pool = [item(i, 1, 64, 64) for i in range(40)] + [item(50 + i, 0, 500, 375) for i in range(40)]
     assert common_size(pool) == 48
     assert common_size([*pool[:-2], item(98, 0, 16, 16), item(99, 0, 30, 20)]) == 48  # Two of forty are too small.
+    few = [item(n, 1, 64, 64) for n in range(10)] + [item(20 + n, 0, 64 if n > 1 else 32, 64) for n in range(10)]
+    assert common_size(few) == 48  # Two small photographs of ten do not decide it.
     assert common_size([item(0, 1, 512, 512), item(1, 0, 500, 375)]) == 296
     assert common_size([item(0, 1, 9, 9), item(1, 0, 500, 375)]) == 0
 
 
-@pytest.mark.parametrize(("fake", "size"), [(1024, 256), (512, 256), (256, 200), (128, 96)])
+@pytest.mark.parametrize(("fake", "size"), [(1024, 264), (512, 264), (256, 200), (128, 96)])
 def test_real_sizes_keep_at_least_four_fifths_of_their_pairs(fake, size):
     """Photographs as ImageNet has them (benchmarks/planning.py), generators as GenImage has them."""
     import random
@@ -99,7 +101,7 @@ def test_real_sizes_keep_at_least_four_fifths_of_their_pairs(fake, size):
     reals = [item(n, 0, *_photograph(rng)) for n in range(1000)]
     fakes = [item(5000 + n, 1, fake, fake) for n in range(1000)]
     aligned = apply_protocol("aligned", Slice("genimage", "x", "test", (*reals, *fakes)))
-    assert aligned.count(0) == aligned.count(1) >= 950
+    assert aligned.count(0) == aligned.count(1) >= 800
     assert aligned.image.params["size"] == size
 
 
@@ -129,7 +131,7 @@ def test_an_unknown_protocol_names_the_known():
 
 def test_the_constants_of_version_2():
     assert protocols.ALIGNED_VERSION == 2
-    assert (protocols.SCALE, protocols.KEPT, protocols.GRID) == (0.8, 0.95, 8)
+    assert (protocols.SCALE, protocols.KEPT, protocols.GRID) == (0.8, 0.8, 8)
     assert (protocols.QUALITY, protocols.MARGIN) == (75, 16)
 
 
@@ -143,5 +145,5 @@ def test_the_common_size_is_found_by_trying_every_size():
             for size in range(8, 600, 8)
         }
         most = max(pairs.values())
-        wanted = max((size for size, count in pairs.items() if count >= max(0.95 * most, 1)), default=0)
+        wanted = max((size for size, count in pairs.items() if count >= max(0.8 * most, 1)), default=0)
         assert common_size(pool) == wanted

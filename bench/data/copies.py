@@ -25,9 +25,9 @@ NEAR_COLOUR = 8
 #: An image whose grey levels have a smaller standard deviation is plain.
 PLAIN = 4.0
 #: Hashes compared at a time, to limit memory.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 14
 
-Bits = NDArray[np.uint8]
+Words = NDArray[np.uint64]
 
 
 def perceptual_hash(rgb: RGB) -> str:
@@ -41,13 +41,20 @@ def perceptual_hash(rgb: RGB) -> str:
     return f"{imagehash.phash(image, hash_size=SIDE)}{colour}"
 
 
-def _read(hashes: Sequence[str]) -> tuple[Bits, NDArray[np.int16]]:
-    """Hashes as bits [N, 256] and colours [N, 3]."""
+def _read(hashes: Sequence[str]) -> tuple[Words, NDArray[np.int16]]:
+    """Hashes as words [N, 4] of 64 bits, and colours [N, 3]."""
     packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
-    return np.unpackbits(packed[:, :-3], axis=1), packed[:, -3:].astype(np.int16)
+    return np.ascontiguousarray(packed[:, :-3]).view(np.uint64), packed[:, -3:].astype(np.int16)
 
 
-def _candidates(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _parts(words: Words) -> list[NDArray[np.int32]]:
+    """NEAR + 1 groups of bits of every hash, as numbers [N]."""
+    bits = np.unpackbits(words.view(np.uint8), axis=1)
+    parts = np.array_split(np.arange(bits.shape[1]), NEAR + 1)
+    return [bits[:, part].astype(np.int32) @ (1 << np.arange(len(part), dtype=np.int32)) for part in parts]
+
+
+def _candidates(ours: NDArray[np.int32], theirs: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All pairs of indices with equal values."""
     order = np.argsort(theirs, kind="stable")
     ends = theirs[order].searchsorted(ours, "right")
@@ -59,16 +66,16 @@ def _candidates(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> tuple[NDA
 
 def _pairs(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Indices of hashes of copies: if they differ in at most NEAR bits, one of NEAR + 1 parts has no difference."""
-    (bits, colours), (other_bits, other_colours) = _read(ours), _read(theirs)
-    for part in np.array_split(np.arange(bits.shape[1]), NEAR + 1):
-        weights = 1 << np.arange(len(part), dtype=np.int64)
-        first, second = _candidates(bits[:, part] @ weights, other_bits[:, part] @ weights)
-        for start in range(0, len(first), _BLOCK):
-            a, b = first[start : start + _BLOCK], second[start : start + _BLOCK]
-            near = (np.abs(colours[a] - other_colours[b]) <= NEAR_COLOUR).all(1)
+    other, other_colours = _read(theirs)
+    other_parts = _parts(other)
+    for start in range(0, len(ours), _BLOCK):
+        words, colours = _read(ours[start : start + _BLOCK])
+        for part, other_part in zip(_parts(words), other_parts, strict=True):
+            a, b = _candidates(part, other_part)
+            near = np.bitwise_count(words[a] ^ other[b]).sum(1, dtype=np.int32) <= NEAR
             a, b = a[near], b[near]
-            near = (bits[a] != other_bits[b]).sum(1) <= NEAR
-            yield from zip(a[near].tolist(), b[near].tolist(), strict=True)
+            near = (np.abs(colours[a] - other_colours[b]) <= NEAR_COLOUR).all(1)
+            yield from zip((a[near] + start).tolist(), b[near].tolist(), strict=True)
 
 
 def copies(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:

@@ -43,6 +43,10 @@ class Gathered:
         return self.draws.get(seed, (self.train, self.val))
 
 
+def _labelled(item: Item, label: int | None) -> Item:
+    return item if item.label == label else replace(item, label=label)
+
+
 class _Images:
     """The images of every split that a request names: listed once, read when drawn."""
 
@@ -77,12 +81,12 @@ class _Images:
         """Reasons against drawn images that are there with both labels, as their folders give them, by image id."""
         labels = {i.row_id: i.label for key, p in self._pools.items() if key[2] == split for i in p.items}
         known = self._read[split]
-        return splits.contradictions([[replace(known[i.row_id], label=labels[i.row_id]) for i in drawn]])
+        return splits.contradictions([[_labelled(known[i.row_id], labels[i.row_id]) for i in drawn]])
 
     def slice(self, name: tuple[str, str, str], drawn: Iterable[Item], split: Split, bad: Mapping[str, str]) -> Slice:
         """A slice (dataset, subset, role) of drawn images with their facts; those in ``bad`` are quarantined."""
         known, (dataset, subset, role) = self._read[split], name
-        items = [replace(known[item.row_id], label=item.label) for item in drawn]
+        items = [_labelled(known[item.row_id], item.label) for item in drawn]
         members = splits.without_contradictions(items, bad)
         if dataset == ATTRIBUTION:
             names = ("another generator's", f"{subset}'s")

@@ -26,6 +26,11 @@ _NUMBERS = {
 KINDS = ("detector", "ablation", "statistic")
 
 
+def file_name(train: str) -> str:
+    """A training source as part of file names."""
+    return train.replace(":", "-")
+
+
 class Setting(NamedTuple):
     """The cells of one table: training source and protocol, dataset and test protocol, perturbation."""
 
@@ -39,8 +44,7 @@ class Setting(NamedTuple):
     def slug(self) -> str:
         """The setting as part of file names."""
         suffix = "" if self.perturbation == "none" else f"-{self.perturbation}"
-        train = self.train.replace(":", "-")
-        return f"{self.dataset}-{train}-{self.train_protocol}-to-{self.protocol}{suffix}"
+        return f"{self.dataset}-{file_name(self.train)}-{self.train_protocol}-to-{self.protocol}{suffix}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import matplotlib.figure
 import pandas as pd
 from PIL import Image
 
-from bench.report.board import KINDS, Board, Setting
+from bench.report.board import KINDS, Board, Setting, file_name
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
@@ -62,7 +62,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         points = protocol_points(board, train, dataset)
         if points.empty:
             continue
-        path = results.figures / f"{dataset}-{train.replace(':', '-')}-protocols.png"
+        path = results.figures / f"{dataset}-{file_name(train)}-protocols.png"
         write_text(path.with_suffix(".csv"), to_csv(points))
         caption = f"trained on {train}, tested on {dataset}; 95 % intervals\n{board.label}"
         save(draw(points, caption), path)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bench.report.board import Board, Setting
+from bench.report.board import Board, Setting, file_name
 from bench.report.figures import save
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
@@ -70,7 +70,7 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     written = []
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
-        path = results.figures / f"{train.replace(':', '-')}-{before}-to-{after}-matrix.png"
+        path = results.figures / f"{file_name(train)}-{before}-to-{after}-matrix.png"
         data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
         write_text(path.with_suffix(".csv"), to_csv(data))
         save(draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}"), path)

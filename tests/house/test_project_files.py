@@ -8,6 +8,7 @@ import yaml
 
 from bench import __version__
 from bench.cli.setup import RUN_PACKAGES
+from bench.data.nulls import KINDS
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -57,3 +58,8 @@ def test_no_script_hides_a_module_of_python():
     names = {path.stem for folder in folders for path in folder.glob("*.py")}
     assert len(names) > 20
     assert not names & sys.stdlib_module_names - {"__init__"}
+
+
+def test_the_board_has_every_null_generator():
+    (words,) = re.findall(r"for kind in ([a-z_ ]+); do", (ROOT / "Makefile").read_text())
+    assert set(words.split()) == set(KINDS)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from bench.artefacts.engine import RGB, Engine, Request
+from bench.artefacts.engine import RGB, Imageless, Request
 from bench.data.classes import CODE
 from bench.errors import UserError
 from bench.models.zoo import Zoo
@@ -25,18 +23,11 @@ def recipe(template: str = "a photo of a [CLS]") -> Recipe:
     return Recipe(ClassPrompt.name, ClassPrompt.version, params, inputs={"image": SOURCE})
 
 
-class ClassPrompt(Engine):
+class ClassPrompt(Imageless):
     """The image's class according to its dataset → text."""
 
     name = "class_prompt"
     version = 1
-    payload = "txt"
-    batch = 64
-    seconds = 0.001
-
-    def forwards(self, recipe: Recipe) -> int:
-        """Zero: no network is evaluated."""
-        return 0
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the names of ImageNet's classes by number and by synset."""
@@ -48,10 +39,6 @@ class ClassPrompt(Engine):
         for index, synset in enumerate(known.label_names()):
             first = known.index_to_description(index).split(",")[0].strip()
             self._names |= {str(index): first, synset: first}
-
-    def view(self, request: Request) -> RGB:
-        """A placeholder of one pixel, because the image is not used."""
-        return np.zeros((1, 1, 3), np.uint8)
 
     def run(self, requests: Sequence[Request], views: Sequence[RGB]) -> list[str]:
         """Prompts. Raises UserError for an image whose class is unknown or is not one of ImageNet's."""

@@ -1,10 +1,13 @@
 """What detectors find where there is no generator: the table, its corrected intervals, the gate and the board's row."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from bench.metrics import seeds
+from bench.report import controls
 from bench.report.board import Board
 from bench.report.gates import gates, setting_of_gates
 from bench.report.publish import digests, publish
@@ -104,3 +107,9 @@ def test_a_board_shows_what_longer_training_gives(board, tmp_path):
     text = write_report(results).leaderboard
     assert "AUC out, trained to the plateau" in text
     assert f"| {100 * mean['longer'].value:.1f} [" in text
+
+
+def test_a_run_without_source_and_strangers_has_no_table_of_controls():
+    """As ``--test`` with one subset of the family; the run must not end in an error."""
+    setting = SETTING._replace(perturbation="permuted")
+    assert controls.table(SimpleNamespace(settings=[SETTING, setting], has=lambda *_: False)).empty

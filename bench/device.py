@@ -59,10 +59,11 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
-def pin(precision: str = "fp32") -> None:
-    """Fix the number of threads, BLAS's too, and choose deterministic kernels. Call once before building a network.
+def pin(precision: str = "fp32", exact: bool = True) -> None:
+    """Fix the number of threads, BLAS's too, and choose kernels. Call once before building a network.
 
-    Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU.
+    Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU. With ``exact``, kernels are deterministic;
+    otherwise cuDNN times its algorithms and takes the fastest.
     """
     import cv2
     import threadpoolctl
@@ -73,11 +74,11 @@ def pin(precision: str = "fp32") -> None:
     threadpoolctl.threadpool_limits(THREADS)
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = not exact
     torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
     # Some CUDA kernels have no deterministic version (pooling gradients): they only warn.
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    torch.use_deterministic_algorithms(mode=exact, warn_only=True)
 
 
 def spread() -> None:

@@ -122,7 +122,7 @@ def identity(bench: Bench) -> dict[str, Any]:
     for name, (zoo, some, batch) in cases.items():
         if bench.late():
             break
-        devices.pin(zoo.numerics.precision)
+        devices.pin(zoo.numerics.precision, zoo.numerics.exact)
         other = _made(bench, recipe, zoo, some, batch)
         levels = [np.abs(one[key] - other[key]) for key in one.keys() & other.keys()]
         results[name] = {
@@ -144,7 +144,7 @@ def training(bench: Bench) -> dict[str, Any]:
     for name, size in (("univfd", 256), ("lare2", 48), ("drct_sare", 512)):
         if bench.late():
             break
-        devices.pin(zoo.numerics.precision)
+        devices.pin(zoo.numerics.precision, zoo.numerics.exact)
         method = _suite_method(bench, name)
         weights = {role: zoo.folder(role) for role in method.roles()}
         workers = 0 if bench.tiny else min(16, os.cpu_count() or 1)

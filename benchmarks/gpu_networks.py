@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import quantiles
@@ -115,56 +118,110 @@ def _flops(work: Callable[[], Any]) -> float:
     return float(counter.get_total_flops())
 
 
-def _forward(model: Any, x: Tensor, text: Tensor) -> Any:  # noqa: ANN401 - diffusers ships no types
-    with torch.no_grad():
-        return model(x, 500, encoder_hidden_states=text).sample
+@dataclass(frozen=True)
+class Case:
+    """How one UNet forward is evaluated: ``how`` is eager, or what of it is compiled, or a captured CUDA graph."""
+
+    precision: str
+    batch: int
+    latent: tuple[int, int] = (64, 64)
+    channels_last: bool = True
+    deterministic: bool = False
+    how: str = "eager"
+
+
+#: The most telling cases first, as the section stops at its deadline.
+_CASES = (
+    *(Case("bf16", batch, deterministic=True) for batch in (16, 32)),
+    *(Case("bf16", batch) for batch in (2, 16, 32, 64)),
+    Case("bf16", 32, how="blocks"),
+    *(Case("bf16", batch, how="whole") for batch in (32, 64)),
+    *(Case("bf16", batch, how="graph") for batch in (2, 32)),
+    *(Case("bf16", 32, latent) for latent in ((48, 64), (32, 32))),
+    Case("bf16", 32, channels_last=False),
+    *(Case("fp16", batch) for batch in (32,)),
+    *(Case(precision, 16) for precision in ("tf32", "fp32")),
+)
 
 
 def unet(bench: Bench) -> dict[str, Any]:
     """Section B."""
     folder, results = bench.zoo().folder("sdv1"), []
-    for precision, last in (("fp32", False), ("tf32", False), ("fp16", False), ("bf16", False), ("bf16", True)):
-        devices.pin(precision)
-        model = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=DTYPES[precision], **_PLAIN).to(
-            bench.device
-        )
-        model = model.to(memory_format=torch.channels_last) if last else model
-        for shape in ((64, 64), (48, 64), (32, 32)):
-            for batch in (2,) if bench.tiny else (16, 32, 64):
-                if bench.late() or (precision in ("fp32", "tf32") and (batch > 16 or shape != (64, 64))):
-                    continue
-                results.append(
-                    _one_unet(bench, model, precision, last, (batch, *(s // bench.scale * 2 for s in shape)))
-                )
-        if last and not bench.late() and bench.device == "cuda":
-            model.compile_repeated_blocks(fullgraph=True)
-            results.append(_one_unet(bench, model, precision, last, (16, 128 // bench.scale, 128 // bench.scale), 10))
-            results[-1]["compiled"] = True
-        del model
+    model: Any = None
+    loaded: tuple[str, bool] | None = None
+    for case in _CASES:
+        if bench.late():
+            results.append({"left_out": len(_CASES) - len(results)})
+            break
+        if loaded != (case.precision, case.channels_last):
+            loaded = (case.precision, case.channels_last)
+            dtype = DTYPES[case.precision]
+            model = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **_PLAIN).to(bench.device)
+            model = model.to(memory_format=torch.channels_last) if case.channels_last else model
+        devices.pin(case.precision, case.deterministic)
+        results.append(_one_unet(bench, model, case))
+        print(json.dumps(results[-1]), flush=True)
     devices.pin()
     return {"cases": results}
 
 
-def _one_unet(
-    bench: Bench,
-    model: Any,  # noqa: ANN401 - diffusers ships no types
-    precision: str,
-    last: bool,
-    size: tuple[int, ...],
-    warm: int = 3,
-) -> dict[str, Any]:
-    batch, height, width = size[0], size[1] // 2, size[2] // 2
-    dtype = DTYPES[precision]
+def _prepared(model: Any, case: Case, x: Tensor, text: Tensor) -> Callable[[], Any]:  # noqa: ANN401 - diffusers
+    """The work of a case, compiled or captured."""
+    t = torch.tensor(500, device=x.device)
+
+    def eager() -> Any:  # noqa: ANN401 - diffusers ships no types
+        with torch.no_grad():
+            return model(x, t, encoder_hidden_states=text, return_dict=False)[0]
+
+    if case.how == "eager":
+        return eager
+    if case.how == "graph":
+        if x.device.type != "cuda":
+            return eager
+        for _ in range(3):
+            eager()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            eager()
+        return graph.replay
+    if case.how == "blocks":
+        model = deepcopy(model)
+        model.compile_repeated_blocks(fullgraph=True, dynamic=False)
+        return eager
+    compiled = torch.compile(model.forward, fullgraph=True, dynamic=False)
+
+    def whole() -> Any:  # noqa: ANN401 - diffusers ships no types
+        with torch.no_grad():
+            return compiled(x, t, encoder_hidden_states=text, return_dict=False)[0]
+
+    return whole
+
+
+def _one_unet(bench: Bench, model: Any, case: Case) -> dict[str, Any]:  # noqa: ANN401 - diffusers ships no types
+    dtype = DTYPES[case.precision]
+    batch = min(case.batch, 2) if bench.tiny else case.batch
+    height, width = (side // bench.scale for side in case.latent)
     x = torch.randn(batch, model.config.in_channels, height, width, device=bench.device, dtype=dtype)
     length = 77 if not bench.tiny else 16
     text = torch.randn(batch, length, model.config.cross_attention_dim, device=bench.device, dtype=dtype)
-    work = partial(_forward, model, x, text)
-    operations = _flops(work) if warm == 3 else 0.0
-    timed = bench.seconds(work, warm)
+    if case.channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    operations = _flops(_prepared(model, replace(case, how="eager"), x[:1], text[:1]))
+    started = time.perf_counter()
+    work = _prepared(model, case, x, text)
+    work()
+    bench.wait()
+    begun = time.perf_counter() - started
+    timed = bench.seconds(work)
     rate = batch / timed["median"]
-    mfu = operations / timed["median"] / bench.rates[precision] if precision in bench.rates else None
-    case = {"precision": precision, "channels_last": last, "latent": [height, width], "batch": batch}
-    return {**case, "per_s": rate, "tflop_each": operations / batch / 1e12, "mfu": mfu, "peak_gib": bench.peak_gib()}
+    known = bench.rates.get(case.precision)
+    return asdict(case) | {
+        "per_s": rate,
+        "tflop_each": operations / 1e12,
+        "mfu": operations * rate / known if known else None,
+        "first_s": begun,
+        "peak_gib": bench.peak_gib(),
+    }
 
 
 def vae(bench: Bench) -> dict[str, Any]:
@@ -175,7 +232,7 @@ def vae(bench: Bench) -> dict[str, Any]:
     for precision in ("fp32", "tf32", "bf16", "fp16"):
         if bench.late() or (precision == "fp16" and bench.device == "cpu"):
             continue
-        devices.pin(precision)
+        devices.pin(precision, exact=False)
         dtype = DTYPES[precision]
         model = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **_PLAIN).to(bench.device)
         pixels = torch.rand(2 if bench.tiny else 8, 3, side, side, device=bench.device, dtype=dtype)

@@ -167,6 +167,7 @@ class FullSize(Zoo):
     """Random models below ``root``, each made when its folder is first asked for; all have the same hash."""
 
     def __init__(self, root: Path, numerics: Numerics = REFERENCE) -> None:
+        root.mkdir(parents=True, exist_ok=True)
         super().__init__(str(root), store=root / "store", numerics=numerics)
         self._made = root
 

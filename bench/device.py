@@ -62,8 +62,7 @@ def gpus() -> int:
 def pin(precision: str = "fp32", exact: bool = True) -> None:
     """Fix the number of threads, BLAS's too, and choose kernels. Call once before building a network.
 
-    Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU. With ``exact``, kernels are deterministic;
-    otherwise cuDNN times its algorithms and takes the fastest.
+    Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU. With ``exact``, kernels are deterministic.
     """
     import cv2
     import threadpoolctl
@@ -74,7 +73,7 @@ def pin(precision: str = "fp32", exact: bool = True) -> None:
     threadpoolctl.threadpool_limits(THREADS)
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
-    torch.backends.cudnn.benchmark = not exact
+    torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
     # Some CUDA kernels have no deterministic version (pooling gradients): they only warn.

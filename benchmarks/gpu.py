@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--sections", default="".join(SECTIONS), help="which sections run")
     parser.add_argument("--seconds", type=float, default=460.0, help="time for all sections")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), metavar="FILE", help="where results are written")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="where random weights are kept for another run")
     parser.add_argument("--tiny", action="store_true", help="the miniature's sizes")
     arguments = parser.parse_args()
     device = devices.pick("auto" if arguments.tiny else "cuda")
@@ -48,7 +49,7 @@ def main() -> None:
     document: dict[str, Any] = {"device": devices.describe(device), "tiny": arguments.tiny}
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
-        bench = gpu_networks.Bench(Path(home), device, arguments.tiny)
+        bench = gpu_networks.Bench(Path(home), device, arguments.tiny, arguments.weights)
         wanted = [letter for letter in SECTIONS if letter in arguments.sections.upper()]
         shares = sum(SECTIONS[letter][1] for letter in wanted)
         for letter in wanted:

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import device as devices
@@ -35,7 +37,8 @@ DTYPES = {precision: dtype_of(precision) for precision in PRECISIONS}
 class Bench:
     """Where and on what the sections run; ``deadline`` is the time at which the present one should stop."""
 
-    def __init__(self, root: Path, device: str, tiny: bool) -> None:
+    def __init__(self, root: Path, device: str, tiny: bool, weights: Path | None = None) -> None:
+        self.weights = weights or root / "models"
         self.root, self.device, self.tiny, self.deadline = root, device, tiny, 0.0
         self.scale = 8 if tiny else 1
         self.rates: dict[str, float] = {}
@@ -44,14 +47,14 @@ class Bench:
     def zoo(self, precision: str = "bf16", exact: bool = False) -> Zoo:
         """The models in a precision."""
         numerics = Numerics(precision, "" if self.device == "cpu" else torch.cuda.get_device_name(), exact)
-        return Zoo("mini", numerics=numerics) if self.tiny else FullSize(self.root / "models", numerics)
+        return Zoo("mini", numerics=numerics) if self.tiny else FullSize(self.weights, numerics)
 
-    def items(self, count: int) -> list[Item]:
-        """Image files of three shapes."""
+    def items(self, count: int, shapes: int = 3) -> list[Item]:
+        """Image files of some shapes."""
         self._files += 1
         folder = self.root / f"images-{self._files}"
         folder.mkdir()
-        return images(folder, count, 512 // self.scale)
+        return images(folder, count, 512 // self.scale, shapes)
 
     def late(self) -> bool:
         """Whether the section should stop."""
@@ -120,7 +123,10 @@ def _flops(work: Callable[[], Any]) -> float:
 
 @dataclass(frozen=True)
 class Case:
-    """How one UNet forward is evaluated: ``how`` is eager, or what of it is compiled, or a captured CUDA graph."""
+    """How one UNet forward is evaluated: ``how`` is eager, or what of it is compiled, or a captured CUDA graph.
+
+    ``attention`` is a preferred implementation of torch's, by its name; empty for torch's own choice.
+    """
 
     precision: str
     batch: int
@@ -128,15 +134,20 @@ class Case:
     channels_last: bool = True
     deterministic: bool = False
     how: str = "eager"
+    attention: str = ""
 
 
 #: The most telling cases first, as the section stops at its deadline.
 _CASES = (
-    *(Case("bf16", batch, deterministic=True) for batch in (16, 32)),
-    *(Case("bf16", batch) for batch in (2, 16, 32, 64)),
-    Case("bf16", 32, how="blocks"),
-    *(Case("bf16", batch, how="whole") for batch in (32, 64)),
+    Case("bf16", 32),
+    Case("bf16", 32, attention="CUDNN_ATTENTION"),
+    Case("bf16", 32, how="whole"),
+    Case("bf16", 32, how="whole", attention="CUDNN_ATTENTION"),
+    Case("bf16", 32, deterministic=True),
+    *(Case("bf16", batch) for batch in (2, 16, 64)),
     *(Case("bf16", batch, how="graph") for batch in (2, 32)),
+    Case("bf16", 32, how="blocks"),
+    Case("bf16", 64, how="whole"),
     *(Case("bf16", 32, latent) for latent in ((48, 64), (32, 32))),
     Case("bf16", 32, channels_last=False),
     *(Case("fp16", batch) for batch in (32,)),
@@ -146,7 +157,8 @@ _CASES = (
 
 def unet(bench: Bench) -> dict[str, Any]:
     """Section B."""
-    folder, results = bench.zoo().folder("sdv1"), []
+    folder = bench.zoo().folder("sdv1")
+    results: list[dict[str, Any]] = []
     model: Any = None
     loaded: tuple[str, bool] | None = None
     for case in _CASES:
@@ -168,9 +180,11 @@ def unet(bench: Bench) -> dict[str, Any]:
 def _prepared(model: Any, case: Case, x: Tensor, text: Tensor) -> Callable[[], Any]:  # noqa: ANN401 - diffusers
     """The work of a case, compiled or captured."""
     t = torch.tensor(500, device=x.device)
+    first = [SDPBackend.__members__[case.attention]] if case.attention else []
+    order = [*first, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
     def eager() -> Any:  # noqa: ANN401 - diffusers ships no types
-        with torch.no_grad():
+        with torch.no_grad(), sdpa_kernel(order, set_priority=True) if first else nullcontext():
             return model(x, t, encoder_hidden_states=text, return_dict=False)[0]
 
     if case.how == "eager":
@@ -191,7 +205,7 @@ def _prepared(model: Any, case: Case, x: Tensor, text: Tensor) -> Callable[[], A
     compiled = torch.compile(model.forward, fullgraph=True, dynamic=False)
 
     def whole() -> Any:  # noqa: ANN401 - diffusers ships no types
-        with torch.no_grad():
+        with torch.no_grad(), sdpa_kernel(order, set_priority=True) if first else nullcontext():
             return compiled(x, t, encoder_hidden_states=text, return_dict=False)[0]
 
     return whole

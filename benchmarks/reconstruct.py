@@ -5,17 +5,20 @@
 SARE's recipe (caption, strength 0.5, 25 guided steps) and DRCT's (inpainting, 50 steps), on images of three shapes. All
 sides read image files and write what they make: this package into its store, the pipelines into a folder. They
 alternate in one process, `--repeats` times; medians are printed. Weights are the miniature's, or with `--full-size`
-random ones of Stable Diffusion's size at 512 px. The machine should be idle.
+random ones of Stable Diffusion's size at 512 px. On a GPU, every side runs once before it is timed, and this package
+compiles its networks in that run, as it does in a long job. The machine should be idle.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -61,18 +64,30 @@ class Ours:
         self.engine.load(recipe, zoo, device, Meter())
         self.job = Job(recipe, Slice("genimage", "sdv14", "test", tuple(items)))
         self._device, self._root, self.runs = device, root, 0
+        self.model: Any = vars(self.engine)["_model"]
         self.captions = {item.image_id: CAPTION.encode() for item in items}
 
-    def run(self) -> float:
-        """Make every artefact, from files into a new store; returns the seconds."""
+    def captioned(self) -> Store:
+        """A new store with a caption of every image."""
         self.runs += 1
         store = Store(self._root / f"store-{self.recipe.engine}-{self.runs}")
         caption = self.recipe.inputs.get("caption")
         if isinstance(caption, Recipe):
             with store.writer(caption, "txt") as writer:
                 writer.put(self.captions)
+        return store
+
+    def compile_at_once(self) -> None:
+        """Compile networks, if they may be, when they are first evaluated."""
+        for network in self.model.networks.values():
+            network.after = min(network.after, 1)
+
+    def run(self) -> float:
+        """Make every artefact, from files into a new store; returns the seconds."""
+        store = self.captioned()
         context = lambda: autocast(self._device, self.numerics.half if self.engine.half else "")  # noqa: E731
-        batcher = Batcher(self.engine, self.numerics.exact, context=context)
+        threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1)) if self._device == "cuda" else None
+        batcher = Batcher(self.engine, self.numerics.exact, threads, context=context)
         started = time.perf_counter()
         with store.writer(self.recipe, self.engine.payload) as writer:
             for chunk in chunks(self.job):
@@ -85,7 +100,7 @@ class Theirs:
     """A pipeline of diffusers with the same parts."""
 
     def __init__(self, kind: Any, ours: Ours, zoo: Zoo, side: int, root: Path) -> None:  # noqa: ANN401 - no types
-        model: Any = vars(ours.engine)["_model"]
+        model = ours.model
         (role,) = ours.recipe.weights
         schedule = DDIMScheduler.from_pretrained(zoo.folder(role) / "scheduler")
         parts = {"vae": model.vae, "unet": model.unet, "text_encoder": model.text_encoder}
@@ -122,12 +137,12 @@ class Theirs:
         return made
 
 
-def images(root: Path, count: int, side: int) -> list[Item]:
-    """Smooth random pictures of three shapes as PNG files."""
+def images(root: Path, count: int, side: int, shapes: int = len(SHAPES)) -> list[Item]:
+    """Smooth random pictures of one to three shapes as PNG files."""
     items = []
     for number in range(count):
         rng = np.random.default_rng(number)
-        width, height = (int(side * part) for part in SHAPES[number % len(SHAPES)])
+        width, height = (int(side * part) for part in SHAPES[number % shapes])
         coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
         picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
         path = root / f"{number:05d}.png"
@@ -139,29 +154,41 @@ def images(root: Path, count: int, side: int) -> list[Item]:
 
 def forward_share(ours: Ours, device: str) -> float:
     """Share of a run's wall time that is spent in the networks."""
-    model: Any = vars(ours.engine)["_model"]
-    spent, begun = [0.0], [0.0]
+    spent = 0.0
 
-    def now() -> float:
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+    def timed(network: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*inputs: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever the network takes
+            nonlocal spent
+            begun = now(device)
+            output = network(*inputs, **options)
+            spent += now(device) - begun
+            return output
 
-    with ExitStack() as hooks:
-        for module in (model.unet, model.vae.encoder, model.vae.decoder, model.text_encoder):
-            before = module.register_forward_pre_hook(lambda *_: begun.__setitem__(0, now()))
-            after = module.register_forward_hook(lambda *_: spent.__setitem__(0, spent[0] + now() - begun[0]))
-            hooks.callback(before.remove)
-            hooks.callback(after.remove)
-        seconds = ours.run()
-    return spent[0] / seconds
+        return run
+
+    model = ours.model
+    before = dict(model.networks)
+    try:
+        model.networks.update({name: timed(network) for name, network in before.items()})
+        with mock.patch.object(model, "_encode_texts", timed(model._encode_texts)):
+            seconds = ours.run()
+    finally:
+        model.networks.update(before)
+    return spent / seconds
+
+
+def now(device: str) -> float:
+    """The time, once the device has nothing left to do."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def difference(ours: Ours, theirs: Theirs, item: Item, side: int) -> int:
     """Largest difference in levels between both reconstructions of one image, given the same noise."""
     made = decode(ours.store.get(ours.recipe, item.image_id)).rgb
     view: RGB = fit_long_side(decode(item.path.read_bytes()).rgb, side, 8)
-    model: Any = vars(ours.engine)["_model"]
+    model = ours.model
     shape = model.latent_shape(view)
     draws = [model.tensor([noise(f"{item.image_id} {kind}", 0, shape)]) for kind in ("posterior", "forward")]
 
@@ -179,7 +206,7 @@ def flops(ours: Ours) -> float:
     one = ours.job.slice.items[:1]
     job, counter = Job(ours.recipe, Slice("genimage", "sdv14", "test", one)), FlopCounterMode(display=False)
     with counter:
-        produce(job, one, Batcher(ours.engine, exact=False), Reader(ours.store))
+        produce(job, one, Batcher(ours.engine, exact=False), Reader(ours.captioned()))
     return float(counter.get_total_flops())
 
 
@@ -196,45 +223,53 @@ def matmul_rate(device: str, half: str) -> float:
     return float(2 * side**3 / median(times[2:]))
 
 
-def measure(root: Path, count: int, repeats: int, side: int, zoo: Zoo, device: str) -> dict[str, float]:
-    """All figures."""
-    (root / "images").mkdir()
+def measure(
+    root: Path, items: list[Item], repeats: int, side: int, zoo: Zoo, device: str, only: str = ""
+) -> dict[str, float]:
+    """All figures; ``only`` those of ``sare`` or ``drct``."""
+    count = len(items)
     (root / "made").mkdir()
-    items = images(root / "images", count, side)
     guided = zoo.resolve(sd_img2img.recipe(blip.recipe(), long_side=side).bind(SOURCE))
     filled = zoo.resolve(sd_inpaint.recipe(max_size=side).bind(SOURCE))
-    pairs = []
-    for recipe, kind in ((guided, StableDiffusionImg2ImgPipeline), (filled, StableDiffusionInpaintPipeline)):
-        ours = Ours(recipe, items, zoo, device, root)
-        pairs.append((ours, Theirs(kind, ours, zoo, side, root / "made")))
-    (sare, img2img), (drct, inpaint) = pairs
-    runs: dict[str, Callable[[], float]] = {
-        "ours": sare.run,
-        "one": lambda: img2img.run(1),
-        "batched": lambda: img2img.run(sare.engine.batch),
-        "inpaint": drct.run,
-        "inpaint batched": lambda: inpaint.run(drct.engine.batch),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            seconds[name].append(run())
-    taken = {name: median(times) for name, times in seconds.items()}
-    figures = {
-        "images": count,
-        "images_per_s": count / taken["ours"],
-        "vs_pipeline_one": taken["one"] / taken["ours"],
-        "vs_pipeline_batched": taken["batched"] / taken["ours"],
-        "inpaint_images_per_s": count / taken["inpaint"],
-        "inpaint_vs_pipeline_batched": taken["inpaint batched"] / taken["inpaint"],
-        "max_abs_difference": max(difference(sare, img2img, item, side) for item in items[: len(SHAPES)]),
-    }
-    half = zoo.numerics.half
-    figures["flops_per_image"] = flops(sare)
-    figures["matmul_flops_per_s"] = matmul_rate(device, half)
-    figures["mfu"] = figures["flops_per_image"] * figures["images_per_s"] / figures["matmul_flops_per_s"]
-    figures["forward_share"] = forward_share(sare, device)
+    figures: dict[str, float] = {"images": count}
+    runs: dict[str, Callable[[], float]] = {}
+    if only != "drct":
+        sare = Ours(guided, items, zoo, device, root)
+        img2img = Theirs(StableDiffusionImg2ImgPipeline, sare, zoo, side, root / "made")
+        figures["flops_per_image"] = flops(sare)
+        sare.compile_at_once()
+        runs |= {"ours": sare.run, "one": partial(img2img.run, 1), "batched": partial(img2img.run, sare.engine.batch)}
+    if only != "sare":
+        drct = Ours(filled, items, zoo, device, root)
+        inpaint = Theirs(StableDiffusionInpaintPipeline, drct, zoo, side, root / "made")
+        drct.compile_at_once()
+        runs |= {"inpaint": drct.run, "inpaint batched": partial(inpaint.run, drct.engine.batch)}
+    taken = _seconds(runs, repeats, warm=device == "cuda")
+    if only != "drct":
+        figures["images_per_s"] = count / taken["ours"]
+        figures["vs_pipeline_one"] = taken["one"] / taken["ours"]
+        figures["vs_pipeline_batched"] = taken["batched"] / taken["ours"]
+        figures["max_abs_difference"] = max(difference(sare, img2img, item, side) for item in items[: len(SHAPES)])
+        figures["matmul_flops_per_s"] = matmul_rate(device, zoo.numerics.half)
+        figures["mfu"] = figures["flops_per_image"] * figures["images_per_s"] / figures["matmul_flops_per_s"]
+        figures["forward_share"] = forward_share(sare, device)
+    if only != "sare":
+        figures["inpaint_images_per_s"] = count / taken["inpaint"]
+        figures["inpaint_vs_pipeline_batched"] = taken["inpaint batched"] / taken["inpaint"]
     return figures
+
+
+def _seconds(runs: dict[str, Callable[[], float]], repeats: int, warm: bool) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + warm):
+        for name, run in runs.items():
+            if name == "one" and repeat < warm:
+                continue  # Its kernels need no search.
+            taken = run()
+            print(f"{name}: {taken:.1f} s", flush=True)
+            if repeat >= warm:
+                seconds[name].append(taken)
+    return {name: median(times) for name, times in seconds.items()}
 
 
 def main() -> None:
@@ -243,6 +278,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=48, help="number of images")
     parser.add_argument("--repeats", type=int, default=3, help="how often every side runs")
     parser.add_argument("--full-size", action="store_true", help="random weights of Stable Diffusion v1's size")
+    parser.add_argument("--shapes", type=int, choices=(1, 2, 3), default=3, help="number of shapes of the images")
+    parser.add_argument("--only", choices=("sare", "drct"), default="", help="only one of the two reconstructions")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="where random weights are kept for another run")
     parser.add_argument("--side", type=int, help="longer side of the images in pixels (64, full size 512)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--precision", default="auto", help="auto, fp32, tf32, bf16 or fp16")
@@ -254,8 +292,11 @@ def main() -> None:
     side = arguments.side or (512 if arguments.full_size else 64)
     with tempfile.TemporaryDirectory() as home:
         root = Path(home)
-        zoo = FullSize(root, numerics) if arguments.full_size else Zoo("mini", numerics=numerics)
-        figures = measure(root, arguments.images, arguments.repeats, side, zoo, arguments.device)
+        weights = arguments.weights or root / "models"
+        zoo = FullSize(weights, numerics) if arguments.full_size else Zoo("mini", numerics=numerics)
+        (root / "images").mkdir()
+        items = images(root / "images", arguments.images, side, arguments.shapes)
+        figures = measure(root, items, arguments.repeats, side, zoo, arguments.device, arguments.only)
     print(tabulate([(name, f"{value:,.3g}") for name, value in figures.items()], headers=("figure", "value")))
     print("vs_…: the time of diffusers' pipeline over ours; above 1 this package is faster")
     keep(figures, arguments.json)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTextModel
@@ -15,7 +16,9 @@ from transformers.utils import logging
 
 from bench.errors import UserError
 from bench.nets.ddim import NoisePredictor
+from bench.nets.hot import Hot
 from bench.nets.pretrained import load_pretrained, load_tokenizer
+from bench.numerics import REFERENCE, Numerics
 from bench.numerics import dtype as dtype_of
 
 # The progress bars of transformers would interrupt the run's own output, and loading a folder takes only a moment.
@@ -38,12 +41,15 @@ class LatentDiffusion:
     """Encode, decode and predict noise; the same code for the miniature's folder and CompVis/stable-diffusion-v1-4.
 
     Timestep offset, final alpha and prediction type are those of the scheduler's configuration; its class is ignored.
-    With ``half`` (``bf16`` or ``fp16``), UNet and text encoder run in that precision; the VAE, whose fine grain is what
-    detectors see, in fp16 on a GPU (as many bits as TF32) and else in single precision. Latents and everything between
-    the networks are in single precision. Raises UserError if a component cannot be loaded.
+    In bf16 or fp16, UNet and text encoder run in that precision; the VAE, whose fine grain is what detectors see, in
+    fp16 on a GPU (as many bits as TF32) and else in single precision. Latents and everything between the networks are
+    in single precision. On a GPU, unless results must be exact, networks are compiled for frequent shapes. Raises
+    UserError if a component cannot be loaded.
     """
 
-    def __init__(self, folder: Path, device: str, half: str = "") -> None:
+    def __init__(self, folder: Path, device: str, numerics: Numerics = REFERENCE) -> None:
+        half = numerics.half
+
         def load(kind: Any, subfolder: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - diffusers ships no types
             model = load_pretrained(kind, folder / subfolder, low_cpu_mem_usage=False, torch_dtype=dtype).to(device)
             return model.to(memory_format=torch.channels_last) if device == "cuda" and half else model
@@ -56,6 +62,12 @@ class LatentDiffusion:
         self.text_encoder = load_pretrained(CLIPTextModel, folder / "text_encoder", dtype=self._dtype).to(device)
         self.tokenizer = load_tokenizer(folder / "tokenizer")
         self._empty: Tensor | None = None
+        compiles = device == "cuda" and not numerics.exact
+        self.networks = {
+            "unet": Hot(self._unet, 10_000 * compiles),
+            "encoder": Hot(self._encoder, 4_000 * compiles),
+            "decoder": Hot(self._decoder, 4_000 * compiles),
+        }
         scheduler = _scheduler(folder / "scheduler")
         self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()
         self.final_alpha = float(scheduler.final_alpha_cumprod)
@@ -67,6 +79,19 @@ class LatentDiffusion:
     def multiple(self) -> int:
         """The VAE's downsampling factor; image sides must be multiples of it."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def _unet(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        out: Tensor = self.unet(x, t, encoder_hidden_states=condition, return_dict=False)[0]
+        return out
+
+    def _encoder(self, pixels: Tensor) -> Tensor:
+        moments: Tensor = self.vae.encoder(pixels)
+        return moments if self.vae.quant_conv is None else self.vae.quant_conv(moments)
+
+    def _decoder(self, latents: Tensor) -> Tensor:
+        given = latents if self.vae.post_quant_conv is None else self.vae.post_quant_conv(latents)
+        pixels: Tensor = self.vae.decoder(given)
+        return pixels
 
     def condition(self, texts: list[str]) -> Tensor:
         """The text encoder's states for ``texts``: [B, tokens, width].
@@ -101,21 +126,22 @@ class LatentDiffusion:
         They are the posterior's mode, or with ``noise`` of that shape, a draw from the posterior.
         """
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        posterior = self.vae.encode(pixels.to(self._vae_dtype)).latent_dist
+        posterior = DiagonalGaussianDistribution(self.networks["encoder"](pixels.to(self._vae_dtype)))
         latents: Tensor = posterior.mode() if noise is None else posterior.mean + posterior.std * noise
         return latents.float() * self.vae.config.scaling_factor
 
     def decode(self, latents: Tensor) -> list[RGB]:
         """Scaled latents to images uint8 [H, W, 3], rounded."""
         scaled = (latents / self.vae.config.scaling_factor).to(self._vae_dtype)
-        pixels = self.vae.decode(scaled).sample.float()
+        pixels = self.networks["decoder"](scaled).float()
         images = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return list(images.cpu().numpy())
 
     def noise(self, x: Tensor, t: int, condition: Tensor, given: Tensor | None = None) -> Tensor:
         """The predicted noise, also for a model that predicts v; ``given`` are more input channels (inpainting)."""
         inputs = x if given is None else torch.cat([x, given], 1)
-        out: Tensor = self.unet(inputs.to(self._dtype), t, encoder_hidden_states=condition).sample.float()
+        step = torch.full((), t, device=inputs.device)
+        out = self.networks["unet"](inputs.to(self._dtype), step, condition).float()
         if self.prediction == "v_prediction":
             alpha = self.alphas[t]
             return alpha**0.5 * out + (1 - alpha) ** 0.5 * x

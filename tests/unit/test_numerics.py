@@ -76,7 +76,7 @@ def test_what_evaluates_no_network_has_no_numerics():
 @pytest.mark.parametrize("half", ["bf16", "fp16"])
 def test_a_pipeline_in_half_precision_is_close_to_single(half):
     folder = Zoo("mini").folder("sdv1")
-    single, made = LatentDiffusion(folder, "cpu"), LatentDiffusion(folder, "cpu", half)
+    single, made = LatentDiffusion(folder, "cpu"), LatentDiffusion(folder, "cpu", Numerics(half))
     assert {p.dtype for p in made.unet.parameters()} == {{"bf16": torch.bfloat16, "fp16": torch.float16}[half]}
     assert {p.dtype for p in made.vae.parameters()} == {torch.float32}  # On a CPU.
     x = torch.randn((2, *single.latent_shape(picture(0, 64, 64))), generator=torch.Generator().manual_seed(0))

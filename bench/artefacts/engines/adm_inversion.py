@@ -45,11 +45,18 @@ class ADMInversion(Engine):
 
     def load(self, recipe: Recipe, zoo: Zoo, device: str, meter: Meter) -> None:
         """Load the network."""
+        import torch
+
         from bench.nets import ddim
         from bench.nets.adm import load_adm
+        from bench.nets.hot import Hot
 
         self._recipe, self._meter, self._device = recipe, meter, device
-        self._net: ADM = load_adm(zoo.folder(ROLE)).to(device)
+        net: ADM = load_adm(zoo.folder(ROLE)).to(device)
+        compiles = device == "cuda" and not zoo.numerics.exact
+        if compiles:
+            net = net.to(memory_format=torch.channels_last)
+        self.networks = {"unet": Hot(net, 5_000 * compiles)}
         self._times, self._alphas = ddim.pixel_timesteps(recipe.params["steps"]), ddim.linear_alphas()
 
     def view(self, request: Request) -> RGB:
@@ -63,7 +70,7 @@ class ADMInversion(Engine):
         from bench.nets import ddim
 
         def predict(x: torch.Tensor, t: int) -> torch.Tensor:
-            output: torch.Tensor = self._net(x, torch.full((len(x),), t, device=x.device))
+            output = self.networks["unet"](x, torch.full((len(x),), t, device=x.device))
             return output[:, :3].float()
 
         x = torch.from_numpy(np.stack(views)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -61,7 +61,7 @@ class LatentError(Engine):
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics.half)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics)
 
     def view(self, request: Request) -> RGB:
         """The image resized to a square by bicubic interpolation."""

@@ -83,7 +83,7 @@ class SDImg2Img(Engine):
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics.half)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics)
         every = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
         self._times = every[: steps_taken(recipe)]
 

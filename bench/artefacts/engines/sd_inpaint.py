@@ -55,7 +55,7 @@ class SDInpaint(Engine):
         from bench.nets.latent_diffusion import LatentDiffusion
 
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics.half)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(ROLE), device, zoo.numerics)
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def _cropped(self, rgb: RGB) -> RGB:

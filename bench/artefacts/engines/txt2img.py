@@ -56,7 +56,7 @@ class Txt2Img(Engine):
 
         (role,) = recipe.weights
         self._recipe, self._meter = recipe, meter
-        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(role), device, zoo.numerics.half)
+        self._model: LatentDiffusion = LatentDiffusion(zoo.folder(role), device, zoo.numerics)
         self._times = timesteps(recipe.params["steps"], self._model.train_steps, self._model.offset)
 
     def view(self, request: Request) -> RGB:

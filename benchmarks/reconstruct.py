@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -103,7 +104,8 @@ class Theirs:
         model = ours.model
         (role,) = ours.recipe.weights
         schedule = DDIMScheduler.from_pretrained(zoo.folder(role) / "scheduler")
-        parts = {"vae": model.vae, "unet": model.unet, "text_encoder": model.text_encoder}
+        vae = deepcopy(model.vae).to(model.unet.dtype)  # The pipeline needs all of its parts in one precision.
+        parts = {"vae": vae, "unet": model.unet, "text_encoder": model.text_encoder}
         parts |= {"tokenizer": model.tokenizer, "scheduler": schedule}
         parts |= {"safety_checker": None, "feature_extractor": None}
         self.pipeline = kind(**parts, requires_safety_checker=False)

@@ -1,12 +1,12 @@
 """Compute what the reconstructions of all of GenImage cost: network evaluations, operations, hours of a GPU, disk.
 
-    python -m benchmarks.genimage_cost [--tflops 130] [--json FILE]
+    python -m benchmarks.genimage_cost [--tflops 370] [--json FILE]
 
 The paper suite is planned for a fabricated copy of GenImage (`benchmarks.planning`) at a hundredth of its size, and the
 counts are multiplied: 324,000 training images of SD v1.4 and 100,000 test images, with the sizes that real ones have.
 Operations are counted by torch on networks of the real sizes without values. `--tflops` is what a card sustains: the
-130 of the default are about four of SARE's reconstructions per second, as published stacks reach on an H100 (an eighth
-of its peak in bf16). Nothing is computed, so any machine will do.
+370 of the default are what SARE's reconstructions reached on an H200 with compiled networks, 8.4 per second (see
+`docs/performance.md`). Nothing is computed, so any machine will do.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def cost(method: str, home: Path) -> dict[str, float]:
 def main() -> None:
     """Plan, count and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tflops", type=float, default=130.0, help="operations that a card sustains, 10¹² per second")
+    parser.add_argument("--tflops", type=float, default=370.0, help="operations that a card sustains, 10¹² per second")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     arguments = parser.parse_args()
     if arguments.tflops <= 0:

@@ -154,10 +154,10 @@ def training(bench: Bench) -> dict[str, Any]:
         runtime = replace(toy.runtime(), device=bench.device, half=zoo.numerics.half, workers=workers)
         fit = network.Training(method, weights, 0, bench.root / f"fit-{name}", runtime)
         refs = toy.toy_references(
-            method, 0, 2 * min(size, 8 if bench.tiny else size), "train", 64 if bench.tiny else 500
+            method, 0, 4 * min(size, 8 if bench.tiny else size), "train", 64 if bench.tiny else 500
         )
         views = Views(method, refs, runtime.reader, "train")
-        results[name] = _trained(bench, fit, batches(views, range(len(refs)), len(refs) // 2, runtime))
+        results[name] = _trained(bench, fit, batches(views, range(len(refs)), len(refs) // 4, runtime))
         del fit
         bench.clear()
     devices.pin()
@@ -168,16 +168,17 @@ def _trained(bench: Bench, fit: network.Training, loaded: Any) -> dict[str, floa
     started = time.perf_counter()
     first = next(loaded)
     waited = time.perf_counter() - started
-
-    timed = bench.seconds(partial(fit.step.take, first, len(first["label"])), 2)
-    started, count = time.perf_counter(), 0
+    bench.seconds(partial(fit.step.take, first, len(first["label"])), 1)
+    trained, started = 0, time.perf_counter()
     for batch in loaded:
-        count += len(batch["label"])
+        fit.step.take(batch, len(batch["label"]))
+        trained += len(batch["label"])
+    bench.wait()
     rest = time.perf_counter() - started
-    images = len(first["label"])
+    timed = bench.seconds(partial(fit.step.take, first, len(first["label"])))
     return {
-        "images_per_s_from_memory": images / timed["median"],
-        "images_per_s_from_loader": count / rest if count else 0.0,
+        "images_per_s_from_memory": len(first["label"]) / timed["median"],
+        "images_per_s_from_loader": trained / rest,
         "seconds_to_first_batch": waited,
         "peak_gib": bench.peak_gib(),
     }

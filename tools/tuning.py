@@ -97,7 +97,7 @@ def main() -> None:
     table = chosen(pd.DataFrame(measured(Results(arguments.results), arguments.base)))
     sys.stdout.write(tabulate(table.to_dict("records"), headers="keys", floatfmt=".3g") + "\n")
     if arguments.csv is not None:
-        table.round(4).to_csv(arguments.csv, index=False, lineterminator="\n")
+        table.to_csv(arguments.csv, index=False, lineterminator="\n", float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ class Hot:
     warning is logged, and the network runs as it is from then on.
     """
 
-    def __init__(self, network: Callable[..., Tensor], after: int = 0, backend: str | Callable[..., Any] = "inductor") -> None:
+    def __init__(
+        self, network: Callable[..., Tensor], after: int = 0, backend: str | Callable[..., Any] = "inductor"
+    ) -> None:
         self._network, self.after, self._backend = network, after, backend
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._compiled: dict[tuple[int, ...], Callable[..., Tensor]] = {}

@@ -28,7 +28,7 @@ from transformers import BlipVisionConfig, BlipVisionModel
 from bench.cli.options import RunOptions
 from bench.cli.setup import check, plan_of
 from bench.nets.adm import ADM, Shape
-from bench.planning.chunks import view_size
+from bench.planning.chunks import view_sizes
 from bench.planning.estimate import estimate_bytes, forwards
 from bench.progress import Progress
 from bench.recipe import Recipe
@@ -93,7 +93,7 @@ def cost(method: str, home: Path) -> dict[str, float]:
     total = dict.fromkeys(("artefacts", "forwards", "flop", "bytes"), 0.0)
     for pairs in needed.values():
         recipe = next(iter(pairs.values()))[0].recipe
-        sizes = [view_size(job, item) for job, item in pairs.values()]
+        sizes = [view_sizes(job, [item])[0] for job, item in pairs.values()]
         pixels = mean(height * width for height, width in sizes)
         total["artefacts"] += SCALE * len(pairs)
         total["forwards"] += SCALE * len(pairs) * forwards(recipe)

@@ -66,6 +66,9 @@ def _candidates(ours: NDArray[np.int32], theirs: NDArray[np.int32]) -> tuple[NDA
 
 def _pairs(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Indices of hashes of copies: if they differ in at most NEAR bits, one of NEAR + 1 parts has no difference."""
+    if len(theirs) > len(ours):  # The longer sequence is taken in blocks, which saves memory.
+        yield from ((a, b) for b, a in _pairs(theirs, ours))
+        return
     other, other_colours = _read(theirs)
     other_parts = _parts(other)
     for start in range(0, len(ours), _BLOCK):

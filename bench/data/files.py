@@ -39,6 +39,8 @@ class Listing:
 def printable(path: Path) -> str:
     """A path as one line of text; bytes that are not UTF-8 and control characters become backslash escapes."""
     text = os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

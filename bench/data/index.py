@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,35 +58,58 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
-        self._known: dict[str, str] = {}  # What stands after the path: text, in half the memory of facts.
-        if self.file.exists():
+        self._places: dict[str, tuple[int, int]] = {}  # Where in the file what stands after a path begins and ends.
+        self._new: dict[str, str] = {}  # The same text of files that were scanned since.
+        self._old = -1  # Descriptor of the file as it was at the start; mapped, its pages would count as memory.
+        if self.file.exists() and self.file.stat().st_size:
             self._load()
 
     def _load(self) -> None:
-        decoder = json.JSONDecoder()
-        with self.file.open(encoding="utf-8") as lines:
-            for line in lines:
+        decoder, at = json.JSONDecoder(), 0
+        self._old = os.open(self.file, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._old)
+        with self.file.open("rb") as lines:
+            for data in lines:
+                line = data.decode("utf-8", "replace")
                 # The last line of a killed scan is cut off, and the next scan may have added to it.
                 if line.startswith('["') and line.endswith("}]\n") and line.count('["') == 1:
                     path, end = decoder.raw_decode(line, 1)
-                    self._known[path] = line[end:]
+                    self._places[path] = at + len(line[:end].encode()), at + len(data)
+                at += len(data)
+
+    def _text_of(self, name: str) -> str:
+        """What stands after a path: stamp and facts; empty if it is unknown."""
+        if name in self._new or name not in self._places:
+            return self._new.get(name, "")
+        start, end = self._places[name]
+        return os.pread(self._old, end - start, start).decode()
 
     def scan(self, paths: Sequence[Path], progress: Progress) -> Iterator[Facts]:
         """The facts of every path, in order; opens only new and changed files, before this returns."""
         names = list(map(str, paths))  # A path is slow as a key.
-        stamps = {name: _text(_stamp(name)) for name in names}
-        absent = _text([])
-        stale = [n for n, stamp in stamps.items() if stamp == absent or not self._known.get(n, "").startswith(stamp)]
+        absent, stale = _text([]), dict[str, str]()
+        for name in dict.fromkeys(names):
+            stamp = _text(_stamp(name))
+            if stamp == absent or not self._text_of(name).startswith(stamp):
+                stale[name] = stamp
         if stale:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with progress.stage("reading images", len(stale)) as stage, self.file.open("a", encoding="utf-8") as file:
                 for name, (facts, notes) in zip(stale, _examine_all([Path(name) for name in stale]), strict=True):
                     for note in notes:
                         progress.warn(f"{printable(Path(name))}: {note}")
-                    self._known[name] = f"{stamps[name]}{json.dumps(facts)}]\n"
-                    file.write(f"[{json.dumps(name)}{self._known[name]}")
+                    self._new[name] = f"{stale[name]}{json.dumps(facts)}]\n"
+                    file.write(f"[{json.dumps(name)}{self._new[name]}")
                     progress.advance(stage)
-        return (json.loads(self._known[name][len(stamps[name]) : -2]) for name in names)
+        return (_facts(self._text_of(name)) for name in names)
+
+
+def _facts(text: str) -> Facts:
+    """The facts behind a stamp; the few words that recur in them are one object each."""
+    facts: Facts = json.loads(text[text.index("{") : -2])
+    for name in ("container", "status", "reason"):
+        facts[name] = sys.intern(facts[name])
+    return facts
 
 
 def _text(stamp: list[int]) -> str:

@@ -88,7 +88,10 @@ def read(items: Iterable[Item], index: Index, progress: Progress) -> list[Item]:
     """The items with the facts of their files."""
     members = list(items)
     facts = index.scan([item.path for item in members], progress)
-    return [replace(item, **fact) for item, fact in zip(members, facts, strict=True)]
+    return [  # As by replace, which takes longer.
+        Item(item.row_id, item.path, item.label, class_name=item.class_name, **fact)
+        for item, fact in zip(members, facts, strict=True)
+    ]
 
 
 def _inside(path: Path, root: Path) -> str:
@@ -143,6 +146,8 @@ def drawn(items: Iterable[Item], seed: int, limit: int | None) -> list[Item]:
     The order needs no image to be read, so a small draw from a large dataset reads few. Smaller draws nest.
     """
     members = list(items)
+    if limit is None:  # Then their order has no effect.
+        return [item for label in (REAL, FAKE) for item in members if item.label == label]
     return [item for label in (REAL, FAKE) for item in _by_name(members, label, seed)[:limit]]
 
 
@@ -167,6 +172,15 @@ def divided(items: Sequence[Item], limits: Limits) -> tuple[list[Item], list[Ite
     )
 
 
+def _described(near: Mapping[str, str], others: Iterable[Slice]) -> dict[str, str]:
+    """The originals of copies, both by row_id, as ``path in slice``."""
+    wanted = set(near.values())
+    found = {
+        i.row_id: f"{printable(i.path)} in {other.name}" for other in others for i in other.usable if i.row_id in wanted
+    }
+    return {row: found[original] for row, original in near.items()}
+
+
 def without_copies(slice_: Slice, others: Iterable[Slice], same_label: bool = False) -> Slice:
     """The slice, with every image quarantined that is also in one of ``others``, as it is, encoded again or resized.
 
@@ -176,18 +190,17 @@ def without_copies(slice_: Slice, others: Iterable[Slice], same_label: bool = Fa
     """
     same: dict[str, str] = {}
     hashes: dict[int | None, dict[str, str]] = {}
-    names: dict[str, str] = {}
-    for other in others:
+    known = list(others)
+    for other in known:
         for item in other.usable:
             same.setdefault(item.image_id, other.name)
             if item.perceptual:
                 hashes.setdefault(item.label if same_label else None, {})[item.row_id] = item.perceptual
-                names[item.row_id] = f"{printable(item.path)} in {other.name}"
     reasons: dict[str, str] = {}
     for label, theirs in hashes.items():
         ours = (i for i in slice_.usable if i.perceptual and (not same_label or i.label == label))
         near = copies({item.row_id: item.perceptual for item in ours}, theirs)
-        reasons |= {row: f"a copy of {names[other]}" for row, other in near.items()}
+        reasons |= {row: f"a copy of {name}" for row, name in _described(near, known).items()}
     reasons |= {i.row_id: f"also in {same[i.image_id]}" for i in slice_.usable if i.image_id in same}
     items = (
         replace(item, status="leak", reason=reasons[item.row_id]) if item.row_id in reasons else item

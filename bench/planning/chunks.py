@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import groupby
 
@@ -38,11 +38,16 @@ def _size(job: Job, item: Item) -> tuple[int, int]:
     return (operation.size, operation.size) if operation else (item.height, item.width)
 
 
-def view_size(job: Job, item: Item) -> tuple[int, int]:
-    """Height and width of what a job's engine makes of an item's image, roughly."""
-    shape = _shape(job.recipe, _size(job, item))
+def view_sizes(job: Job, items: Iterable[Item]) -> list[tuple[int, int]]:
+    """Height and width of what a job's engine makes of each item's image, roughly."""
     side = job.recipe.params.get("size", 0)
-    return shape if all(shape) else (side, side) if side else _size(job, item)
+
+    @cache
+    def view(size: tuple[int, int]) -> tuple[int, int]:
+        shape = _shape(job.recipe, size)
+        return shape if all(shape) else (side, side) if side else size
+
+    return [view(_size(job, item)) for item in items]
 
 
 def chunks(job: Job) -> list[list[Item]]:

@@ -21,7 +21,7 @@ from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import Store
 from bench.detector import Detector, Method
 from bench.device import Processes
-from bench.planning.chunks import CHUNK, view_size
+from bench.planning.chunks import CHUNK, view_sizes
 from bench.recipe import Recipe
 from bench.results.folder import Results
 from bench.training.budgets import scheduled
@@ -125,8 +125,8 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
         recipe = jobs[0].recipe
         needed = dict.fromkeys(identity for job in jobs for identity in job.slice.image_ids)
         missing = store.missing(recipe, needed)
-        sampled = [(job, item) for job in jobs for item in job.slice.usable[::_SAMPLED]] if missing else []
-        pixels = [math.prod(view_size(job, item)) for job, item in sampled]
+        sampled = [(job, job.slice.usable[::_SAMPLED]) for job in jobs] if missing else []
+        pixels = [math.prod(size) for job, items in sampled for size in view_sizes(job, items)]
         mean = sum(pixels) / len(pixels) if pixels else 0.0
         entries.append(
             {

@@ -14,7 +14,7 @@ from bench.data.files import list_images, printable
 from bench.data.index import Index
 from bench.detector import STAGES, Method
 from bench.errors import UserError, unknown
-from bench.planning.chunks import view_size
+from bench.planning.chunks import view_sizes
 from bench.predict.user_artefacts import UNREADABLE, value_of
 from bench.progress import Progress
 from bench.recipe import IMAGE, SOURCE, Recipe
@@ -130,7 +130,7 @@ def _record(recipe: Recipe, file: Path, item: Item) -> bytes:
     payload = discover.engine(recipe.engine).payload
     value = value_of(file, payload)
     if payload == "png":
-        expected = view_size(Job(recipe, Slice("", "", "test", (item,))), item)
+        (expected,) = view_sizes(Job(recipe, Slice("", "", "test", (item,))), [item])
         if value.rgb.shape[:2] != expected:
             (height, width), wanted = value.rgb.shape[:2], f"{expected[1]} x {expected[0]}"
             raise ValueError(f"it has {width} x {height} pixels, and the recipe gives this image {wanted}")

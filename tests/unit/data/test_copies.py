@@ -49,6 +49,10 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds():
     expected = {f"a{i:03d}": f"b{row.argmin():03d}" for i, row in enumerate(distances) if row.min() <= NEAR}
     assert 100 < len(expected) < 250
     assert copies(named(ours, "a"), named(theirs, "b")) == expected
+    reverse = {
+        f"b{i:03d}": f"a{np.flatnonzero(d <= NEAR)[0]:03d}" for i, d in enumerate(distances.T) if d.min() <= NEAR
+    }
+    assert copies(named(theirs, "b"), named(ours, "a")) == reverse  # The first in alphabetical order.
 
 
 def test_nothing_is_compared_with_nothing():

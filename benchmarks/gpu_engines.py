@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench import device as devices
 from bench import discover
-from bench.artefacts.batching import Batcher, produce
+from bench.artefacts.batching import GPU_PIXELS, Batcher, produce
 from bench.artefacts.engine import Engine, Request
 from bench.artefacts.engines import adm_inversion, blip, clip_image, ddim_inversion, latent_error, sd_img2img
 from bench.artefacts.engines import sd_inpaint as inpaint
@@ -60,7 +60,9 @@ def _loaded(recipe: Recipe, zoo: Zoo, device: str) -> tuple[Engine, Recipe]:
 
 def _batcher(bench: Bench, engine: Engine, zoo: Zoo, threads: Any = None) -> Batcher:  # noqa: ANN401 - an executor
     half = zoo.numerics.half if engine.half else ""
-    return Batcher(engine, zoo.numerics.exact, threads, context=partial(autocast, bench.device, half))
+    return Batcher(
+        engine, zoo.numerics.exact, threads, context=partial(autocast, bench.device, half), pixels=GPU_PIXELS
+    )
 
 
 def engines(bench: Bench) -> dict[str, Any]:

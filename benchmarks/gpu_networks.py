@@ -186,7 +186,7 @@ def _prepared(model: Any, case: Case, x: Tensor, text: Tensor) -> Callable[[], A
         model = deepcopy(model)
         model.compile_repeated_blocks(fullgraph=True, dynamic=False)
         return eager
-    compiled = torch.compile(model.forward, fullgraph=True, dynamic=False)
+    compiled: Any = torch.compile(model.forward, fullgraph=True, dynamic=False)
 
     def whole() -> Any:  # noqa: ANN401 - diffusers ships no types
         with torch.no_grad():

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Viewed = tuple[Request, RGB]
 #: How many batches of images are read before they are needed.
 _AHEAD = 2
+#: On a GPU, the pixels of the images of a batch, 16 of 512 x 512, and the most images: small images leave it idle.
+GPU_PIXELS, _MOST = 16 * 512 * 512, 64
 
 
 def noise(image_id: str, seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -68,6 +70,8 @@ class Batcher:
     the last bits of an artefact depend on the size of its batch. Otherwise what is left over runs in smaller batches. A
     batch that does not fit into memory is halved, and so are all later ones of its shape: ``largest`` has the sizes
     that do fit. ``note`` receives a line when that happens. The engine runs in ``context``.
+
+    Batches that need not be exact have up to ``pixels`` pixels, if that is more than the engine's number of images.
     """
 
     def __init__(
@@ -77,8 +81,9 @@ class Batcher:
         threads: Executor | None = None,
         note: Callable[[str], None] = lambda message: None,
         context: Callable[[], AbstractContextManager[None]] = nullcontext,
+        pixels: int = 0,
     ) -> None:
-        self.engine, self._exact, self._context = engine, exact, context
+        self.engine, self._exact, self._context, self._pixels = engine, exact, context, pixels
         self.largest: dict[tuple[int, ...], int] = {}
         self._threads, self._note = threads, note
 
@@ -91,16 +96,21 @@ class Batcher:
         for request, view in _ahead(tasks, _AHEAD * engine.batch, self._threads):
             images = incomplete.setdefault(view.shape, [])
             images.append((request, view))
-            if len(images) == engine.batch:
+            if len(images) == self._batch(view.shape):
                 self._run(incomplete.pop(view.shape), made)
         for shape in sorted(incomplete):
             self._run(incomplete[shape], made)
         return {i: data.result() if isinstance(data, Future) else data for i, data in sorted(made.items())}
 
+    def _batch(self, shape: tuple[int, ...]) -> int:
+        """Images of a shape [H, W, …] in a batch: the engine's number, or a larger power of two."""
+        fitting = 0 if self._exact else self._pixels // max(1, shape[0] * shape[1])
+        return max(self.engine.batch, min(_MOST, 1 << fitting.bit_length() >> 1))
+
     def _run(self, images: Sequence[Viewed], made: dict[str, Future[bytes] | bytes]) -> None:
         """Run the engine on images of one shape, and begin to encode its results."""
         shape = images[0][1].shape
-        size = self.largest.get(shape, self.engine.batch)
+        size = self.largest.get(shape, self._batch(shape))
         done = 0
         for part in _parts(images, size, self._exact):
             padded = [*part, *[part[-1]] * (size - len(part) if self._exact else 0)]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from bench import discover
-from bench.artefacts.batching import Batcher, produce
+from bench.artefacts.batching import GPU_PIXELS, Batcher, produce
 from bench.artefacts.presented import PRESENTED, present
 from bench.artefacts.store import DamagedArtefact, DiskFull, Writer
 from bench.data.files import printable
@@ -116,7 +116,9 @@ class Maker:
             engine.load(recipe, self.session.zoo, self.session.device, self.session.meter)
             half = self.session.zoo.numerics.half if engine.half else ""
             context = partial(autocast, self.session.device, half)
-            self._loaded = Batcher(engine, self.session.exact, self._threads, self.session.progress.warn, context)
+            pixels = GPU_PIXELS if self.session.device == "cuda" else 0
+            warn = self.session.progress.warn
+            self._loaded = Batcher(engine, self.session.exact, self._threads, warn, context, pixels)
             self.engine = recipe.engine_key
         return self._loaded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,30 @@ def _scheduler(folder: Path) -> Any:  # noqa: ANN401 - diffusers ships no types
         ) from error
 
 
+def _unet(model: Any) -> Callable[..., Tensor]:  # noqa: ANN401 - diffusers ships no types
+    def noise(x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+        out: Tensor = model(x, t, encoder_hidden_states=condition, return_dict=False)[0]
+        return out
+
+    return noise
+
+
+def _moments(vae: Any) -> Callable[..., Tensor]:  # noqa: ANN401 - as above
+    def encode(pixels: Tensor) -> Tensor:
+        moments: Tensor = vae.encoder(pixels)
+        return moments if vae.quant_conv is None else vae.quant_conv(moments)
+
+    return encode
+
+
+def _pixels(vae: Any) -> Callable[..., Tensor]:  # noqa: ANN401 - as above
+    def decode(latents: Tensor) -> Tensor:
+        pixels: Tensor = vae.decoder(latents if vae.post_quant_conv is None else vae.post_quant_conv(latents))
+        return pixels
+
+    return decode
+
+
 class LatentDiffusion:
     """Encode, decode and predict noise; the same code for the miniature's folder and CompVis/stable-diffusion-v1-4.
 
@@ -44,7 +69,7 @@ class LatentDiffusion:
     In bf16 or fp16, UNet and text encoder run in that precision; the VAE, whose fine grain is what detectors see, in
     fp16 on a GPU (as many bits as TF32) and else in single precision. Latents and everything between the networks are
     in single precision. On a GPU, unless results must be exact, networks are compiled for frequent shapes. Raises
-    UserError if a component cannot be loaded.
+    UserError if a part cannot be loaded.
     """
 
     def __init__(self, folder: Path, device: str, numerics: Numerics = REFERENCE) -> None:
@@ -63,11 +88,9 @@ class LatentDiffusion:
         self.tokenizer = load_tokenizer(folder / "tokenizer")
         self._empty: Tensor | None = None
         compiles = device == "cuda" and not numerics.exact
-        self.networks = {
-            "unet": Hot(self._unet, 10_000 * compiles),
-            "encoder": Hot(self._encoder, 4_000 * compiles),
-            "decoder": Hot(self._decoder, 4_000 * compiles),
-        }
+        compiled = {"unet": (_unet, self.unet), "encoder": (_moments, self.vae), "decoder": (_pixels, self.vae)}
+        after = {"unet": 10_000, "encoder": 4_000, "decoder": 4_000}
+        self.networks = {n: Hot(f(model), after[n] * compiles) for n, (f, model) in compiled.items()}
         scheduler = _scheduler(folder / "scheduler")
         self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()
         self.final_alpha = float(scheduler.final_alpha_cumprod)
@@ -79,19 +102,6 @@ class LatentDiffusion:
     def multiple(self) -> int:
         """The VAE's downsampling factor; image sides must be multiples of it."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
-
-    def _unet(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        out: Tensor = self.unet(x, t, encoder_hidden_states=condition, return_dict=False)[0]
-        return out
-
-    def _encoder(self, pixels: Tensor) -> Tensor:
-        moments: Tensor = self.vae.encoder(pixels)
-        return moments if self.vae.quant_conv is None else self.vae.quant_conv(moments)
-
-    def _decoder(self, latents: Tensor) -> Tensor:
-        given = latents if self.vae.post_quant_conv is None else self.vae.post_quant_conv(latents)
-        pixels: Tensor = self.vae.decoder(given)
-        return pixels
 
     def condition(self, texts: list[str]) -> Tensor:
         """The text encoder's states for ``texts``: [B, tokens, width].

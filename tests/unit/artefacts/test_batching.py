@@ -64,6 +64,23 @@ def job_of(tmp_path, count):
     return Job(Recipe("negative", 1, inputs={"image": SOURCE}), Slice("genimage", "sdv14", "test", tuple(items)))
 
 
+@pytest.mark.parametrize(
+    ("exact", "pixels", "sizes"),
+    [
+        (False, 0, [4] * 10),
+        (True, 10**9, [4] * 10),
+        (False, 3 * 4 * 4, [4] * 10),
+        (False, 21 * 4 * 4, [16, 16, 8]),
+        (False, 10**9, [32, 8]),
+    ],
+)
+def test_small_images_may_fill_larger_batches(exact, pixels, sizes):
+    engine = Negative()
+    requests = [Request(f"{i:032x}", picture(i, 4, 4), {}) for i in range(40)]
+    made = Batcher(engine, exact, pixels=pixels).make(partial(lambda r: r, request) for request in requests)
+    assert (len(made), [len(batch) for batch in engine.batches]) == (40, sizes)
+
+
 def test_threads_that_read_and_encode_change_nothing(tmp_path):
     job, reader = job_of(tmp_path, 30), Reader(Store(tmp_path / "store"))
     alone = produce(job, job.slice.items, Batcher(Negative()), reader)

@@ -19,6 +19,7 @@ from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
+from bench.cli.reproduce import reproduce
 from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
@@ -42,9 +43,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store_verbs.app, name="store")
+app.command()(reproduce)
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
-VERBS = ("run", "plan", "prepare", "score", "report", "verify", "compare", "check", "check-method", "list", "store")
+VERBS = (
+    *("run", "plan", "prepare", "reproduce", "score", "report", "verify", "compare", "check", "check-method", "list"),
+    "store",
+)
 
 
 @app.command()
@@ -248,7 +253,7 @@ def check_method(
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, models or protocols.")] = "methods",
+    kind: Annotated[str, typer.Argument(help="methods, datasets, models, protocols or experiments.")] = "methods",
     suite: opt.SuiteName = "mini",
     plugin: opt.Plugins = None,
     as_json: opt.Json = False,

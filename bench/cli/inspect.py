@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bench import discover
+from bench.cli.reproduce import listed
 from bench.cli.setup import unused
 from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
@@ -255,6 +256,7 @@ def names(kind: str, suite: str) -> list[dict[str, Any]]:
         "datasets": lambda: [_dataset(name) for name in discover.datasets()],
         "models": lambda: [_model(model) for model in MODELS.values()],
         "protocols": lambda: [{"name": name} for name in PROTOCOLS],
+        "experiments": lambda: listed(suite),
     }
     if kind not in tables:
         raise unknown("kind of name", kind, tables)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from bench.detector import Budget, Detector, Method
 from bench.errors import UserError, unknown
+from bench.suites import experiment as experiments
 
 _FOLDER = Path(__file__).parent
 
@@ -62,19 +63,24 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Suite:
-    """Load a suite by name, or from a path that ends in ``.toml``. Raises UserError if it is unknown or not valid."""
-    is_path = name.endswith(".toml")
-    path = Path(name) if is_path else _FOLDER / f"{name}.toml"
+    """Load a suite by name, from a path that ends in ``.toml``, or either as an experiment changes it.
+
+    ``mini:sare-table1`` is ``mini`` changed by ``sare-table1``. Raises UserError if it is unknown or not valid.
+    """
+    base, _, experiment = (name, "", "") if name.endswith(".toml") or ":" not in name else name.rpartition(":")
+    is_path = base.endswith(".toml")
+    path = Path(base) if is_path else _FOLDER / f"{base}.toml"
     if is_path and not path.is_file():
         raise UserError(
-            f"The suite file {name} does not exist.",
+            f"The suite file {base} does not exist.",
             f"Looked at {path.absolute()}.",
             f"Copy {_FOLDER / 'mini.toml'} and change it, or name a suite: {', '.join(names())}.",
         )
     if not path.is_file():
-        raise unknown("suite", name, names(), fix="Or give a path that ends in .toml.")
+        raise unknown("suite", base, names(), fix="Or give a path that ends in .toml.")
+    changes = experiments.load(experiment).changes(path.stem) if experiment else {}
     try:
-        suite = Suite.model_validate(_read(path))
+        suite = Suite.model_validate(_merged(_read(path), changes))
     except tomllib.TOMLDecodeError as error:
         raise _invalid(path, str(error)) from error
     except ValidationError as error:

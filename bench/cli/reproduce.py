@@ -1,0 +1,131 @@
+"""The verb ``reproduce``: a table or figure of a paper, by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from bench.cli import options as opt
+from bench.cli import show
+from bench.cli import store as store_verbs
+from bench.cli.options import RunOptions, with_run_options
+from bench.cli.progress import progress as new_progress
+from bench.cli.setup import check, plan_of
+from bench.errors import UserError
+from bench.report import reproduced as tables
+from bench.report.board import Board
+from bench.results.folder import Results
+from bench.suites import experiment as experiments
+from bench.suites import published
+from bench.suites import suite as suites
+
+ALL = "all"
+#: An experiment's cells under each protocol, and its text.
+Written = tuple[list[tables.Reproduced], str]
+#: Options of ``run`` that an experiment decides.
+_OWN = ("methods", "train", "test", "protocols", "null", "probes")
+
+
+def options_for(name: str, options: RunOptions) -> RunOptions:
+    """The options of the run that an experiment needs. Raises UserError for those that it decides itself."""
+    for own in _OWN:
+        if getattr(options, own) != getattr(RunOptions(), own):
+            raise UserError(
+                f"reproduce does not take --{own}.",
+                f"The experiment {name} decides it.",
+                "Use `run` for a run of your own, or write a suite.",
+            )
+    experiment = experiments.load(name)
+    return replace(
+        options,
+        suite=f"{options.suite}:{name}",
+        methods=",".join(experiment.methods),
+        train=",".join(experiment.trains),
+        test=_tests(experiment),
+        probes=False,
+    )
+
+
+def _tests(experiment: experiments.Experiment) -> str:
+    """``genimage`` or ``genimage:adm,glide``; several datasets are tested as a whole."""
+    if len(experiment.tests) > 1:
+        return "all"
+    ((dataset, subsets),) = experiment.tests.items()
+    return f"{dataset}:{','.join(subsets)}" if subsets else dataset
+
+
+def chosen(name: str) -> list[str]:
+    """The experiments that a name stands for."""
+    return experiments.names() if name == ALL else [experiments.load(name).name]
+
+
+def written(name: str, options: RunOptions, results: Results) -> Written:
+    """Write the tables of an experiment that has been run; returns them with their text."""
+    experiment, board = experiments.load(name), Board(results)
+    suite = suites.load(options.suite)
+    limits = (options.limit_train, options.limit_test, suite.limit_train, suite.limit_test)
+    comparable = suite.models == "hub" and options.models in (None, "hub") and limits == (None,) * 4
+    made = [tables.reproduced(board, experiment, protocol, comparable) for protocol in experiment.protocols]
+    return made, tables.write(made, results, board.cards)
+
+
+def listed(base: str) -> list[dict[str, object]]:
+    """A line per experiment: what it is and what it needs."""
+    lines: list[dict[str, object]] = []
+    for name in experiments.names():
+        experiment = experiments.load(name)
+        suite = suites.load(f"{base}:{name}")
+        printed = len(published.values(experiment.paper, experiment.table))
+        lines.append(
+            {
+                "name": name,
+                "title": experiment.title,
+                "methods": len(experiment.methods),
+                "fits": len(experiment.methods) * len(experiment.trains) * len(experiment.protocols) * len(suite.seeds),
+                "cells": len(experiment.cells),
+                "published": printed,
+            }
+        )
+    return lines
+
+
+@with_run_options
+def reproduce(
+    options: RunOptions,
+    name: Annotated[str, typer.Argument(help="An experiment (`list experiments`), or `all`.")],
+    as_json: opt.Json = False,
+) -> None:
+    """Run what a table or figure of a paper needs, and print what was measured beside what is published.
+
+    `--suite mini` shows what the miniature has of it; `--suite paper --data DIR` measures the paper's own numbers.
+    """
+    failed: dict[str, str] = {}
+    made = []
+    for experiment in chosen(name):
+        own = options_for(experiment, options)
+        results, failures = _run(own)
+        failed |= failures
+        made.append(written(experiment, own, results))
+    show.reproduced(made, as_json)
+    if failed:
+        show.failures(failed)
+        raise typer.Exit(1)
+
+
+def _run(options: RunOptions) -> tuple[Results, dict[str, str]]:
+    """Run an experiment's part of the matrix; returns its folder, and why units failed."""
+    started, progress = datetime.now(UTC), new_progress()
+    prepared = check(options, progress)
+    plan = plan_of(prepared, options, progress)
+    store_verbs.warn_of_disk(plan, prepared.store, progress)
+    from bench.execution import execute
+    from bench.execution.session import open_session
+    from bench.report.write import write_report
+
+    session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
+    execute.carry_out(plan, prepared.request, session, started, prepared.processes, prepared.cluster)
+    write_report(prepared.results)
+    return prepared.results, dict(session.failed)

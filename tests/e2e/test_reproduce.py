@@ -1,0 +1,36 @@
+"""``reproduce`` and ``list experiments``; tests/slow/test_reproduce.py runs an experiment."""
+
+import json
+
+import pytest
+
+from bench.suites import experiment
+from tests.e2e.conftest import bench
+
+
+def test_experiments_are_listed_with_what_they_cost():
+    done = bench("list", "experiments", "--json")
+    lines = {line["name"]: line for line in json.loads(done.stdout)}
+    assert set(lines) == set(experiment.names())
+    assert lines["sare-table6"]["fits"] == 4 * 2  # Four methods, two protocols, one seed.
+    board = {
+        line["name"]: line for line in json.loads(bench("list", "experiments", "--suite", "board", "--json").stdout)
+    }
+    assert board["sare-table6"]["fits"] == 4 * 2 * 3
+    assert bench("list", "experiments").stdout.count("sare-table") == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sare-tabel6"], "sare-table6"),
+        (["sare-table6", "--methods", "dire"], "The experiment sare-table6 decides it."),
+        (["sare-table6", "--train", "adm"], "reproduce does not take --train"),
+        (["sare-table6", "--suite", "nothing.toml"], "nothing.toml does not exist"),
+    ],
+)
+def test_what_cannot_be_reproduced_is_one_message(words, told):
+    done = bench("reproduce", *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

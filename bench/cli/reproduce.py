@@ -50,8 +50,8 @@ def options_for(name: str, options: RunOptions) -> RunOptions:
 
 
 def _tests(experiment: experiments.Experiment) -> str:
-    """``genimage`` or ``genimage:adm,glide``; several datasets are tested as a whole."""
-    if len(experiment.tests) > 1:
+    """``genimage`` or ``genimage:adm,glide``; several datasets are tested as a whole, and none for attribution."""
+    if len(experiment.tests) != 1:
         return "all"
     ((dataset, subsets),) = experiment.tests.items()
     return f"{dataset}:{','.join(subsets)}" if subsets else dataset

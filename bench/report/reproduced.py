@@ -153,7 +153,8 @@ def markdown(tables: Sequence[Reproduced], cards: Mapping[str, Mapping[str, Any]
     ``tables`` has its cells under each protocol.
     """
     experiment = tables[0].experiment
-    lines = [f"# {experiment.title} ({experiment.paper}, {experiment.table})", ""]
+    where = f" ({experiment.paper}, {experiment.table})" if experiment.table else ""
+    lines = [f"# {experiment.title}{where}", ""]
     if experiment.note:
         lines += [experiment.note, ""]
     for caption, wide in _layouts(tables).items():

@@ -16,13 +16,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from bench.errors import UserError, unknown
 
 FOLDER = Path(__file__).parent / "experiments"
+#: The dataset that detectors are trained on.
+TRAINED_ON = "genimage"
+#: The dataset of cells that recognise a generator.
+ATTRIBUTION = "attribution"
 
 
 class Part(BaseModel):
     """What a row or column says of its cells; what it leaves out, the other one or the experiment says.
 
-    ``method`` is a label such as ``dire[adm]``; ``of`` is ``dataset:subset``, or ``dataset:mean:all``. With ``mean``,
-    the cell is the plain mean of the other cells of its row or column. ``missing`` says why it cannot be measured.
+    ``method`` is a label such as ``dire[adm]``; ``of`` is ``dataset:subset``, ``dataset:mean:all``, or
+    ``attribution:sdv15`` for a fit that recognises a generator (``train`` is ``attribute:sdv15``). With ``mean``, the
+    cell is the plain mean of the other cells of its row or column. ``missing`` says why it cannot be measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,9 +49,10 @@ class Part(BaseModel):
 class Experiment(BaseModel):
     """The contents of an experiment's file.
 
-    ``paper`` and ``table`` name its numbers in ``published.csv``; ``every`` is what all cells have in common;
-    ``percent`` says how the paper prints shares. ``suite`` changes whatever suite it runs in, and ``suites`` those that
-    it names. ``note`` says what differs from the paper, for readers.
+    ``paper`` and ``table`` name its numbers in ``published.csv``; ``table`` is empty for what no paper has. ``every``
+    is what all cells have in common, ``overrides`` changes single ones, by ``row / column``. ``percent`` says how the
+    paper prints shares. ``suite`` changes whatever suite it runs in, and ``suites`` those that it names. ``note`` says
+    what differs from the paper, for readers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,13 +60,14 @@ class Experiment(BaseModel):
     name: str
     title: str
     paper: str
-    table: str
+    table: str = ""
     note: str = ""
     percent: bool = True
     protocols: tuple[str, ...] = ("raw", "aligned")
     every: Part = Part()
     rows: Mapping[str, Part]
     columns: Mapping[str, Part]
+    overrides: Mapping[str, Part] = {}
     suite: Mapping[str, Any] = {}
     suites: Mapping[str, Mapping[str, Any]] = {}
 
@@ -78,7 +85,7 @@ class Experiment(BaseModel):
     def cells(self) -> dict[tuple[str, str], Part]:
         """What each cell of the table measures, by row and column."""
         return {
-            (row, column): across.over(down).over(self.every)
+            (row, column): self.overrides.get(f"{row} / {column}", Part()).over(across).over(down).over(self.every)
             for row, across in self.rows.items()
             for column, down in self.columns.items()
         }
@@ -103,13 +110,14 @@ class Experiment(BaseModel):
         found: dict[str, list[str]] = {}
         for value in self._all("of"):
             dataset, _, subset = value.partition(":")
-            found.setdefault(dataset, []).append(subset)
+            if dataset != ATTRIBUTION:
+                found.setdefault(dataset, []).append(subset)
         return {name: [] if any(":" in s for s in subsets) else subsets for name, subsets in found.items()}
 
     def changes(self, base: str) -> dict[str, Any]:
         """The tables by which a suite is changed."""
         own = {"name": f"{base}-{self.name}", "protocols": list(self.protocols), "controls": [], "compare": []}
-        own |= {"datasets": list(self.tests)} if "attribute:" not in "".join(self.trains) else {}
+        own |= {"datasets": list(dict.fromkeys([TRAINED_ON, *self.tests]))}
         return {**own, **self.suite, **self.suites.get(base, {})}
 
 

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from bench.cli.options import RunOptions
+from bench.cli.reproduce import options_for
+from bench.cli.setup import check
+from bench.progress import Progress
 from bench.suites import experiment
 from tests.e2e.conftest import bench
 
@@ -34,3 +38,11 @@ def test_what_cannot_be_reproduced_is_one_message(words, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", experiment.names())
+def test_every_experiment_is_a_run_that_can_begin(name, tmp_path):
+    options = options_for(name, RunOptions(store=tmp_path / "store", results=tmp_path / "results", device="cpu"))
+    prepared = check(options, Progress())
+    assert [chosen.label for chosen in prepared.request.methods] == experiment.load(name).methods
+    assert [source.name for source in prepared.request.sources] == experiment.load(name).trains

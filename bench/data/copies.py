@@ -22,6 +22,8 @@ SIDE = 16
 NEAR = 20
 #: And their mean colours in at most so many levels of each channel.
 NEAR_COLOUR = 8
+#: Bits of the largest of the NEAR + 1 parts of a hash.
+_PART_BITS = -(-SIDE * SIDE // (NEAR + 1))
 #: An image whose grey levels have a smaller standard deviation is plain.
 PLAIN = 4.0
 #: Hashes compared at a time, to limit memory.
@@ -54,14 +56,21 @@ def _parts(words: Words) -> list[NDArray[np.int32]]:
     return [bits[:, part].astype(np.int32) @ (1 << np.arange(len(part), dtype=np.int32)) for part in parts]
 
 
-def _candidates(ours: NDArray[np.int32], theirs: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs of indices with equal values."""
-    order = np.argsort(theirs, kind="stable")
-    ends = theirs[order].searchsorted(ours, "right")
-    counts = ends - theirs[order].searchsorted(ours, "left")
+def _candidates(
+    ours: NDArray[np.int32], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All pairs of indices with equal values; the value v of the others is at ``order[starts[v] : starts[v + 1]]``."""
+    begin = starts[ours]
+    counts = starts[ours + 1] - begin
     first = np.repeat(np.arange(len(ours)), counts)
-    steps = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return first, order[np.repeat(ends - counts, counts) + steps]
+    steps = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts - begin, counts)
+    return first, order[steps]
+
+
+def _by_value(values: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices in the order of the values, and where each value begins among them."""
+    order = np.argsort(values, kind="stable")
+    return order, values[order].searchsorted(np.arange((1 << _PART_BITS) + 1))
 
 
 def _pairs(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -70,11 +79,14 @@ def _pairs(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, in
         yield from ((a, b) for b, a in _pairs(theirs, ours))
         return
     other, other_colours = _read(theirs)
-    other_parts = _parts(other)
+    other_parts = [_by_value(part) for part in _parts(other)]
     for start in range(0, len(ours), _BLOCK):
         words, colours = _read(ours[start : start + _BLOCK])
-        for part, other_part in zip(_parts(words), other_parts, strict=True):
-            a, b = _candidates(part, other_part)
+        for part, (order, starts) in zip(_parts(words), other_parts, strict=True):
+            a, b = _candidates(part, order, starts)
+            for word in range(words.shape[1]):  # Most pairs differ too much in the first word already.
+                near = np.bitwise_count(words[a, word] ^ other[b, word]) <= NEAR
+                a, b = a[near], b[near]
             near = np.bitwise_count(words[a] ^ other[b]).sum(1, dtype=np.int32) <= NEAR
             a, b = a[near], b[near]
             near = (np.abs(colours[a] - other_colours[b]) <= NEAR_COLOUR).all(1)

@@ -22,6 +22,8 @@ from bench.errors import ImageError
 from bench.progress import Progress
 
 Facts = dict[str, Any]
+#: Bits for the length of a line: it has a path and a reason, so it is much shorter than this allows.
+_LENGTH_BITS = 24
 #: Increased when a scan gives other facts or lists other files; DECODE_VERSION covers pixels and their ids.
 _FACTS_VERSION = 4
 
@@ -58,7 +60,8 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / f"files-{DECODE_VERSION}.{_FACTS_VERSION}.jsonl"
-        self._places: dict[str, tuple[int, int]] = {}  # Where in the file what stands after a path begins and ends.
+        # Where in the file what stands after a path begins, and its length, in one number; and its stamp's hash.
+        self._places: dict[str, tuple[int, int]] = {}
         self._new: dict[str, str] = {}  # The same text of files that were scanned since.
         self._old = -1  # Descriptor of the file as it was at the start; mapped, its pages would count as memory.
         if self.file.exists() and self.file.stat().st_size:
@@ -74,15 +77,22 @@ class Index:
                 # The last line of a killed scan is cut off, and the next scan may have added to it.
                 if line.startswith('["') and line.endswith("}]\n") and line.count('["') == 1:
                     path, end = decoder.raw_decode(line, 1)
-                    self._places[path] = at + len(line[:end].encode()), at + len(data)
+                    length = len(line[end:].encode())
+                    place = (at + len(data) - length) << _LENGTH_BITS | length
+                    self._places[path] = place, hash(line[end : line.index("{", end)])
                 at += len(data)
 
     def _text_of(self, name: str) -> str:
         """What stands after a path: stamp and facts; empty if it is unknown."""
         if name in self._new or name not in self._places:
             return self._new.get(name, "")
-        start, end = self._places[name]
-        return os.pread(self._old, end - start, start).decode()
+        place = self._places[name][0]
+        return os.pread(self._old, place & (1 << _LENGTH_BITS) - 1, place >> _LENGTH_BITS).decode()
+
+    def _is_current(self, name: str, stamp: str) -> bool:
+        if name in self._new:
+            return self._new[name].startswith(stamp)
+        return name in self._places and self._places[name][1] == hash(stamp)
 
     def scan(self, paths: Sequence[Path], progress: Progress) -> Iterator[Facts]:
         """The facts of every path, in order; opens only new and changed files, before this returns."""
@@ -90,7 +100,7 @@ class Index:
         absent, stale = _text([]), dict[str, str]()
         for name in dict.fromkeys(names):
             stamp = _text(_stamp(name))
-            if stamp == absent or not self._text_of(name).startswith(stamp):
+            if stamp == absent or not self._is_current(name, stamp):
                 stale[name] = stamp
         if stale:
             self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -40,9 +40,15 @@ def test_what_cannot_be_reproduced_is_one_message(words, told):
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One store, into which the miniature's images are unpacked once."""
+    return tmp_path_factory.mktemp("store")
+
+
 @pytest.mark.parametrize("name", experiment.names())
-def test_every_experiment_is_a_run_that_can_begin(name, tmp_path):
-    options = options_for(name, RunOptions(store=tmp_path / "store", results=tmp_path / "results", device="cpu"))
+def test_every_experiment_is_a_run_that_can_begin(name, store, tmp_path):
+    options = options_for(name, RunOptions(store=store, results=tmp_path / "results", device="cpu"))
     prepared = check(options, Progress())
     assert [chosen.label for chosen in prepared.request.methods] == experiment.load(name).methods
     assert [source.name for source in prepared.request.sources] == experiment.load(name).trains

@@ -24,7 +24,7 @@ from bench.models.zoo import Zoo
 from bench.numerics import PRECISIONS, Numerics
 from bench.numerics import dtype as dtype_of
 from bench.types import Item
-from benchmarks.reconstruct import images
+from benchmarks.pictures import images
 from tools.full_size import FullSize
 
 #: Without accelerate.

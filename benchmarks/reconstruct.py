@@ -40,7 +40,7 @@ from bench.artefacts.engines import blip, sd_img2img, sd_inpaint
 from bench.artefacts.geometry import RGB, fit_long_side
 from bench.artefacts.reader import Reader
 from bench.artefacts.store import Store
-from bench.data.decode import decode, image_id
+from bench.data.decode import decode
 from bench.models.zoo import Zoo
 from bench.numerics import Numerics, autocast, choose, dtype
 from bench.planning.chunks import chunks
@@ -48,11 +48,10 @@ from bench.progress import Meter
 from bench.recipe import SOURCE, Recipe
 from bench.types import Item, Job, Slice
 from benchmarks.output import keep
+from benchmarks.pictures import SHAPES, images
 from tools.full_size import FullSize
 
 CAPTION = "a red disc on grass"
-#: Width and height of the images relative to the longer side.
-SHAPES = ((1.0, 1.0), (1.0, 0.75), (0.75, 1.0))
 _DRAWS = "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.randn_tensor"
 
 
@@ -120,9 +119,9 @@ class Theirs:
         for item in self._items:
             view = fit_long_side(decode(item.path.read_bytes()).rgb, self._side, 8)
             by_shape[view.shape].append((item.image_id, Image.fromarray(view)))
-        for images in by_shape.values():
-            for start in range(0, len(images), batch):
-                part = images[start : start + batch]
+        for same in by_shape.values():
+            for start in range(0, len(same), batch):
+                part = same[start : start + batch]
                 for (name, _), made in zip(part, self._call([image for _, image in part]), strict=True):
                     made.save(self._root / f"{name}.png", compress_level=1)
         return time.perf_counter() - started
@@ -137,21 +136,6 @@ class Theirs:
             options |= {"prompt": [CAPTION] * len(images), "strength": 0.5}
         made: list[Image.Image] = self.pipeline(**options).images
         return made
-
-
-def images(root: Path, count: int, side: int, shapes: int = len(SHAPES)) -> list[Item]:
-    """Smooth random pictures of one to three shapes as PNG files."""
-    items = []
-    for number in range(count):
-        rng = np.random.default_rng(number)
-        width, height = (int(side * part) for part in SHAPES[number % shapes])
-        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-        picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
-        path = root / f"{number:05d}.png"
-        picture.save(path)
-        identity = image_id(np.asarray(picture))
-        items.append(Item(f"{number:032x}", path, 0, image_id=identity, container="png", width=width, height=height))
-    return items
 
 
 def forward_share(ours: Ours, device: str) -> float:

@@ -36,7 +36,7 @@ from bench.training.examples import references
 from bench.training.loader import Loader, Runtime, Views
 from bench.types import Slice
 from benchmarks.output import keep
-from benchmarks.reconstruct import images
+from benchmarks.pictures import images
 from tools.full_size import FullSize
 
 #: Network → the detector that trains it.

@@ -93,7 +93,8 @@ class Batcher:
         made: dict[str, Future[bytes] | bytes] = {}
         incomplete: dict[tuple[int, ...], list[Viewed]] = {}
         tasks = (partial(_view, engine, request) for request in requests)
-        for request, view in _ahead(tasks, _AHEAD * engine.batch, self._threads):
+        largest = max(engine.batch, _MOST) if self._pixels and not self._exact else engine.batch
+        for request, view in _ahead(tasks, _AHEAD * largest, self._threads):
             images = incomplete.setdefault(view.shape, [])
             images.append((request, view))
             if len(images) == self._batch(view.shape):

@@ -23,6 +23,8 @@ from bench.suites import published
 from bench.suites import suite as suites
 
 ALL = "all"
+#: The suite with the papers' settings, models and data.
+PAPER = "paper"
 #: An experiment's cells under each protocol, and its text.
 Written = tuple[list[tables.Reproduced], str]
 #: Options of ``run`` that an experiment decides.
@@ -65,9 +67,9 @@ def chosen(name: str) -> list[str]:
 def written(name: str, options: RunOptions, results: Results) -> Written:
     """Write the tables of an experiment that has been run; returns them with their text."""
     experiment, board = experiments.load(name), Board(results)
-    suite = suites.load(options.suite)
-    limits = (options.limit_train, options.limit_test, suite.limit_train, suite.limit_test)
-    comparable = suite.models == "hub" and options.models in (None, "hub") and limits == (None,) * 4
+    limited = options.limit_train is not None or options.limit_test is not None
+    # Limits that the experiment itself sets in this suite are the paper's.
+    comparable = options.suite == f"{PAPER}:{name}" and options.models in (None, "hub") and not limited
     made = [tables.reproduced(board, experiment, protocol, comparable) for protocol in experiment.protocols]
     return made, tables.write(made, results, board.cards)
 
@@ -106,6 +108,8 @@ def reproduce(
     made = []
     for experiment in chosen(name):
         own = options_for(experiment, options)
+        if name == ALL and options.results is not None:  # Each has a results folder of its own.
+            own = replace(own, results=options.results / experiment)
         results, failures = _run(own)
         failed |= failures
         made.append(written(experiment, own, results))

@@ -50,9 +50,8 @@ class Experiment(BaseModel):
     """The contents of an experiment's file.
 
     ``paper`` and ``table`` name its numbers in ``published.csv``; ``table`` is empty for what no paper has. ``every``
-    is what all cells have in common, ``overrides`` changes single ones, by ``row / column``. ``percent`` says how the
-    paper prints shares. ``suite`` changes whatever suite it runs in, and ``suites`` those that it names. ``note`` says
-    what differs from the paper, for readers.
+    is what all cells have in common. ``percent`` says how the paper prints shares. ``suite`` changes whatever suite it
+    runs in, and ``suites`` those that it names. ``note`` says what differs from the paper, for readers.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,7 +66,6 @@ class Experiment(BaseModel):
     every: Part = Part()
     rows: Mapping[str, Part]
     columns: Mapping[str, Part]
-    overrides: Mapping[str, Part] = {}
     suite: Mapping[str, Any] = {}
     suites: Mapping[str, Mapping[str, Any]] = {}
 
@@ -85,7 +83,7 @@ class Experiment(BaseModel):
     def cells(self) -> dict[tuple[str, str], Part]:
         """What each cell of the table measures, by row and column."""
         return {
-            (row, column): self.overrides.get(f"{row} / {column}", Part()).over(across).over(down).over(self.every)
+            (row, column): across.over(down).over(self.every)
             for row, across in self.rows.items()
             for column, down in self.columns.items()
         }

@@ -59,10 +59,11 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
-def pin(precision: str = "fp32", exact: bool = True) -> None:
+def pin(precision: str = "fp32", exact: bool = True, device: str = "cpu") -> None:
     """Fix the number of threads, BLAS's too, and choose kernels. Call once before building a network.
 
     Unless ``precision`` is ``fp32``, single precision means TF32 on a GPU. With ``exact``, kernels are deterministic.
+    ``device`` is ``cpu`` or ``cuda``.
     """
     import cv2
     import threadpoolctl
@@ -78,6 +79,13 @@ def pin(precision: str = "fp32", exact: bool = True) -> None:
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
     # Some CUDA kernels have no deterministic version (pooling gradients): they only warn.
     torch.use_deterministic_algorithms(mode=exact, warn_only=True)
+    if device == "cuda":
+        if exact:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this.
+        # The gradients of fused attention add up in any order.
+        torch.backends.cuda.enable_flash_sdp(not exact)
+        torch.backends.cuda.enable_mem_efficient_sdp(not exact)
+        torch.backends.cuda.enable_cudnn_sdp(not exact)
 
 
 def spread() -> None:
@@ -147,10 +155,13 @@ class Processes:
     requested: bool = False
 
     def count(self, device: str, units: int, seconds: float) -> int:
-        """Number of processes for ``units`` of work that take one process ``seconds`` in total; at least 1."""
-        if device == "cuda":
-            return 1  # One process feeds the GPU.
-        return max(1, min(self.most, units, self.most if self.requested else math.ceil(seconds / _SECONDS_PER_PROCESS)))
+        """Number of processes for ``units`` of work that take one process ``seconds`` in total; at least 1.
+
+        One process fills a GPU with networks of real sizes, so several share it only if requested.
+        """
+        if self.requested:
+            return max(1, min(self.most, units))
+        return max(1, min(1 if device == "cuda" else self.most, units, math.ceil(seconds / _SECONDS_PER_PROCESS)))
 
 
 def processes(weights: int) -> Processes:

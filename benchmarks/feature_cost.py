@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     arguments = parser.parse_args()
     numerics = choose(arguments.precision, None, arguments.device)
-    devices.pin(numerics.precision, numerics.exact)
+    devices.pin(numerics.precision, numerics.exact, arguments.device)
     with tempfile.TemporaryDirectory() as home:
         zoo = FullSize(Path(home), numerics) if arguments.full_size else Zoo("mini", numerics=numerics)
         scale = 1 if arguments.full_size else 8

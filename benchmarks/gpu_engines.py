@@ -68,7 +68,7 @@ def _batcher(bench: Bench, engine: Engine, zoo: Zoo, threads: Any = None) -> Bat
 def engines(bench: Bench) -> dict[str, Any]:
     """Section D: networks are not compiled, as in a short job; ``first`` includes what only the first batches cost."""
     zoo, results = bench.zoo(), {}
-    devices.pin(zoo.numerics.precision, zoo.numerics.exact)
+    devices.pin(zoo.numerics.precision, zoo.numerics.exact, bench.device)
     count = 2 if bench.tiny else 32
     items = bench.items(2 * count, shapes=1)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
@@ -127,7 +127,7 @@ def identity(bench: Bench) -> dict[str, Any]:
     for name, (zoo, some, batch) in cases.items():
         if bench.late():
             break
-        devices.pin(zoo.numerics.precision, zoo.numerics.exact)
+        devices.pin(zoo.numerics.precision, zoo.numerics.exact, bench.device)
         other = _made(bench, recipe, zoo, some, batch)
         levels = [np.abs(one[key] - other[key]) for key in one.keys() & other.keys()]
         results[name] = {
@@ -149,7 +149,7 @@ def training(bench: Bench) -> dict[str, Any]:
     for name, size in (("univfd", 256), ("lare2", 48), ("drct_sare", 512)):
         if bench.late():
             break
-        devices.pin(zoo.numerics.precision, zoo.numerics.exact)
+        devices.pin(zoo.numerics.precision, zoo.numerics.exact, bench.device)
         method = _suite_method(bench, name)
         weights = {role: zoo.folder(role) for role in method.roles()}
         workers = 0 if bench.tiny else min(16, os.cpu_count() or 1)

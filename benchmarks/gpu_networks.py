@@ -92,7 +92,7 @@ def products(bench: Bench) -> dict[str, Any]:
     """Section A."""
     side = 512 if bench.tiny else 8192
     for precision, dtype in DTYPES.items():
-        devices.pin(precision)
+        devices.pin(precision, device=bench.device)
         a = torch.randn(side, side, device=bench.device, dtype=dtype)
         bench.rates[precision] = 2 * side**3 / bench.seconds(partial(torch.matmul, a, a))["median"]
     devices.pin()
@@ -156,7 +156,7 @@ def unet(bench: Bench) -> dict[str, Any]:
             dtype = DTYPES[case.precision]
             model = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **_PLAIN).to(bench.device)
             model = model.to(memory_format=torch.channels_last) if case.channels_last else model
-        devices.pin(case.precision, case.deterministic)
+        devices.pin(case.precision, case.deterministic, bench.device)
         results.append(_one_unet(bench, model, case))
         print(json.dumps(results[-1]), flush=True)
     devices.pin()
@@ -230,7 +230,7 @@ def vae(bench: Bench) -> dict[str, Any]:
     for precision in ("fp32", "tf32", "bf16", "fp16"):
         if bench.late() or (precision == "fp16" and bench.device == "cpu"):
             continue
-        devices.pin(precision, exact=False)
+        devices.pin(precision, False, bench.device)
         dtype = DTYPES[precision]
         model = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=dtype, **_PLAIN).to(bench.device)
         pixels = torch.rand(2 if bench.tiny else 8, 3, side, side, device=bench.device, dtype=dtype)

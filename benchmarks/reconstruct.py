@@ -274,7 +274,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     numerics: Numerics = choose(arguments.precision, None, arguments.device)
-    devices.pin(numerics.precision, numerics.exact)
+    devices.pin(numerics.precision, numerics.exact, arguments.device)
     side = arguments.side or (512 if arguments.full_size else 64)
     with tempfile.TemporaryDirectory() as home:
         root = Path(home)

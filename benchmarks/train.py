@@ -116,7 +116,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = devices.pick(arguments.device)
     numerics = choose(arguments.precision, None, device)
-    devices.pin(numerics.precision, numerics.exact)
+    devices.pin(numerics.precision, numerics.exact, device)
     found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -66,12 +66,11 @@ def _parts(images: Sequence[Viewed], size: int, exact: bool) -> Iterator[Sequenc
 class Batcher:
     """Runs a loaded engine on images in batches of one shape.
 
-    With ``exact``, every batch has the engine's size, and incomplete ones are padded with copies of their last image:
-    the last bits of an artefact depend on the size of its batch. Otherwise what is left over runs in smaller batches. A
-    batch that does not fit into memory is halved, and so are all later ones of its shape: ``largest`` has the sizes
-    that do fit. ``note`` receives a line when that happens. The engine runs in ``context``.
-
-    Batches that need not be exact have up to ``pixels`` pixels, if that is more than the engine's number of images.
+    A batch has the engine's number of images, or more if it has up to ``pixels`` pixels then. With ``exact``, every
+    batch of a shape has that size, and incomplete ones are padded with copies of their last image: the last bits of an
+    artefact depend on the size of its batch. Otherwise what is left over runs in smaller batches. A batch that does not
+    fit into memory is halved, and so are all later ones of its shape: ``largest`` has the sizes that do fit. ``note``
+    receives a line when that happens. The engine runs in ``context``.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Batcher:
         made: dict[str, Future[bytes] | bytes] = {}
         incomplete: dict[tuple[int, ...], list[Viewed]] = {}
         tasks = (partial(_view, engine, request) for request in requests)
-        largest = max(engine.batch, _MOST) if self._pixels and not self._exact else engine.batch
+        largest = max(engine.batch, _MOST) if self._pixels else engine.batch
         for request, view in _ahead(tasks, _AHEAD * largest, self._threads):
             images = incomplete.setdefault(view.shape, [])
             images.append((request, view))
@@ -105,7 +104,7 @@ class Batcher:
 
     def _batch(self, shape: tuple[int, ...]) -> int:
         """Images of a shape [H, W, …] in a batch: the engine's number, or a larger power of two."""
-        fitting = 0 if self._exact else self._pixels // max(1, shape[0] * shape[1])
+        fitting = self._pixels // max(1, shape[0] * shape[1])
         return max(self.engine.batch, min(_MOST, 1 << fitting.bit_length() >> 1))
 
     def _run(self, images: Sequence[Viewed], made: dict[str, Future[bytes] | bytes]) -> None:

@@ -200,8 +200,8 @@ class RunOptions:
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Number of processes that compute in parallel on the CPU, one thread each. Default: one per core, "
-            "as far as memory allows.",
+            help="Number of processes that compute in parallel. Default: on the CPU one per core, one thread each, as "
+            "far as memory allows; on a GPU one. Several share the GPU, which small networks leave idle.",
             rich_help_panel=_HOW,
         ),
     ] = None

@@ -276,8 +276,6 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     )
     _check_models(methods, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
-    if processes.requested and device == "cuda":
-        progress.warn("--processes is for the CPU: a GPU is used by one process.")
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
 
 

@@ -230,7 +230,7 @@ def execute(plan: Plan, methods: Methods, session: Session, processes: Processes
     units: list[Unit] = [*cut_jobs(plan, store, recorded), *fits]
     scheduler = Scheduler(units, session.progress, session.failed)
     count = processes.count(session.device, len(units), sum(unit.seconds for unit in units))
-    task = Task(plan, methods, units, Place.of(session, 0 if cluster is None else session.workers))
+    task = Task(plan, methods, units, Place.of(session, -(-session.workers // (count if cluster is None else 1))))
     try:
         if cluster is not None and units:
             from bench.execution.cluster import Cluster

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -98,14 +99,15 @@ def write_costs(session: Session) -> None:
 
 
 def _git_commit() -> str:
-    head = Path(__file__).parents[2] / ".git" / "HEAD"
-    if not head.is_file():
+    """The commit of this code, ``-dirty`` if a tracked file was changed since; ``unknown`` outside a checkout."""
+    root = Path(__file__).parents[2]
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    if not (root / ".git").exists():
         return "unknown"
-    text = head.read_text(encoding="ascii").strip()
-    if not text.startswith("ref: "):
-        return text
-    ref = head.parent / text.removeprefix("ref: ")
-    return ref.read_text(encoding="ascii").strip() if ref.is_file() else "unknown"
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 def _windows(part: Slice) -> dict[str, Any]:

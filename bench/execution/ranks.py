@@ -128,7 +128,7 @@ def _member(rank: int, task: str, size: int, pipe: Connection, plugins: Sequence
 
 def _train(share: Share, group: Group, meeting: Path, pipe: Connection) -> tuple[dict[str, Any], Meter]:
     """Train as one of the group; the first one reports progress and saves."""
-    devices.pin(share.place.zoo.numerics.precision, share.place.zoo.numerics.exact)
+    devices.pin(share.place.zoo.numerics.precision, share.place.zoo.numerics.exact, share.place.device)
     route_warnings()
     warnings.filterwarnings("ignore", "(?s).*Grad strides do not match")  # It concerns speed alone.
     on_gpu = share.place.device == "cuda"

@@ -121,8 +121,8 @@ def reason_of(error: BaseException) -> str:
 
 def open_session(zoo: Zoo, store: Store, results: Results, device: str, progress: Progress) -> Session:
     """A session on ``auto|cpu|cuda`` with a fixed number of threads; data loading processes are used on a GPU only."""
-    devices.pin(zoo.numerics.precision, zoo.numerics.exact)
     picked = devices.pick(device)
+    devices.pin(zoo.numerics.precision, zoo.numerics.exact, picked)
     workers = min(8, os.cpu_count() or 1) if picked == "cuda" else 0
     return Session(store, zoo, results, picked, workers, progress, exact=zoo.numerics.exact)
 

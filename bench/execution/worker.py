@@ -81,7 +81,7 @@ def _start(file: str, pipe: Connection, plugins: Sequence[Path]) -> None:
 
 def prepare(task: Task, progress: Progress) -> tuple[UnitRunner, Sequence[Unit]]:
     """Prepare a process to run the units of a task; returns the runner and the units."""
-    devices.pin(task.place.zoo.numerics.precision, task.place.zoo.numerics.exact)
+    devices.pin(task.place.zoo.numerics.precision, task.place.zoo.numerics.exact, task.place.device)
     route_warnings()
     return UnitRunner(task.plan, task.methods, task.place.session(progress)), task.units
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -21,11 +22,11 @@ _FAILURES = (RuntimeError, OSError, ImportError, NotImplementedError)
 
 
 class Hot:
-    """A network whose evaluation is compiled for an input shape once ``after`` images of that shape have been seen.
+    """A network whose evaluation is compiled for an input shape once ``after`` pixels of that shape have been seen.
 
     Compiling takes about a minute per shape: until a shape has cost as much, and for rare shapes, the network runs as
-    it is. ``after`` 0 never compiles. The first tensor has the images in its first dimension. If compilation fails, a
-    warning is logged, and the network runs as it is from then on.
+    it is. ``after`` 0 never compiles. The first tensor is [B, C, H, W] and has B x H x W pixels, which may be latent.
+    If compilation fails, a warning is logged, and the network runs as it is from then on.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Hot:
     def __call__(self, x: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - whatever the network takes
         """The network's output."""
         shape = tuple(x.shape)
-        if not self._is_hot(shape, len(x)):
+        if not self._is_hot(shape):
             return self._network(x, *rest)
         try:
             if shape not in self._compiled:
@@ -53,10 +54,10 @@ class Hot:
             _LOG.warning("A network could not be compiled and runs as it is: %s: %s", type(error).__name__, reason)
             return self._network(x, *rest)
 
-    def _is_hot(self, shape: tuple[int, ...], images: int) -> bool:
+    def _is_hot(self, shape: tuple[int, ...]) -> bool:
         if not self.after or shape in self._compiled:
             return bool(self.after)
-        self._seen[shape] += images
+        self._seen[shape] += math.prod(shape) // shape[1]
         return self._seen[shape] > self.after and len(self._compiled) < MOST
 
     @staticmethod

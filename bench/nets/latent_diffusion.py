@@ -89,7 +89,7 @@ class LatentDiffusion:
         self._empty: Tensor | None = None
         compiles = device == "cuda" and not numerics.exact
         compiled = {"unet": (_unet, self.unet), "encoder": (_moments, self.vae), "decoder": (_pixels, self.vae)}
-        after = {"unet": 10_000, "encoder": 4_000, "decoder": 4_000}
+        after = {"unet": 10_000 * 64**2, "encoder": 4_000 * 512**2, "decoder": 4_000 * 64**2}
         self.networks = {n: Hot(f(model), after[n] * compiles) for n, (f, model) in compiled.items()}
         scheduler = _scheduler(folder / "scheduler")
         self.alphas: list[float] = scheduler.alphas_cumprod.double().tolist()

@@ -58,6 +58,19 @@ def _complete(results: Results) -> Matrix:
     return matrix
 
 
+def _copy(results: Results, target: Path) -> None:
+    """Copy what is published as it is, or packed; absolute paths in the command keep only their last part."""
+    for name in _KEPT:
+        shutil.copyfile(results.root / name, target / name)
+    for name in _PACKED:
+        write_packed(target / name, read_text(results.root / name) or "")
+    copy = Results(target)
+    record = json.loads(copy.run.read_text(encoding="utf-8"))
+    words = record.get("command", [])
+    record["command"] = [f"…/{Path(word).name}" if Path(word).is_absolute() else word for word in words]
+    copy.write_json(copy.run, record)
+
+
 def publish(
     results: Results,
     target: Path,
@@ -77,10 +90,7 @@ def publish(
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for name in _KEPT:
-        shutil.copyfile(results.root / name, partial / name)
-    for name in _PACKED:
-        write_packed(partial / name, read_text(results.root / name) or "")
+    _copy(results, partial)
     tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)

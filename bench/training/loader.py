@@ -20,17 +20,19 @@ from bench.training.faults import BadImages, Fault, Lost, shown
 from bench.training.group import ALONE, Group
 
 Batch = dict[str, Tensor]
+#: Views that justify starting one more data loading process.
+_VIEWS_PER_WORKER = 256
 
 
 @dataclass(frozen=True)
 class Runtime:
     """The device of a fit or prediction, and what it reads and reports through.
 
-    ``workers`` is the number of data loading processes. ``exact``: predict in batches of one size, so that the last
-    bits of a score do not depend on the number of images. Otherwise the last batch may be smaller, and each batch is
-    loaded while the one before is computed. ``half``: the half precision of networks, see :mod:`bench.numerics`.
-    ``micro_batch``: the most images whose gradient is computed at once, 0 for whole batches. ``group``: the processes
-    that share a fit.
+    ``workers`` is the largest number of data loading processes; few images get fewer. ``exact``: predict in batches of
+    one size, so that the last bits of a score do not depend on the number of images. Otherwise the last batch may be
+    smaller, and each batch is loaded while the one before is computed. ``half``: the half precision of networks, see
+    :mod:`bench.numerics`. ``micro_batch``: the most images whose gradient is computed at once, 0 for whole batches.
+    ``group``: the processes that share a fit.
     """
 
     reader: Reader
@@ -129,13 +131,14 @@ class Loader:
 
     def __init__(self, views: Views, runtime: Runtime) -> None:
         self._views, self._runtime, self._order = views, runtime, _Order()
+        workers = min(runtime.workers, len(views) // _VIEWS_PER_WORKER)
         self._loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=self._order,
-            num_workers=runtime.workers,
+            num_workers=workers,
             collate_fn=_ragged if views.ragged else _collate,
-            persistent_workers=runtime.workers > 0,
-            multiprocessing_context="fork" if runtime.workers else None,  # They share memory: see `pixels`.
+            persistent_workers=workers > 0,
+            multiprocessing_context="fork" if workers else None,  # They share memory: see `pixels`.
             pin_memory=runtime.device == "cuda",
         )
 

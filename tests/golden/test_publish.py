@@ -18,12 +18,14 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
     source = fill(tmp_path / "run")
     for path in (source.costs, source.images, source.citations):
         path.write_text("{}")
+    source.run.write_text(json.dumps({"command": ["run_bench.py", "--store", "/somewhere/of/mine/store"]}))
     written = write_report(source)
     text = publish(source, tmp_path / "board", source)
     board = Results(tmp_path / "board")
     assert text == written.leaderboard
     assert "best minus worst detector" in (board.tables / "gates.md").read_text()
     assert not (board.root / "scores").exists()
+    assert json.loads(board.run.read_text())["command"] == ["run_bench.py", "--store", "…/store"]
     count, differences = inspect.verify(board)
     assert differences == []
     assert count > 50

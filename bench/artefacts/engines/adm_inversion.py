@@ -56,7 +56,7 @@ class ADMInversion(Engine):
         compiles = device == "cuda" and not zoo.numerics.exact
         if compiles:
             net = net.to(memory_format=torch.channels_last)
-        self.networks = {"unet": Hot(net, 5_000 * compiles)}
+        self.networks = {"unet": Hot(net, 5_000 * 256**2 * compiles)}
         self._times, self._alphas = ddim.pixel_timesteps(recipe.params["steps"]), ddim.linear_alphas()
 
     def view(self, request: Request) -> RGB:

@@ -68,7 +68,8 @@ def job_of(tmp_path, count):
     ("exact", "pixels", "sizes"),
     [
         (False, 0, [4] * 10),
-        (True, 10**9, [4] * 10),
+        (True, 10**9, [64]),
+        (True, 0, [4] * 10),
         (False, 3 * 4 * 4, [4] * 10),
         (False, 21 * 4 * 4, [16, 16, 8]),
         (False, 10**9, [32, 8]),

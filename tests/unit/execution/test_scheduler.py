@@ -113,7 +113,8 @@ def test_no_more_processes_than_work_and_machine_call_for():
     assert Processes(8).count("cpu", units=100, seconds=25.0) == 3
     assert Processes(8).count("cpu", units=100, seconds=0.0) == 1
     assert Processes(2, requested=True).count("cpu", units=100, seconds=1.0) == 2
-    assert Processes(8, requested=True).count("cuda", units=100, seconds=1000.0) == 1
+    assert Processes(8).count("cuda", units=100, seconds=1000.0) == 1
+    assert Processes(4, requested=True).count("cuda", units=100, seconds=1000.0) == 4
 
 
 def test_what_another_run_is_busy_with_comes_last():

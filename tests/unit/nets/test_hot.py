@@ -43,6 +43,16 @@ def test_a_shape_is_compiled_after_so_many_images_and_others_are_not():
     assert network.eager == 2 + 5  # Four images of one shape, then compiled; five of the other.
 
 
+def test_small_images_are_compiled_later():
+    network = nn.Conv2d(3, 3, 1)
+    hot = Hot(network, 2 * 8 * 8, backend="eager")
+    for _ in range(8):
+        hot(torch.randn(1, 3, 4, 4))
+    assert not hot._compiled
+    hot(torch.randn(1, 3, 4, 4))
+    assert list(hot._compiled) == [(1, 3, 4, 4)]
+
+
 def test_it_never_compiles_unless_told_to():
     network = Counted()
     hot = Hot(network, backend="eager")

@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.execution.toy import Subject, ToyReader, runtime, toy_references
 from bench.models.zoo import Zoo
 from bench.suites import suite as suites
+from bench.training import loader as loading
 from bench.training.faults import BadImages
 from bench.training.loader import Loader, Views
 
@@ -18,6 +19,12 @@ from bench.training.loader import Loader, Views
 @pytest.fixture
 def method(tmp_path):
     return Subject("cnnspot", suites.load("mini"), Zoo("mini"), tmp_path).detector()
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Few views are enough for processes that load them."""
+    monkeypatch.setattr(loading, "_VIEWS_PER_WORKER", 1)
 
 
 def epochs(method, workers, refs, reader=None):
@@ -33,7 +40,7 @@ def epochs(method, workers, refs, reader=None):
     return made, processes
 
 
-def test_batches_do_not_depend_on_who_loads_them_and_processes_stay(method):
+def test_batches_do_not_depend_on_who_loads_them_and_processes_stay(method, many):
     refs = toy_references(method, 0, 10, "train")
     (alone, _), (helped, processes) = epochs(method, 0, refs), epochs(method, 2, refs)
     assert [[len(batch["label"]) for batch in epoch] for epoch in alone] == [[4, 4, 2], [4, 4, 2]]
@@ -43,6 +50,10 @@ def test_batches_do_not_depend_on_who_loads_them_and_processes_stay(method):
             assert all(torch.equal(a[name], b[name]) for name in a)
     assert len(processes[0]) == 2
     assert processes[0] == processes[1]
+
+
+def test_few_views_are_loaded_without_further_processes(method):
+    assert epochs(method, 2, toy_references(method, 0, 10, "train"))[1] == [[], []]
 
 
 def test_a_view_differs_from_epoch_to_epoch(method):
@@ -79,7 +90,7 @@ class Gone(ToyReader):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_fault_that_may_be_temporary_stays_one_on_its_way_from_another_process(method, workers):
+def test_a_fault_that_may_be_temporary_stays_one_on_its_way_from_another_process(method, workers, many):
     refs = toy_references(method, 0, 4, "train")
     loader = Loader(Views(method, refs, Gone(), "train"), replace(runtime(Gone()), workers=workers))
     with pytest.raises(BadImages) as caught:

@@ -11,7 +11,7 @@ from bench import device as devices
 from bench.execution.toy import Subject, ToyReader, runtime, toy_references
 from bench.models.zoo import Zoo
 from bench.suites import suite as suites
-from bench.training import network
+from bench.training import loader, network
 from bench.training.pixels import Pixels, remembering
 
 READS = multiprocessing.get_context("fork").Value("i", 0)
@@ -72,6 +72,7 @@ def test_what_is_not_an_image_is_read_again(subject, value):
 def test_a_fit_reads_every_image_once_and_is_the_fit_of_one_that_reads_it_every_epoch(subject, workers, monkeypatch):
     method = subject.detector(epochs=3)
     refs, val = toy_references(method, 0, 24, "train"), toy_references(method, 500, 4, "test")
+    monkeypatch.setattr(loader, "_VIEWS_PER_WORKER", 1)
     states, reads = [], []
     for keeps in (True, False):
         if not keeps:

@@ -14,7 +14,7 @@ import typer
 
 import bench
 from bench import device as devices
-from bench.cli import inspect, show
+from bench.cli import inspect, places, show
 from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
@@ -83,7 +83,9 @@ def run(
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
     if part is None:
         execute.carry_out(made, prepared.request, session, started, prepared.processes, prepared.cluster)
-        show.run(prepared.results, session.meter, as_json)
+        # The miniature's images are in the store. A user's own are named by their path alone.
+        known = [root for root in prepared.request.roots.values() if root.is_relative_to(prepared.store.root)]
+        show.run(prepared.results, session.meter, as_json, list(dict.fromkeys(known)))
     else:
         execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)
         show.part(made, session.meter, as_json)
@@ -167,21 +169,32 @@ def score(
 
 
 @app.command()
-def report(suite: opt.SuiteName = "mini", results: opt.ResultsToRead = None, as_json: opt.Json = False) -> None:
-    """Rewrite tables, figures and leaderboard from the results folder alone. Needs no torch."""
+def report(
+    suite: opt.SuiteName = "mini",
+    results: opt.ResultsToRead = None,
+    embed_images: opt.ImagesOfPage = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Rewrite tables, figures, leaderboard and page from the results folder alone. Needs no torch."""
     from bench.report.write import write_report
 
     folder = inspect.results_folder(suite, results)
-    show.report(folder, write_report(folder), as_json)
+    roots = places.image_folders(embed_images, new_progress())
+    written = write_report(folder)
+    show.page(folder, roots)
+    show.report(folder, written, as_json)
 
 
 @app.command()
-def verify(suite: opt.SuiteName = "mini", results: opt.ResultsToRead = None, as_json: opt.Json = False) -> None:
-    """Recompute every number of a results folder from its per-image scores. If any differs, list it and exit with 1."""
-    folder = inspect.results_folder(suite, results)
-    count, differences = inspect.verify(folder)
-    show.verified(count, differences, as_json)
-    if differences:
+def verify(suite: opt.SuiteToVerify = None, results: opt.ResultsToVerify = None, as_json: opt.Json = False) -> None:
+    """Recompute every number of a results folder from its per-image scores. If any differs, list it and exit with 1.
+
+    Without options, every folder under results/board is verified.
+    """
+    folders = [inspect.results_folder(suite or "mini", results)] if suite or results else places.published()
+    found = {folder.root: inspect.verify(folder) for folder in folders}
+    show.verified(found, as_json)
+    if any(differences for _, differences in found.values()):
         raise typer.Exit(1)
 
 

@@ -86,6 +86,27 @@ ResultsToRead = Annotated[
         rich_help_panel=_WHERE,
     ),
 ]
+SuiteToVerify = Annotated[
+    str | None,
+    typer.Option("--suite", help="Verify `results/runs/SUITE`.", rich_help_panel=_WHAT),
+]
+ResultsToVerify = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="The results folder to verify. Default: every folder under `results/board`.",
+        rich_help_panel=_WHERE,
+    ),
+]
+ImagesOfPage = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--embed-images",
+        help="A folder with the tested images, `DIR` of the run's `--data DIR`, or `mini`: the page shows small copies "
+        "of them. Otherwise it names their files. Can be repeated.",
+        rich_help_panel=_WHERE,
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print only one JSON document to standard output.", rich_help_panel=_WHERE),

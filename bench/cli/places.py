@@ -1,12 +1,16 @@
-"""Folders that a run writes to."""
+"""Folders that verbs read and write."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cli.options import RunOptions
 from bench.errors import UserError
+from bench.miniature.unpack import unpack
+from bench.progress import Progress
+from bench.results.folder import Results
 from bench.suites.suite import Suite
 
 
@@ -30,3 +34,29 @@ def writable_home(suite: Suite, options: RunOptions) -> Path:
     for option, folder in (("--store", options.store), ("--results", home)):
         check_writable(option, folder)
     return home
+
+
+def image_folders(given: Sequence[str] | None, progress: Progress) -> list[Path]:
+    """Folders of images; ``mini`` is the miniature's, which is unpacked. Raises UserError for one that is missing."""
+    folders = [unpack(Path("store"), progress) if name == "mini" else Path(name) for name in given or ()]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(
+                f"--embed-images {str(folder)!r} is not a folder.",
+                "The page would show no image of it.",
+                "Name the folder that the run got as --data, or `mini`.",
+            )
+    return folders
+
+
+def published() -> list[Results]:
+    """The results folders under ``results/board``. Raises UserError if there are none."""
+    home = Path("results") / "board"
+    found = [Results(path.parent) for path in sorted(home.glob("*/methods.json"))]
+    if not found:
+        raise UserError(
+            "There is nothing to verify.",
+            f"{home} contains no results here.",
+            "Name a folder with --results DIR, or a suite with --suite.",
+        )
+    return found

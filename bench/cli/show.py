@@ -18,6 +18,7 @@ from bench.planning.estimate import estimate, rates
 from bench.planning.matrix import detectors
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
+from bench.report.page.write import write_page
 from bench.results.folder import Results
 from bench.types import Plan
 
@@ -63,11 +64,15 @@ def _named(slices: Sequence[str]) -> str:
     return ", ".join(slices[:2]) + more
 
 
-def run(results: Results, meter: Meter, as_json: bool) -> None:
-    """Write the report of a finished run, and print its tables and what had to be computed."""
+def run(results: Results, meter: Meter, as_json: bool, roots: Sequence[Path]) -> None:
+    """Write the report of a finished run, and print its tables and what had to be computed.
+
+    Images below ``roots`` are shown on its page.
+    """
     from bench.report.write import write_report
 
     written = write_report(results)
+    page(results, roots)
     counts = {"forwards": meter.forwards, "fits_trained": meter.fits_trained, "artefacts_made": meter.artefacts_made}
     if as_json:
         document({"results": str(results.root), **counts, "tables": list(written.tables)})
@@ -92,6 +97,14 @@ def part(made: Plan, meter: Meter, as_json: bool) -> None:
     print("Once all parts are done, the same command without --shard writes the tables and computes nothing.")
 
 
+def page(results: Results, roots: Sequence[Path]) -> None:
+    """Write the page of a results folder; images below ``roots`` are shown on it."""
+    _, missing = write_page(results, roots)
+    if missing:
+        folders = ", ".join(map(str, roots))
+        print(f"{missing} test images are not below {folders}, or changed; the page only names them.", file=sys.stderr)
+
+
 def report(results: Results, written: Written, as_json: bool) -> None:
     """Print the main tables and the folder of the others."""
     if as_json:
@@ -104,7 +117,7 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         if shown or stem.startswith(("attribution-", "fewshot-")):
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
-    print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, run.json)")
+    print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, report/index.html, run.json)")
 
 
 def prepared(meter: Meter, as_json: bool) -> None:
@@ -135,14 +148,17 @@ def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     print(f"\nfit: {lines[0]['trained']}")
 
 
-def verified(count: int, differences: Sequence[str], as_json: bool) -> None:
-    """The outcome of ``verify``."""
+def verified(found: Mapping[Path, tuple[int, Sequence[str]]], as_json: bool) -> None:
+    """The outcome of ``verify``: rows and differences of each folder."""
     if as_json:
-        document({"rows": count, "differences": list(differences)})
+        lines = {str(root): {"rows": n, "differences": list(d)} for root, (n, d) in found.items()}
+        document(next(iter(lines.values())) if len(lines) == 1 else lines)
         return
-    for difference in differences:
-        print(difference)
-    print(f"{count} rows recomputed from per-image scores, {len(differences)} differences")
+    for root, (count, differences) in found.items():
+        for difference in differences:
+            print(difference)
+        where = f"{root}: " if len(found) > 1 else ""
+        print(f"{where}{count} rows recomputed from per-image scores, {len(differences)} differences")
 
 
 def comparisons(compared: pd.DataFrame, as_json: bool) -> None:

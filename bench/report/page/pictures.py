@@ -1,0 +1,47 @@
+"""Small copies of test images for the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from bench.results.folder import Results
+
+#: Longer side of an embedded picture in pixels, and its quality as WebP.
+SIDE, QUALITY = 192, 80
+
+
+def embedded(results: Results, roots: Sequence[Path]) -> tuple[dict[tuple[str, str], str], int]:
+    """Test images below ``roots`` as data URLs by (dataset, path), and how many images were not found there.
+
+    An image is looked for at its path below each root, and below the dataset's name there. A file of another size than
+    the one that was tested is another image.
+    """
+    if not roots or not results.images.exists():
+        return {}, 0
+    table = pd.read_parquet(results.images)
+    table = table[(table["role"] == "test") & (table["status"] == "ok")].drop_duplicates(["dataset", "path"])
+    found, missing = {}, 0
+    for dataset, path, size in table[["dataset", "path", "bytes"]].itertuples(index=False):
+        places = [place for root in roots for place in (root / dataset / path, root / path)]
+        file = next((p for p in places if p.is_file() and p.stat().st_size == size), None)
+        if file is None:
+            missing += 1
+        else:
+            found[str(dataset), str(path)] = data_url(file)
+    return found, missing
+
+
+def data_url(path: Path) -> str:
+    """An image file as a WebP of at most :data:`SIDE` pixels on its longer side."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((SIDE, SIDE))
+        buffer = io.BytesIO()
+        small.save(buffer, "WEBP", quality=QUALITY, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,148 @@
+"""The page of a results folder in a browser: it works without a network, by mouse and by keyboard, for everyone."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+from tests.e2e.conftest import bench
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)")
+_QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@pytest.fixture(scope="module")
+def path(world, first, tmp_path_factory):
+    """The page of a run's results, with its images."""
+    copy = tmp_path_factory.mktemp("page") / "results"
+    shutil.copytree(world.root / "a" / "results", copy)
+    assert bench("report", "--results", copy, "--embed-images", world.data).returncode == 0
+    return copy / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=[*_QUIET, "--disable-sync", "--no-first-run"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, path):
+    """The open page; at the end, nothing was asked of a network and nothing was complained about."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, asked, said = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#ranking tbody tr")
+    yield page
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []
+    context.close()
+
+
+def column(page, number):
+    return page.locator(f"#ranking tbody tr td:nth-child({number})").all_inner_texts()
+
+
+def test_the_leaderboard_is_sorted_and_filtered(page):
+    page.locator("#ranking thead th", has_text="Method").click()
+    names = column(page, 1)
+    assert names == sorted(names, key=str.casefold)
+    assert {"GramNet", "DIRE", "container"} <= set(names)
+    page.locator("#board input[type=search]").fill("gram")
+    assert column(page, 1) == ["GramNet"]
+    page.locator("#board input[type=search]").fill("")
+    page.select_option("#kind", "statistic")
+    assert set(column(page, 3)) == {"baseline"}
+
+
+def test_switches_change_every_number_and_are_kept_in_the_address(page, path):
+    before = page.locator("#cells tbody").inner_text()
+    page.select_option("#metric", label="ACC at 0.5")
+    page.select_option("#protocols", "raw → raw")
+    assert page.locator("#cells tbody").inner_text() != before
+    assert "ACC at 0.5 in percent" in page.locator("#board-note").inner_text()
+    assert "raw → raw" in page.locator("#board-note").inner_text()
+    now, url = page.locator("#cells tbody").inner_text(), page.url
+    page.goto("about:blank")
+    page.goto(url)
+    page.wait_for_selector("#ranking tbody tr")
+    assert page.locator("#cells tbody").inner_text() == now
+
+
+def test_the_matrix_shows_what_summary_csv_says(page, path):
+    table = pd.read_csv(path.parents[1] / "summary.csv", keep_default_na=False)
+    page.select_option("#protocols", "raw → raw")
+    page.check("#intervals")
+    chosen = (
+        "method == 'gramnet' and train_protocol == protocol == 'raw' and perturbation == 'none' and metric == 'auc'"
+    )
+    shown = page.locator('#cells button[aria-label^="GramNet on "]').all_inner_texts()
+    values = table.query(chosen).set_index("subset")["value"]
+    order = [column["id"] for column in json.loads(page.locator("#data").text_content())["columns"]["genimage"]]
+    known = [float(values[name]) for name in order if name in values and ":" not in name]
+    assert [float(text.split()[0]) for text in shown] == pytest.approx([100 * value for value in known], abs=0.0501)
+
+
+def test_an_image_is_found_by_keyboard_from_its_cell(page):
+    button = page.locator("#cells button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#cell-note").inner_text().startswith("Chosen: ")
+    page.locator("#list tbody button").first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("#dialog")
+    assert dialog.is_visible()
+    assert "P(fake)" in dialog.inner_text()
+    assert dialog.locator("img.large").count() == 1
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    errors = page.locator("#list tbody tr td:nth-child(5)").all_inner_texts()
+    assert errors == sorted(errors, key=lambda verdict: verdict != "wrong")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_and_a_phone_need_not_scroll_sideways(browser, path, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("#ranking tbody tr")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    found = Axe().run(page).response["violations"]
+    serious = {
+        v["id"]: [n["html"][:120] for n in v["nodes"][:3]] for v in found if v["impact"] in ("serious", "critical")
+    }
+    assert serious == {}
+    context.close()
+
+
+def test_images_that_are_not_there_are_told(path, tmp_path):
+    refused = bench("report", "--results", path.parents[1], "--embed-images", tmp_path / "nowhere")
+    assert (refused.returncode, "is not a folder" in refused.stderr) == (2, True)
+    copy = shutil.copytree(path.parents[1], tmp_path / "results")
+    (tmp_path / "empty").mkdir()
+    empty = bench("report", "--results", copy, "--embed-images", tmp_path / "empty")
+    assert (empty.returncode, "test images are not below" in empty.stderr) == (0, True)
+    assert "data:image/webp" in path.read_text(encoding="utf-8")
+    assert "data:image/webp" not in (copy / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_readmes_picture_shows_the_committed_board(tmp_path):
+    subprocess.run([sys.executable, "-m", "tools.screenshot", tmp_path / "page.png"], cwd=ROOT, check=True)
+    shown, kept = (Image.open(path) for path in (tmp_path / "page.png", ROOT / "docs" / "page.png"))
+    assert shown.size == kept.size
+    assert shown.convert("L").getextrema()[0] < 100 < 250 < shown.convert("L").getextrema()[1]

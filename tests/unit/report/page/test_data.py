@@ -1,0 +1,137 @@
+"""What the page shows is what the results say."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import roc_curve
+
+from bench.metrics.classification import tally
+from bench.report.board import Board
+from bench.report.page import data as page
+from bench.report.page.pictures import embedded
+from bench.report.page.write import write_page
+from bench.report.write import write_report
+from tests.golden.test_report import fill
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    made = fill(tmp_path_factory.mktemp("page") / "run")
+    write_report(made)
+    return made
+
+
+def made_up(count, seed, ties=False):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    logits = (rng.normal(0, 1, count) + labels).astype(np.float32)
+    return (np.round(logits * 2) / 2 if ties else logits), labels
+
+
+@pytest.mark.parametrize(("count", "ties"), [(40, False), (301, True), (3000, False)])
+def test_roc_is_that_of_scikit_learn(count, ties):
+    logits, labels = made_up(count, 3, ties)
+    fpr, tpr, _ = roc_curve(labels, logits, drop_intermediate=False)
+    known = dict(zip(fpr, tpr, strict=True))  # Of a vertical step, the upper end.
+    expected = np.interp(page.GRID, list(known), list(known.values()))
+    np.testing.assert_allclose(page.roc(tally(logits, labels)), expected, atol=1e-12)
+
+
+def test_reliability_is_that_of_scikit_learn():
+    logits, labels = made_up(2000, 4)
+    total, fakes = page.reliability(tally(logits, labels))
+    share, _ = calibration_curve(labels, 1 / (1 + np.exp(-logits.astype(np.float64))), n_bins=10)
+    assert total.sum() == 2000
+    np.testing.assert_allclose((fakes / np.where(total == 0, 1, total))[total > 0], share)
+
+
+def test_every_value_is_the_boards(results):
+    board, document = Board(results), page.Data(results, {}).document()
+    assert document["label"] == board.label
+    holes = numbers = 0
+    for place, setting in enumerate(board.settings):
+        shown = document["settings"][place]
+        columns = document["columns"][shown["dataset"]]
+        for m, ((metric, rule), *_) in enumerate(page.METRICS):
+            for i, method in enumerate(document["methods"]):
+                line = document["values"][place][m][i]
+                for column, cell in zip(columns, line or [], strict=bool(line)):
+                    value = board.value(setting, method["id"], column["id"], metric, rule)
+                    if value.value is None:
+                        assert cell == (value.reason or "not in the matrix")
+                        holes += 1
+                    else:
+                        assert cell == page.thousandths([value.value, value.low, value.high])
+                        numbers += 1
+    assert (numbers > 500, holes > 0) == (True, True)
+
+
+def test_scores_are_means_of_the_seeds_in_the_order_of_the_images(results):
+    document = page.Data(results, {}).document()
+    entry = next(e for e in results.read_matrix().entries if e.method == "alpha" and e.subset == "adm" and e.scores)
+    place = next(
+        i
+        for i, s in enumerate(document["settings"])
+        if all(s[name] == getattr(entry, name) for name in ("train_protocol", "protocol", "perturbation"))
+    )
+    method = str([m["id"] for m in document["methods"]].index("alpha"))
+    seeds = [
+        results.read_scores(e.scores)
+        for e in results.read_matrix().entries
+        if (e.method, e.subset, e.train_protocol, e.protocol, e.perturbation)
+        == ("alpha", "adm", entry.train_protocol, entry.protocol, "none")
+    ]
+    rows = sorted(seeds[0].row_id)
+    for row, shown in zip(rows, document["scores"][place][method]["adm"], strict=True):
+        logits = [s.logit[s.row_id.index(row)] for s in seeds]
+        if all(s.status[s.row_id.index(row)] == "ok" for s in seeds):
+            assert shown == round(1000 * np.mean([1 / (1 + math.exp(-logit)) for logit in logits]))
+        else:
+            assert shown is None
+    curve = document["curves"][place][method]["adm"]
+    assert sum(curve["n"]) == sum(status == "ok" for s in seeds for status in s.status)
+
+
+def test_the_page_is_whole_and_its_data_cannot_end_a_script(results):
+    cards = json.loads(results.cards.read_text())
+    before = results.cards.read_text()
+    cards["alpha"]["deviations"] = ["</script><b>no & yes"]
+    results.cards.write_text(json.dumps(cards))
+    path, missing = write_page(results)
+    results.cards.write_text(before)
+    text = path.read_text(encoding="utf-8")
+    assert (path.relative_to(results.root).as_posix(), missing) == ("report/index.html", 0)
+    inside = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
+    told = json.loads(inside)["methods"]
+    assert next(m for m in told if m["id"] == "alpha")["card"]["deviations"] == ["</script><b>no & yes"]
+    assert text.count("</script>") == 4
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert "SARE, Table 1" in text
+
+
+def test_pictures_are_of_the_tested_files_alone(results, tmp_path):
+    import pandas as pd
+
+    folder = tmp_path / "images" / "genimage" / "adm"
+    folder.mkdir(parents=True)
+    for name in ("one.png", "two.png"):
+        Image.fromarray(np.zeros((300, 200, 3), np.uint8)).save(folder / name)
+    size = (folder / "one.png").stat().st_size
+    lines = [
+        ("adm/one.png", size, "ok"),
+        ("adm/two.png", size + 1, "ok"),
+        ("adm/3", 5, "ok"),
+        ("adm/4", 5, "bad"),
+    ]
+    table = pd.DataFrame(lines, columns=["path", "bytes", "status"]).assign(dataset="genimage", role="test")
+    table.to_parquet(results.images)
+    found, missing = embedded(results, [tmp_path / "images"])
+    results.images.unlink()
+    assert (list(found), missing) == ([("genimage", "adm/one.png")], 2)
+    assert found["genimage", "adm/one.png"].startswith("data:image/webp;base64,")
+    assert embedded(results, [tmp_path / "images"]) == ({}, 0)

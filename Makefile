@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # Other versions than the lock's: make test RESOLUTION=lowest-direct, or highest.
 RESOLUTION ?=
+# More options of every run of make board, on a GPU for example: make board RUN_OPTIONS="--processes 10 --precision fp32 --deterministic"
+RUN_OPTIONS ?=
 RUN := .venv/bin/python
 
 .PHONY: help venv bench bench-gpu board regress test test-base test-slow fuzz mutants check world
@@ -13,13 +15,13 @@ bench: venv       ## the main job on the embedded suite
 	$(RUN) run_bench.py --methods all --train sdv14
 board: venv       ## the committed board: full miniature sizes, three seeds (hours; resumes where it stopped)
 	$(RUN) run_bench.py plan --suite board
-	$(RUN) run_bench.py --suite board > /dev/null
+	$(RUN) run_bench.py --suite board $(RUN_OPTIONS) > /dev/null
 	$(RUN) run_bench.py verify --suite board
-	$(RUN) run_bench.py --suite own --no-probes > /dev/null
-	$(RUN) run_bench.py --suite parts --no-probes > /dev/null
-	$(RUN) run_bench.py --suite plateau --no-probes > /dev/null
+	$(RUN) run_bench.py --suite own --no-probes $(RUN_OPTIONS) > /dev/null
+	$(RUN) run_bench.py --suite parts --no-probes $(RUN_OPTIONS) > /dev/null
+	$(RUN) run_bench.py --suite plateau --no-probes $(RUN_OPTIONS) > /dev/null
 	for kind in border codec framing history jpeg_fakes same; do \
-		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind > /dev/null || exit 1; done
+		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind $(RUN_OPTIONS) > /dev/null || exit 1; done
 	$(RUN) -m bench.report.publish
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress

@@ -14,6 +14,7 @@ import typer
 
 import bench
 from bench import device as devices
+from bench.cli import board as board_verbs
 from bench.cli import inspect, places, show
 from bench.cli import options as opt
 from bench.cli import store as store_verbs
@@ -43,12 +44,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store_verbs.app, name="store")
+app.add_typer(board_verbs.app, name="board")
 app.command()(reproduce)
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
 VERBS = (
     *("run", "plan", "prepare", "reproduce", "score", "report", "verify", "compare", "check", "check-method", "list"),
-    "store",
+    *("store", "board"),
 )
 
 

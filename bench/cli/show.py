@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from bench.types import Plan
 if TYPE_CHECKING:
     from bench.report.reproduced import Reproduced
     from bench.report.write import Written
+    from bench.results.submitted import Added
 
 
 def document(value: object) -> None:
@@ -146,6 +148,18 @@ def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     ]
     print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
     print(f"\nfit: {lines[0]['trained']}")
+
+
+def added(board: Results, made: Added, rows: int, written: Written, as_json: bool) -> None:
+    """The outcome of ``board add``."""
+    if as_json:
+        document({"board": str(board.root), "verified": rows, **asdict(made)})
+        return
+    print((board.tables / "submitted.md").read_text(encoding="utf-8"))
+    for reason, count in made.left_out.items():
+        print(f"left out: {count} rows: {reason}")
+    methods, tables = ", ".join(made.methods), len(written.tables)
+    print(f"verified {rows} rows; added {made.rows} of {methods} to {board.root}, whose {tables} tables are new")
 
 
 def verified(found: Mapping[Path, tuple[int, Sequence[str]]], as_json: bool) -> None:

@@ -14,6 +14,7 @@ from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.nulls import write_nulls
 from bench.report.shift import write_shift
+from bench.report.submitted import write_submitted
 from bench.report.tables import write_tables
 from bench.results.folder import Results, write_text
 
@@ -39,6 +40,7 @@ def write_report(results: Results) -> Written:
             *write_tables(board, results),
             *write_controls(board, results),
             *write_nulls(board, results),
+            *write_submitted(board, results),
             *stems,
             *comparison_stems,
             *write_fewshot(board, results),

@@ -118,6 +118,7 @@ class Results:
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
         self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
         self.nulls, self.budgets = root / "nulls.csv", root / "budgets.csv"
+        self.submitted = root / "submitted.csv"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

@@ -24,6 +24,7 @@ _TABLES = (
     ("nulls", "Where there is no generator"),
     ("controls", "Detectors without the help of their artefacts"),
     ("comparisons", "Comparisons of the suite"),
+    ("submitted", "Submitted by others"),
 )
 _PAPERS = {"sare": "SARE", "lare2": "LaRE²", "semgir": "SemGIR"}
 

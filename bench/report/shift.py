@@ -6,16 +6,19 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.figure
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 from tabulate import tabulate
 
+from bench.report import style
 from bench.report.board import Board
-from bench.report.figures import save
+from bench.report.figures import write_figure
 from bench.results import shifts
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-_COLOURS = {"real": "#2b6ca3", "fake": "#b4473a"}
 _COLUMNS = ("generator", "Δ without captions", "Δ with captions", "difference", "effect", "effect, captions")
 
 
@@ -62,26 +65,67 @@ def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) 
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
-def draw(board: Board, measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
-    """Draw mean LPIPS of reals and fakes: one panel per condition, one pair of bars per generator."""
+def _distances(axis: Axes, part: pd.DataFrame) -> None:
+    """Mean distances of both classes in one condition, with their intervals."""
+    rows = np.arange(len(part))
+    for offset, name in ((-0.15, "real"), (0.15, "fake")):
+        look = style.CLASSES[name]
+        axis.hlines(rows + offset, part[f"{name}_low"], part[f"{name}_high"], color=look.colour, lw=1.4)
+        axis.plot(part[name], rows + offset, look.marker, color=look.colour, ms=4)
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    ticks = [step * 10.0**power for power in range(-6, 4) for step in (1, 2, 5)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set(title=str(part["condition"].iloc[0]), xlabel="LPIPS to the reconstruction (log scale)")
+
+
+def _linear(deltas: pd.Series) -> float:
+    """Within how much of zero the scale of Δ is linear: a power of ten near the smaller gaps."""
+    sizes = deltas.abs()[deltas != 0]
+    return float(10.0 ** np.floor(np.log10(sizes.median()))) if len(sizes) else 1.0
+
+
+def _gaps(axis: Axes, known: pd.DataFrame) -> None:
+    """Δ in both conditions with its interval, on a scale on which small and large gaps can be read."""
+    linear = _linear(known["delta"])
+    for offset, (condition, look) in zip((-0.15, 0.15), style.CONDITIONS.items(), strict=True):
+        part = known[known["condition"] == condition]
+        rows = np.arange(len(part)) + offset
+        axis.hlines(rows, part["delta_low"], part["delta_high"], color=look.colour, lw=1.4)
+        axis.plot(part["delta"], rows, look.marker, color=look.colour, ms=4)
+    axis.axvline(0, color=style.GREY, lw=0.7)
+    axis.set_xscale("symlog", linthresh=linear, linscale=0.7)
+    low, high = axis.get_xlim()
+    sizes = [0.0, *(sign * linear * 10.0**power for power in range(6) for sign in (-1, 1))]
+    shown = sorted(tick for tick in sizes if low <= tick <= high)
+    axis.set_xticks(shown, [f"{tick:g}".replace("-", "−") for tick in shown])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set(title="Δ = photographs − fakes", xlabel=f"Δ (linear within ±{linear:g}, log beyond)")
+
+
+@mpl.rc_context(style.TEXT)
+def draw(board: Board, measured: pd.DataFrame, caption: str) -> mpl.figure.Figure:
+    """Draw mean LPIPS of photographs and fakes in each condition, and beside them Δ; one row per generator."""
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
     known = measured[measured["reason"] == ""]
     count = known["subset"].nunique()
-    figure = mpl.figure.Figure(figsize=(2.2 + 1.6 * count, 3.4), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, condition in zip(axes, shifts.CONDITIONS.values(), strict=True):
+    figure = mpl.figure.Figure(figsize=(style.WIDTH, 1.35 + 0.24 * count), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    axes[1].sharex(axes[0])
+    for axis, condition in zip(axes, shifts.CONDITIONS.values(), strict=False):
         part = known[known["condition"] == condition]
-        for offset, kind in ((-0.2, "real"), (0.2, "fake")):
-            means = part[kind]
-            spans = [means - part[f"{kind}_low"], part[f"{kind}_high"] - means]
-            positions = [index + offset for index in range(count)]
-            axis.bar(positions, means, 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
+        _distances(axis, part)
         names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
-        axis.set(title=condition, xticks=range(count), xticklabels=names)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("LPIPS to reconstruction")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(caption, fontsize=9, color="#555555")
+    axes[0].set(yticks=range(count), yticklabels=names, ylim=(count - 0.5, -0.5))
+    _gaps(axes[2], known)
+    for axis in axes:
+        axis.grid(axis="y", color="#ECECEC", lw=5.5, zorder=0)
+        axis.set_axisbelow(True)
+    looks = [*style.CLASSES.values(), *style.CONDITIONS.values()]
+    style.legend(figure, [style.key(look, marker=look.marker, ms=4) for look in looks])
+    style.caption(figure, caption)
     return figure
 
 
@@ -94,8 +138,13 @@ def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
         write_text(results.tables / f"{stem}.csv", to_csv(measured))
         stems.append(stem)
         if (measured["reason"] == "").any():
-            path = results.figures / f"{stem}.png"
-            write_text(path.with_suffix(".csv"), to_csv(measured))
-            save(draw(board, measured, f"{dataset}, {protocol}; {board.label}"), path)
-            written.append(path)
+            holes = measured[measured["reason"] != ""]
+            named = "; ".join(
+                f"{subset} ({reason})" for subset, reason in holes[["subset", "reason"]].drop_duplicates().values
+            )
+            caption = (
+                f"LPIPS to the reconstruction on {dataset}, {protocol}; 95 % intervals."
+                f"{f' Not drawn: {named}.' if named else ''} {board.label}."
+            )
+            written.append(write_figure(results, stem, measured, draw(board, measured, caption)))
     return stems, written

@@ -8,11 +8,15 @@ from pathlib import Path
 from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
 from bench.report.controls import write_controls
+from bench.report.critical import write_critical
 from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
 from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.nulls import write_nulls
+from bench.report.pareto import write_pareto
+from bench.report.robustness import write_robustness
+from bench.report.scores import write_scores
 from bench.report.shift import write_shift
 from bench.report.tables import write_tables
 from bench.results.folder import Results, write_text
@@ -43,6 +47,14 @@ def write_report(results: Results) -> Written:
             *comparison_stems,
             *write_fewshot(board, results),
         ],
-        [*write_heat(board, results), *write_figures(board, results), *shifts],
+        [
+            *write_heat(board, results),
+            *write_figures(board, results),
+            *write_scores(board, results),
+            *write_robustness(board, results),
+            *write_pareto(board, results),
+            *write_critical(board, results),
+            *shifts,
+        ],
     )
     return Written(text, tuple(tables), tuple(figures))

@@ -174,6 +174,10 @@ class Results:
         names = ("row_id", "image_id", "label", "logit", "status", "reason")
         return Scores(*(tuple(data[name]) for name in names))
 
+    def has_table(self, relative: str) -> bool:
+        """Whether the folder has a file of per-image values, packed or not; a folder may be kept without them."""
+        return (self.root / relative).exists() or self._packed.knows(relative)
+
     def table(self, relative: str) -> dict[str, list[Any]]:
         """The columns of a file of per-image values, which may be packed. Raises UserError if it cannot be read."""
         path = self.root / relative

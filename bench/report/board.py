@@ -107,6 +107,11 @@ class Board:
         self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
 
+    @property
+    def sentence(self) -> str:
+        """The suite's label as a sentence, the last of every caption."""
+        return f"{self.label[:1].upper()}{self.label[1:]}."
+
     def _settings(self, task: str) -> list[Setting]:
         same = self.summary["task"].str.partition(":")[0] == task
         shown = self.summary.loc[same, list(Setting._fields)].drop_duplicates()

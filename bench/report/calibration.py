@@ -51,22 +51,21 @@ def bins(board: Board, setting: Setting, parts: Sequence[Part]) -> pd.DataFrame:
 @mpl.rc_context(style.TEXT)
 def draw(data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
     """Draw :func:`bins`; a marker's area is the share of the line's images, and the numbers are ECE in percent."""
-    figure, axes = style.panels(data["method"].nunique())
+    relations = [name for name in style.RELATIONS if (data["relation"] == name).any()]
+    figure, axes = style.panels(data["method"].nunique(), "mean P(fake)", "share of fakes")
     for axis, (method, lines) in zip(axes, data.groupby("method", sort=False), strict=True):
         axis.plot([0, 1], [0, 1], color=style.FAINT, lw=0.6)
         shown = lines[lines["reason"] == ""]
-        for place, (name, line) in enumerate(reversed(list(shown.groupby("relation", sort=False)))):
+        for name, line in shown.groupby("relation", sort=False):
             look = style.RELATIONS[str(name)]
             axis.plot(line["p_fake"], line["fakes"], color=look.colour, ls=look.line, lw=0.8)
             share = (line["images"] / line["images"].sum()).to_numpy(np.float64)
             sizes = 2 + 60 * share
             axis.scatter(line["p_fake"], line["fakes"], sizes, look.colour, marker=look.marker, alpha=0.8, lw=0)
-            style.number(axis, place, look, f"{name} {line['ece'].iloc[0]:.1f}")
+            style.number(axis, relations.index(str(name)), len(relations), look, f"{line['ece'].iloc[0]:.1f}")
         axis.set_title(str(method), pad=2)
-        axis.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    figure.supxlabel("mean P(fake) of a bin", fontsize=7.5)
-    figure.supylabel("share of fakes in the bin", fontsize=7.5)
-    looks = [look for name, look in style.RELATIONS.items() if (data["relation"] == name).any()]
+        axis.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.27), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    looks = [style.RELATIONS[name] for name in relations]
     style.legend(figure, [style.key(look, marker=look.marker, ms=4) for look in looks])
     style.caption(figure, caption)
     return figure
@@ -76,7 +75,7 @@ def caption(board: Board, setting: Setting, data: pd.DataFrame) -> str:
     """What the diagrams are, and what is not drawn."""
     return (
         f"Calibration. {samples.words(setting)} {ECE_BINS} equal bins of P(fake), the images of all generators and "
-        "seeds together; a marker's area is its share of them. Numbers: expected calibration error in percent, the "
-        "mean over generators and seeds, which can be larger than the line's: gaps of different signs cancel in a "
-        f"line.{samples.left_out(data)} {board.label}."
+        "seeds together; a marker's area is its share of them. Numbers: expected calibration error in percent, in the "
+        "order of the legend. It is the mean over generators and seeds, and can be more than a line shows: in a line "
+        f"gaps of different signs cancel.{samples.left_out(data)} {board.sentence}"
     )

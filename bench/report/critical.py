@@ -86,7 +86,7 @@ def write_critical(board: Board, results: Results) -> list[Path]:
                 f"Mean ranks over the generators out of family (1 is the best). {samples.words(setting)} A bar joins "
                 "detectors that Nemenyi's test does not tell apart at 5 %; Friedman's p "
                 f"{p_text(p) if p < 0.001 else f'= {p_text(p)}'}."
-                f"{samples.left_out(holes, ['method'])} {board.label}."
+                f"{samples.left_out(holes, ['method'])} {board.sentence}"
             )
             written.append(write_figure(results, f"{setting.slug}-ranks", data, draw(board, data, caption)))
     return written

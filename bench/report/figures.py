@@ -17,6 +17,8 @@ from bench.results.frames import to_csv
 
 #: Pixels per inch of the PNG files.
 _DPI = 150
+#: Colours of the PNG files' palettes: enough for a figure's own and the shades between them and white.
+_PALETTE = 64
 
 
 def protocol_points(board: Board, train: str, dataset: str) -> pd.DataFrame:
@@ -63,7 +65,7 @@ def write_figures(board: Board, results: Results) -> list[Path]:
         points = protocol_points(board, train, dataset)
         if points.empty:
             continue
-        caption = f"Trained on {train}, tested on {dataset}; 95 % intervals. {board.label}."
+        caption = f"Trained on {train}, tested on {dataset}; 95 % intervals. {board.sentence}"
         stem = f"{dataset}-{file_name(train)}-protocols"
         written.append(write_figure(results, stem, points, draw(points, caption)))
     return written
@@ -83,7 +85,8 @@ def save(figure: matplotlib.figure.Figure, path: Path) -> None:
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "bench"}):
         figure.savefig(buffer, dpi=_DPI, format="png")
+        figure.set_layout_engine("none")  # The places that were found for the PNG are those of the SVG.
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     # A PNG with a palette takes a third of the space, and boards are committed.
-    palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    palette = Image.open(buffer).convert("RGB").quantize(_PALETTE, dither=Image.Dither.NONE)
     palette.save(path, "PNG", optimize=True)

@@ -72,6 +72,6 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
         data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
-        figure = draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}")
+        figure = draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}. {board.sentence}")
         written.append(write_figure(results, f"{file_name(train)}-{before}-to-{after}-matrix", data, figure))
     return written

@@ -65,7 +65,9 @@ def shares(parts: Sequence[Part]) -> pd.DataFrame:
 @mpl.rc_context(style.TEXT)
 def draw(data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
     """Draw :func:`shares`, with the thresholds of both rules."""
-    figure, axes = style.panels(data["method"].nunique())
+    top = 1.3 * float(data[_BINS].max().max())
+    ticks = [tick for tick in (0, 0.02, 0.1, 0.25, 0.5, 1) if tick <= top]
+    figure, axes = style.panels(data["method"].nunique(), "score: P(fake)", "share of images")
     for axis, (method, lines) in zip(axes, data.groupby("method", sort=False), strict=True):
         for line in lines[lines["reason"] == ""].itertuples(index=False):
             heights = np.asarray(line[-len(_BINS) :], np.float64)
@@ -75,14 +77,12 @@ def draw(data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
                 look = _LOOKS[line.images]
                 axis.stairs(heights, EDGES, color=look.colour, ls=look.line, lw=1.0)
         for cut in filter(None, lines["thresholds"].iloc[0].split(";")):
-            axis.axvline(float(cut), color=_RULES["source_val"].colour, lw=0.8)
+            axis.axvline(float(cut), color=_RULES["source_val"].colour, lw=1.2, ymin=0.8)
         axis.axvline(0.5, color=style.BLACK, lw=0.9, ls=":")
         axis.set_title(str(method), pad=2)
         # A root scale: detectors that are sure have nearly all images in one bin, others spread them over all.
         axis.set_yscale("function", functions=(np.sqrt, np.square))
-        axis.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.05, 0.25, 0.5, 1))
-    figure.supxlabel("score: P(fake)", fontsize=7.5)
-    figure.supylabel("share of the images in a bin (root scale)", fontsize=7.5)
+        axis.set(xlim=(0, 1), ylim=(0, top), xticks=(0, 0.5, 1), yticks=ticks)
     fakes = [style.key(look) for name, look in _LOOKS.items() if (data["images"] == name).any()]
     rules = [style.key(look, lw=0.9) for look in _RULES.values()]
     style.legend(figure, [Patch(color="#CFCFCF", label=PHOTOGRAPHS), *fakes, *rules], columns=3)
@@ -94,5 +94,5 @@ def caption(board: Board, setting: Setting, data: pd.DataFrame) -> str:
     """What the histograms are, and what is not drawn."""
     return (
         f"Scores. {samples.words(setting)} Shares are means over generators and seeds; photographs are those beside "
-        f"the fakes.{samples.left_out(data, ('method', 'images'))} {board.label}."
+        f"the fakes. Root scale.{samples.left_out(data, ('method', 'images'))} {board.sentence}"
     )

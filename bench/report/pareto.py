@@ -51,7 +51,8 @@ def draw(board: Board, data: pd.DataFrame, where: str, caption: str) -> mpl.figu
     axis = figure.subplots()
     front = drawn[drawn["front"] == 1]
     right = drawn["seconds"].max() * 1.6
-    axis.step([*front["seconds"], right], [*front["auc"], front["auc"].iloc[-1]], "k-", where="post", lw=0.8, zorder=1)
+    across, up = [*front["seconds"], right], [*front["auc"], front["auc"].iloc[-1]]
+    axis.step(across, up, color=style.BLACK, where="post", lw=0.8, zorder=1)
     for point in drawn.itertuples():
         look = looks[point.label]
         axis.vlines(point.seconds, point.low, point.high, color=look.colour, lw=0.8, alpha=0.45, zorder=2)
@@ -59,11 +60,13 @@ def draw(board: Board, data: pd.DataFrame, where: str, caption: str) -> mpl.figu
         axis.plot(point.seconds, point.auc, look.marker, color=look.colour, ms=5.5, mec=edge, mew=0.9, zorder=3)
     axis.set_xscale("log")
     axis.set(xlim=(drawn["seconds"].min() / 1.6, right), ylabel="mean AUC out of family")
+    style.log_ticks(axis)
     axis.axhline(0.5, color=style.FAINT, lw=0.6, zorder=0)
     axis.set_xlabel(f"seconds per image scored, its artefacts included\n(one process, {where})")
     style.caption(figure, caption)
     marks = [Placed(row.method, row.seconds, row.auc, row.low, row.high) for row in drawn.itertuples()]
-    place(figure, axis, marks)
+    corners = [point for x, end, y in zip(across, across[1:], up, strict=False) for point in ((x, y), (end, y))]
+    place(figure, axis, marks, corners)
     return figure
 
 
@@ -74,8 +77,9 @@ def write_pareto(board: Board, results: Results) -> list[Path]:
         data = points(board, setting, cost)
         if (data["reason"] == "").sum() > 1:
             caption = (
-                f"Accuracy against cost. {samples.words(setting)} Line and black edges: the Pareto front; bars: 95 % "
-                f"intervals.{samples.left_out(data, ['method'])} {board.label}."
+                f"Accuracy against cost. {samples.words(setting)} Cost: the recorded seconds of scoring, and of making "
+                "the artefacts that the detector needs; not of the protocol. Line and black edges: the Pareto front; "
+                f"bars: 95 % intervals.{samples.left_out(data, ['method'])} {board.sentence}"
             )
             figure = draw(board, data, board.machine, caption)
             written.append(write_figure(results, f"{setting.slug}-cost", data, figure))

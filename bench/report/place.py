@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import matplotlib.figure
@@ -13,7 +14,7 @@ from matplotlib.transforms import Bbox
 from bench.report import style
 
 #: Distances between a point and its label's nearest edge, in points; beyond the third there is a line between them.
-_DISTANCES = (4, 6, 9, 13, 18, 24, 31, 39, 48, 58)
+_DISTANCES = (5, 7, 10, 14, 18, 24, 31, 39, 48, 58)
 _ANGLES = (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 240, 300)
 _POINT = 4.0
 
@@ -43,13 +44,19 @@ def _covered(box: Bbox, others: Sequence[Bbox]) -> float:
     return sum(part.width * part.height for part in shared if part is not None)
 
 
-def place(figure: matplotlib.figure.Figure, axis: Axes, points: Sequence[Placed]) -> None:
-    """Write the label of every point, after all else is drawn and the limits of the axes are set."""
+def place(
+    figure: matplotlib.figure.Figure, axis: Axes, points: Sequence[Placed], line: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Write the label of every point, after all else is drawn and the limits of the axes are set.
+
+    ``line`` are the corners of a line of horizontal and vertical parts, which labels do not cover either.
+    """
     figure.draw_without_rendering()  # Only now the axes have their final place.
     figure.set_layout_engine("none")
     scale, inside = figure.dpi / 72, axis.get_window_extent()
     spots = [axis.transData.transform((point.x, point.y)) for point in points]
-    taken = []
+    corners = [axis.transData.transform(corner) for corner in line]
+    taken = [Bbox([one, other]).padded(scale) for one, other in pairwise(corners)]
     for point, (x, y) in zip(points, spots, strict=True):
         taken.append(Bbox.from_extents(x, y, x, y).padded(_POINT * scale))
         ends = [axis.transData.transform((point.x, end))[1] for end in (point.low, point.high) if end == end]

@@ -98,8 +98,8 @@ def publish(
         null_results.write(nulls, Results(partial).nulls)
     if plateau is not None:
         budgets.write(results, plateau, Results(partial).budgets)
-    written = write_report(Results(partial))
-    for figure in Results(partial).figures.glob("*.svg" if figures else "*"):
+    written = write_report(Results(partial), figures)
+    for figure in Results(partial).figures.glob("*.svg"):
         figure.unlink()
     if own is not None:
         write_gates(Results(partial), own)

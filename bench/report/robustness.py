@@ -63,7 +63,7 @@ def draw(board: Board, data: pd.DataFrame, name: str, caption: str) -> mpl.figur
     """Draw :func:`points`: strengths are evenly spaced, and detectors stand a little beside each other."""
     looks, shown = style.detectors(board), list(data["label"].unique())
     panels, strengths = list(data["panel"].unique()), list(data["strength"].unique())
-    figure, axes = style.panels(len(panels), height=2.6, across=2)
+    figure, axes = style.panels(len(panels), _DOWN.get(name, name), "AUC", height=2.6, across=2)
     for axis, panel in zip(axes, panels, strict=True):
         for place, label in enumerate(shown):
             look, line = looks[label], data[(data["panel"] == panel) & (data["label"] == label)]
@@ -73,8 +73,7 @@ def draw(board: Board, data: pd.DataFrame, name: str, caption: str) -> mpl.figur
             axis.vlines(where, line["low"], line["high"], color=look.colour, lw=0.9, alpha=0.6)
         axis.axhline(0.5, color=style.FAINT, lw=0.6)
         axis.set(title=style.RELATIONS[panel].title, xticks=range(len(strengths)), xticklabels=strengths)
-        axis.set(xlim=(-0.5, len(strengths) - 0.5), xlabel=_DOWN.get(name, name))
-    axes[0].set_ylabel("AUC")
+        axis.set_xlim(-0.5, len(strengths) - 0.5)
     handles = [style.key(looks[label], marker=looks[label].marker, ms=4) for label in shown]
     style.legend(figure, handles, columns=4 if len(panels) > 1 else 2)
     style.caption(figure, caption)
@@ -90,7 +89,7 @@ def write_robustness(board: Board, results: Results) -> list[Path]:
             holes = data[data["auc"].isna()]
             caption = (
                 f"Robustness. {samples.words(plain)} Test images of both classes after {name} of each strength; 95 % "
-                f"intervals.{samples.left_out(holes, ('method', 'panel'))} {board.label}."
+                f"intervals.{samples.left_out(holes, ('method', 'panel'))} {board.sentence}"
             )
             figure = draw(board, data, name, caption)
             written.append(write_figure(results, f"{plain.slug}-{name}-robustness", data, figure))

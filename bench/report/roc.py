@@ -39,20 +39,17 @@ def curves(board: Board, setting: Setting, parts: Sequence[Part]) -> pd.DataFram
 @mpl.rc_context(style.TEXT)
 def draw(data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
     """Draw :func:`curves`; the numbers in a panel are AUC in percent."""
-    figure, axes = style.panels(data["method"].nunique())
+    relations = [name for name in style.RELATIONS if (data["relation"] == name).any()]
+    figure, axes = style.panels(data["method"].nunique(), "FPR", "TPR")
     for axis, (method, lines) in zip(axes, data.groupby("method", sort=False), strict=True):
         axis.plot([0, 1], [0, 1], color=style.FAINT, lw=0.6)
-        for place, line in enumerate(reversed(list(lines[lines["reason"] == ""].itertuples(index=False)))):
+        for line in lines[lines["reason"] == ""].itertuples(index=False):
             look = style.RELATIONS[line.relation]
             axis.plot([0, *GRID], [0, *line[-len(GRID) :]], color=look.colour, ls=look.line, lw=1.1)
-            style.number(axis, place, look, f"{line.relation} {line.auc:.0f}")
+            style.number(axis, relations.index(line.relation), len(relations), look, f"{line.auc:.0f}")
         axis.set_title(str(method), pad=2)
-        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    figure.supxlabel("false positive rate: share of photographs called fake", fontsize=7.5)
-    figure.supylabel("true positive rate: share of fakes found", fontsize=7.5)
-    style.legend(
-        figure, [style.key(look) for name, look in style.RELATIONS.items() if (data["relation"] == name).any()]
-    )
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.25), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    style.legend(figure, [style.key(style.RELATIONS[name]) for name in relations])
     style.caption(figure, caption)
     return figure
 
@@ -61,5 +58,6 @@ def caption(board: Board, setting: Setting, data: pd.DataFrame) -> str:
     """What the curves are, and what is not drawn."""
     return (
         f"ROC curves. {samples.words(setting)} A line is the mean TPR at each of {len(GRID)} equally spaced FPR, over "
-        f"generators and seeds. Numbers: mean AUC in percent.{samples.left_out(data)} {board.label}."
+        f"generators and seeds (TPR: share of fakes found; FPR: share of photographs called fake). Numbers: mean AUC "
+        f"in percent, in the order of the legend.{samples.left_out(data)} {board.sentence}"
     )

@@ -55,10 +55,12 @@ def subset(setting: Setting, relation: str) -> str:
 
 
 def _read(results: Results, thresholds: Thresholds, entry: Entry) -> Scored:
-    """The scores of a cell; a hole if the folder does not have them."""
-    if entry.status == OK and not all(results.has_table(name) for name in (entry.scores, *entry.val)):
+    """The scores of a cell, with the threshold if the folder has validation scores; a hole if it has no scores."""
+    if entry.status != OK:
+        return Scored(entry)
+    if not results.has_table(entry.scores):
         return Scored(replace(entry, status="missing", reason=_ABSENT))
-    return read(results, entry, thresholds.cut(entry.val) if entry.status == OK else None)
+    return read(results, entry, thresholds.cut(entry.val) if all(map(results.has_table, entry.val)) else None)
 
 
 def _reason(cells: Sequence[Scored]) -> str:

@@ -59,8 +59,7 @@ def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) 
     caption = (
         f"Δ = mean LPIPS of reals − mean LPIPS of fakes to their own reconstructions, on {dataset}, {protocol}. "
         "95 % intervals by Welch's t; the difference keeps the images paired; d is Δ over the pooled standard "
-        f"deviation; AUC is that of calling the nearer image fake. {_measured(board)}"
-        f"{board.label[0].upper()}{board.label[1:]}."
+        f"deviation; AUC is that of calling the nearer image fake. {_measured(board)}{board.sentence}"
     )
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 
@@ -73,11 +72,6 @@ def _distances(axis: Axes, part: pd.DataFrame) -> None:
         axis.hlines(rows + offset, part[f"{name}_low"], part[f"{name}_high"], color=look.colour, lw=1.4)
         axis.plot(part[name], rows + offset, look.marker, color=look.colour, ms=4)
     axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    ticks = [step * 10.0**power for power in range(-6, 4) for step in (1, 2, 5)]
-    shown = [tick for tick in ticks if low <= tick <= high]
-    axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
-    axis.xaxis.set_minor_locator(NullLocator())
     axis.set(title=str(part["condition"].iloc[0]), xlabel="LPIPS to the reconstruction (log scale)")
 
 
@@ -97,7 +91,11 @@ def _gaps(axis: Axes, known: pd.DataFrame) -> None:
         axis.plot(part["delta"], rows, look.marker, color=look.colour, ms=4)
     axis.axvline(0, color=style.GREY, lw=0.7)
     axis.set_xscale("symlog", linthresh=linear, linscale=0.7)
-    low, high = axis.get_xlim()
+    ends = known[["delta", "delta_low", "delta_high"]]
+    scale = axis.xaxis.get_transform()
+    low, high = scale.transform(np.asarray([min(ends.min().min(), 0.0), max(ends.max().max(), 0.0)]))
+    low, high = scale.inverted().transform(np.asarray([low, high]) + np.asarray([-0.06, 0.06]) * (high - low))
+    axis.set_xlim(low, high)
     sizes = [0.0, *(sign * linear * 10.0**power for power in range(6) for sign in (-1, 1))]
     shown = sorted(tick for tick in sizes if low <= tick <= high)
     axis.set_xticks(shown, [f"{tick:g}".replace("-", "−") for tick in shown])
@@ -120,16 +118,17 @@ def draw(board: Board, measured: pd.DataFrame, caption: str) -> mpl.figure.Figur
         names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
     axes[0].set(yticks=range(count), yticklabels=names, ylim=(count - 0.5, -0.5))
     _gaps(axes[2], known)
+    style.log_ticks(axes[0])
     for axis in axes:
-        axis.grid(axis="y", color="#ECECEC", lw=5.5, zorder=0)
-        axis.set_axisbelow(True)
+        for row in range(1, count, 2):
+            axis.axhspan(row - 0.5, row + 0.5, color="#F2F2F2", zorder=0)
     looks = [*style.CLASSES.values(), *style.CONDITIONS.values()]
     style.legend(figure, [style.key(look, marker=look.marker, ms=4) for look in looks])
     style.caption(figure, caption)
     return figure
 
 
-def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
+def write_shift(board: Board, results: Results, figures: bool = True) -> tuple[list[str], list[Path]]:
     """Write the Δ tables and figures; returns table stems and PNG files, both empty if nothing was probed."""
     stems, written = [], []
     for (dataset, protocol), measured in shifts.compute(results).groupby(["dataset", "protocol"], sort=False):
@@ -137,14 +136,14 @@ def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
         write_text(results.tables / f"{stem}.md", markdown(board, str(dataset), str(protocol), measured))
         write_text(results.tables / f"{stem}.csv", to_csv(measured))
         stems.append(stem)
-        if (measured["reason"] == "").any():
+        if figures and (measured["reason"] == "").any():
             holes = measured[measured["reason"] != ""]
             named = "; ".join(
                 f"{subset} ({reason})" for subset, reason in holes[["subset", "reason"]].drop_duplicates().values
             )
             caption = (
                 f"LPIPS to the reconstruction on {dataset}, {protocol}; 95 % intervals."
-                f"{f' Not drawn: {named}.' if named else ''} {board.label}."
+                f"{f' Not drawn: {named}.' if named else ''} {board.sentence}"
             )
             written.append(write_figure(results, stem, measured, draw(board, measured, caption)))
     return stems, written

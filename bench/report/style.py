@@ -17,6 +17,7 @@ import matplotlib as mpl
 import matplotlib.figure
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from bench.report.board import KINDS, Board
 
@@ -68,13 +69,13 @@ RELATIONS: Mapping[str, Look] = MappingProxyType(
 )
 #: Classes, where fakes of all relations are drawn alike.
 CLASSES: Mapping[str, Look] = MappingProxyType(
-    {"real": Look("photographs", GREY, "o"), "fake": Look("fakes", PURPLE, "D")}
+    {"real": Look("photographs", BLACK, "o"), "fake": Look("fakes", PURPLE, "D")}
 )
 #: Pairs of protocols, in training and in testing.
 PROTOCOLS: Mapping[tuple[str, str], Look] = MappingProxyType(
     {
         ("raw", "raw"): Look("raw → raw", VERMILLION, "s"),
-        ("raw", "aligned"): Look("raw → aligned", ORANGE, "D"),
+        ("raw", "aligned"): Look("raw → aligned", SKY, "D"),
         ("aligned", "aligned"): Look("aligned → aligned", BLUE, "o"),
     }
 )
@@ -82,7 +83,7 @@ PROTOCOLS: Mapping[tuple[str, str], Look] = MappingProxyType(
 CONDITIONS: Mapping[str, Look] = MappingProxyType(
     {
         "without captions": Look("Δ without captions", SKY, "o"),
-        "with captions": Look("Δ with captions", BLACK, "s"),
+        "with captions": Look("Δ with captions", BLUE, "s"),
     }
 )
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
@@ -105,25 +106,40 @@ def detectors(board: Board) -> dict[str, Look]:
     return looks
 
 
-def panels(count: int, height: float = 1.25, across: int = 5) -> tuple[mpl.figure.Figure, list[Axes]]:
-    """A figure of ``count`` small panels with the same axes, each ``height`` inches high; ``across`` in a row."""
+def panels(count: int, x: str, y: str, height: float = 1.3, across: int = 5) -> tuple[mpl.figure.Figure, list[Axes]]:
+    """A figure of ``count`` panels with the same axes, named ``x`` and ``y``, ``height`` inches high each.
+
+    ``across`` is the number of panels in a full row.
+    """
     columns = min(across, count)
     rows = math.ceil(count / columns)
     width = max(COLUMN, WIDTH * columns / across)
-    figure = mpl.figure.Figure(figsize=(width, 1.15 + rows * height), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-    for axis in axes[count:]:
+    figure = mpl.figure.Figure(figsize=(width, 1.0 + rows * height), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axis in axes[-1]:
+        axis.set_xlabel(x)
+    for axis in axes[:, 0]:
+        axis.set_ylabel(y)
+    shown: list[Axes] = axes.ravel().tolist()
+    for axis in shown[count:]:
         axis.set_visible(False)
-    for axis in axes[max(0, count - columns) : count]:
-        axis.tick_params(labelbottom=True)  # The panel above an empty place is the last of its column.
-    return figure, axes[:count]
+    return figure, shown[:count]
 
 
-def number(axis: Axes, place: int, look: Look, text: str) -> None:
-    """Write a number of a line in the lower right corner of a panel; ``place`` counts upwards from 0."""
-    box = {"facecolor": "white", "alpha": 0.75, "pad": 0.4, "edgecolor": "none"}
-    label = axis.text(0.99, 0.02 + 0.12 * place, text, ha="right", va="bottom", transform=axis.transAxes)
-    label.set(fontsize=SMALL, color=look.colour, bbox=box)
+def number(axis: Axes, place: int, count: int, look: Look, text: str) -> None:
+    """Write a line's number above the lines of a panel, the ``place``-th of ``count``; the panel must leave room."""
+    where = (place + 1) / (count + 1)
+    label = axis.text(where, 0.97, text, ha="center", va="top", transform=axis.transAxes)
+    label.set(fontsize=SMALL, color=look.colour)
+
+
+def log_ticks(axis: Axes) -> None:
+    """Ticks at 1, 2 and 5 times the powers of ten on a logarithmic x axis whose limits are set."""
+    low, high = axis.get_xlim()
+    ticks = [step * 10.0**power for power in range(-9, 9) for step in (1, 2, 5)]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axis.xaxis.set_minor_locator(NullLocator())
 
 
 def caption(figure: mpl.figure.Figure, text: str) -> None:

@@ -31,30 +31,31 @@ class Written:
     figures: tuple[Path, ...]
 
 
-def write_report(results: Results) -> Written:
-    """Write tables, figures and leaderboard of a results folder."""
+def _figures(board: Board, results: Results) -> list[Path]:
+    return [
+        *write_heat(board, results),
+        *write_figures(board, results),
+        *write_scores(board, results),
+        *write_robustness(board, results),
+        *write_pareto(board, results),
+        *write_critical(board, results),
+    ]
+
+
+def write_report(results: Results, figures: bool = True) -> Written:
+    """Write tables, leaderboard and, unless ``figures`` is False, figures of a results folder."""
     board = Board(results)
     text = leaderboard(board)
     write_text(results.leaderboard, text)
-    stems, shifts = write_shift(board, results)
+    stems, shifts = write_shift(board, results, figures)
     comparison_stems = write_comparisons(results, board.label)
-    tables, figures = (
-        [
-            *write_tables(board, results),
-            *write_controls(board, results),
-            *write_nulls(board, results),
-            *stems,
-            *comparison_stems,
-            *write_fewshot(board, results),
-        ],
-        [
-            *write_heat(board, results),
-            *write_figures(board, results),
-            *write_scores(board, results),
-            *write_robustness(board, results),
-            *write_pareto(board, results),
-            *write_critical(board, results),
-            *shifts,
-        ],
-    )
-    return Written(text, tuple(tables), tuple(figures))
+    tables = [
+        *write_tables(board, results),
+        *write_controls(board, results),
+        *write_nulls(board, results),
+        *stems,
+        *comparison_stems,
+        *write_fewshot(board, results),
+    ]
+    drawn = [*_figures(board, results), *shifts] if figures else []
+    return Written(text, tuple(tables), tuple(drawn))

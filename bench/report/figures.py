@@ -16,9 +16,7 @@ from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
 #: Pixels per inch of the PNG files.
-_DPI = 150
-#: Colours of the PNG files' palettes: enough for a figure's own and the shades between them and white.
-_PALETTE = 64
+_DPI = 140
 
 
 def protocol_points(board: Board, train: str, dataset: str) -> pd.DataFrame:
@@ -88,5 +86,5 @@ def save(figure: matplotlib.figure.Figure, path: Path) -> None:
         figure.set_layout_engine("none")  # The places that were found for the PNG are those of the SVG.
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     # A PNG with a palette takes a third of the space, and boards are committed.
-    palette = Image.open(buffer).convert("RGB").quantize(_PALETTE, dither=Image.Dither.NONE)
+    palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     palette.save(path, "PNG", optimize=True)

@@ -88,8 +88,8 @@ def write_robustness(board: Board, results: Results) -> list[Path]:
         if data["auc"].notna().any():
             holes = data[data["auc"].isna()]
             caption = (
-                f"Robustness. {samples.words(plain)} Test images of both classes after {name} of each strength; 95 % "
-                f"intervals.{samples.left_out(holes, ('method', 'panel'))} {board.sentence}"
+                f"Robustness. {samples.words(plain)} Test images of both classes after {name}, the "
+                f"weakest first; 95 % intervals.{samples.left_out(holes, ('method', 'panel'))} {board.sentence}"
             )
             figure = draw(board, data, name, caption)
             written.append(write_figure(results, f"{plain.slug}-{name}-robustness", data, figure))

@@ -87,11 +87,12 @@ def _of_run(results: Results) -> tuple[_Facts, _Facts, list[str], str]:
 
 
 class Board:
-    """Everything that a report reads from a results folder."""
+    """Everything that a report reads from a results folder; ``sentence`` is its label as the last of a caption."""
 
     def __init__(self, results: Results) -> None:
         matrix = results.read_matrix()
         self.label, self.columns, self.entries = matrix.label, matrix.columns, matrix.entries
+        self.sentence = f"{self.label[:1].upper()}{self.label[1:]}."
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
         self.nulls, self.budgets = nulls.read(results.nulls), budgets.read(results.budgets)
         self.slices, self.probes, self.seeds_draw, self.machine = _of_run(results)
@@ -106,11 +107,6 @@ class Board:
         values = self.summary.set_index([*_METRIC, "label", "subset"])[list(_NUMBERS)]
         self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
-
-    @property
-    def sentence(self) -> str:
-        """The suite's label as a sentence, the last of every caption."""
-        return f"{self.label[:1].upper()}{self.label[1:]}."
 
     def _settings(self, task: str) -> list[Setting]:
         same = self.summary["task"].str.partition(":")[0] == task

@@ -96,8 +96,11 @@ def _gaps(axis: Axes, known: pd.DataFrame) -> None:
     low, high = scale.transform(np.asarray([min(ends.min().min(), 0.0), max(ends.max().max(), 0.0)]))
     low, high = scale.inverted().transform(np.asarray([low, high]) + np.asarray([-0.06, 0.06]) * (high - low))
     axis.set_xlim(low, high)
-    sizes = [0.0, *(sign * linear * 10.0**power for power in range(6) for sign in (-1, 1))]
-    shown = sorted(tick for tick in sizes if low <= tick <= high)
+    for steps in ((1,), (1, 2, 5)):
+        sizes = [sign * linear * step * 10.0**power for power in range(6) for step in steps for sign in (-1, 1)]
+        shown = sorted(tick for tick in (0.0, *sizes) if low <= tick <= high)
+        if len(shown) > 3:
+            break  # Only a scale of less than a decade needs ticks between the powers of ten.
     axis.set_xticks(shown, [f"{tick:g}".replace("-", "−") for tick in shown])
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set(title="Δ = photographs − fakes", xlabel=f"Δ (linear within ±{linear:g}, log beyond)")

@@ -30,7 +30,7 @@ WIDTH, COLUMN = 7.0, 3.4
 #: The smallest text, in points at the saved size.
 SMALL = 7.0
 #: Characters of the smallest text in an inch.
-_CHARACTERS = 17.5
+_CHARACTERS = 19.5
 #: Text and lines of every figure: ``@mpl.rc_context(TEXT)`` before a function that draws one.
 TEXT = {
     "font.size": 7.5,

@@ -57,7 +57,7 @@ def draw(board: Board, data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
     joined = bars(means, distance)
     top, step = 0.6 + 0.35 * len(joined), 0.62
     height = top + step * ((count + 1) // 2)
-    figure = mpl.figure.Figure(figsize=(5.2, 1.0 + 0.26 * height), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(5.2, 0.6 + 0.26 * height), layout="constrained")
     axis = figure.subplots()
     for place, (first, last) in enumerate(joined):
         level = 0.55 + 0.35 * place

@@ -40,10 +40,10 @@ def draw(points: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
         points.sort_values("kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable")["method"].unique()
     )
     width = style.WIDTH if len(panels) > 1 else 4.2
-    figure = mpl.figure.Figure(figsize=(width, 1.2 + 0.27 * len(methods)), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(width, 0.8 + 0.27 * len(methods)), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
-        for p in points[points["panel"] == panel].dropna(subset=["auc", "low", "high"]).itertuples():
+        for p in points[points["panel"] == panel].dropna(subset="auc").itertuples():
             look = looks[pairs.index(p.protocols)]
             row = methods.index(p.method) + 0.24 * (pairs.index(p.protocols) - (len(pairs) - 1) / 2)
             axis.plot([p.low, p.high], [row, row], color=look.colour, lw=1.1, alpha=0.6)

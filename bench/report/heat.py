@@ -51,7 +51,7 @@ def _fill(axis: Axes, part: pd.DataFrame) -> None:
 def draw(panels: Sequence[pd.DataFrame], caption: str) -> matplotlib.figure.Figure:
     """Draw blue if a method ranks fakes above photographs, white at chance level, red if the ranking is reversed."""
     widths = [part["column"].nunique() for part in panels]
-    height = 1.3 + 0.2 * max(part["method"].nunique() for part in panels)
+    height = 1.2 + 0.2 * max(part["method"].nunique() for part in panels)
     figure = mpl.figure.Figure(figsize=(max(style.COLUMN, 1.4 + 0.4 * sum(widths)), height), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0]
     for axis, part in zip(axes, panels, strict=True):

@@ -27,7 +27,7 @@ _LOOKS = {
 }
 _RULES = {
     "0.5": style.Look("threshold 0.5", style.BLACK, "", ":"),
-    "source_val": style.Look("threshold of the source's validation images, by seed", style.PURPLE, "", "-"),
+    "source_val": style.Look("threshold of the source's validation images, each seed", style.PURPLE, "", "-"),
 }
 
 
@@ -84,7 +84,7 @@ def draw(data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
         axis.set_yscale("function", functions=(np.sqrt, np.square))
         axis.set(xlim=(0, 1), ylim=(0, top), xticks=(0, 0.5, 1), yticks=ticks)
     fakes = [style.key(look) for name, look in _LOOKS.items() if (data["images"] == name).any()]
-    rules = [style.key(look, lw=0.9) for look in _RULES.values()]
+    rules = [style.key(look, lw=0.9) for name, look in _RULES.items() if name == "0.5" or data["thresholds"].any()]
     style.legend(figure, [Patch(color="#CFCFCF", label=PHOTOGRAPHS), *fakes, *rules], columns=3)
     style.caption(figure, caption)
     return figure

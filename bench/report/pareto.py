@@ -47,7 +47,7 @@ def points(board: Board, setting: Setting, cost: pd.DataFrame) -> pd.DataFrame:
 def draw(board: Board, data: pd.DataFrame, where: str, caption: str) -> mpl.figure.Figure:
     """Draw :func:`points`; ``where`` is the machine. Beyond a step of the front there is no cheaper detector."""
     looks, drawn = style.detectors(board), data[data["reason"] == ""]
-    figure = mpl.figure.Figure(figsize=(5.2, 3.9), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(5.2, 3.4), layout="constrained")
     axis = figure.subplots()
     front = drawn[drawn["front"] == 1]
     right = drawn["seconds"].max() * 1.6

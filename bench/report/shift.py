@@ -96,7 +96,7 @@ def _gaps(axis: Axes, known: pd.DataFrame) -> None:
     low, high = scale.transform(np.asarray([min(ends.min().min(), 0.0), max(ends.max().max(), 0.0)]))
     low, high = scale.inverted().transform(np.asarray([low, high]) + np.asarray([-0.06, 0.06]) * (high - low))
     axis.set_xlim(low, high)
-    for steps in ((1,), (1, 2, 5)):
+    for steps in ((1,), (1, 5)):
         sizes = [sign * linear * step * 10.0**power for power in range(6) for step in steps for sign in (-1, 1)]
         shown = sorted(tick for tick in (0.0, *sizes) if low <= tick <= high)
         if len(shown) > 3:
@@ -112,7 +112,7 @@ def draw(board: Board, measured: pd.DataFrame, caption: str) -> mpl.figure.Figur
     titles = {(c.dataset, c.subset): c.title for c in board.columns}
     known = measured[measured["reason"] == ""]
     count = known["subset"].nunique()
-    figure = mpl.figure.Figure(figsize=(style.WIDTH, 1.35 + 0.24 * count), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(style.WIDTH, 0.95 + 0.24 * count), layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
     axes[1].sharex(axes[0])
     for axis, condition in zip(axes, shifts.CONDITIONS.values(), strict=False):

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.figure
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from bench.report.board import KINDS, Board
 
@@ -30,7 +31,9 @@ WIDTH, COLUMN = 7.0, 3.4
 #: The smallest text, in points at the saved size.
 SMALL = 7.0
 #: Characters of the smallest text in an inch.
-_CHARACTERS = 19.5
+_CHARACTERS = 18.0
+#: Inches beside a name in a legend.
+_SAMPLE = 0.6
 #: Text and lines of every figure: ``@mpl.rc_context(TEXT)`` before a function that draws one.
 TEXT = {
     "font.size": 7.5,
@@ -114,7 +117,7 @@ def panels(count: int, x: str, y: str, height: float = 1.3, across: int = 5) -> 
     columns = min(across, count)
     rows = math.ceil(count / columns)
     width = max(COLUMN, WIDTH * columns / across)
-    figure = mpl.figure.Figure(figsize=(width, 1.0 + rows * height), layout="constrained")
+    figure = mpl.figure.Figure(figsize=(width, 0.4 + rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axis in axes[-1]:
         axis.set_xlabel(x)
@@ -134,18 +137,21 @@ def number(axis: Axes, place: int, count: int, look: Look, text: str) -> None:
 
 
 def log_ticks(axis: Axes) -> None:
-    """Ticks at 1, 2 and 5 times the powers of ten on a logarithmic x axis whose limits are set."""
+    """Ticks on a logarithmic x axis whose limits are set: 1, 2 and 5 times the powers of ten, or equal steps."""
     low, high = axis.get_xlim()
     ticks = [step * 10.0**power for power in range(-9, 9) for step in (1, 2, 5)]
     shown = [tick for tick in ticks if low <= tick <= high]
+    if len(shown) < 3:  # The axis spans less than a decade.
+        shown = [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
     axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
     axis.xaxis.set_minor_locator(NullLocator())
 
 
 def caption(figure: mpl.figure.Figure, text: str) -> None:
-    """Write a caption above a figure, broken to its width."""
+    """Write a caption above a figure, broken to its width; the figure grows by its lines."""
     width = int(figure.get_figwidth() * _CHARACTERS)
     lines = [line for part in text.split("\n") for line in textwrap.wrap(part, width)]
+    figure.set_figheight(figure.get_figheight() + 0.13 * len(lines))
     figure.suptitle("\n".join(lines), fontsize=SMALL, color="#444444")
 
 
@@ -155,5 +161,11 @@ def key(look: Look, **changes: Any) -> Line2D:  # noqa: ANN401 - properties of a
 
 
 def legend(figure: mpl.figure.Figure, handles: Sequence[Any], columns: int = 4) -> None:
-    """Draw a legend below the panels."""
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, frameon=False)
+    """Draw a legend below the panels, in at most ``columns`` columns that fit; the figure grows by its lines."""
+    lengths = [len(str(handle.get_label())) for handle in handles]
+    for count in range(min(columns, len(lengths)), 0, -1):
+        width = sum(_SAMPLE + max(part) / _CHARACTERS for part in np.array_split(lengths, count))
+        if width < figure.get_figwidth():
+            break
+    figure.set_figheight(figure.get_figheight() + 0.17 * math.ceil(len(lengths) / count))
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=count, frameon=False)

@@ -19,7 +19,7 @@ from bench.detector import Statistic
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.models.catalogue import MODELS
-from bench.planning.estimate import SPEED, machine_seconds
+from bench.planning.estimate import SPEED, machine_seconds, per_image
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
 from bench.results import citations, comparisons, measure, thresholds
@@ -62,7 +62,8 @@ def _card(chosen: Chosen) -> dict[str, Any]:
     method = chosen.method
     kind = "ablation" if chosen.variant in method.ablations else "detector"
     kind = "statistic" if isinstance(method, Statistic) else kind
-    return {"kind": kind, "params": asdict(method.params), **asdict(method.card)}
+    found = {"kind": kind, "params": asdict(method.params), "artefacts": per_image(method)}
+    return found | asdict(method.card)
 
 
 def write_cards(request: Request, results: Results) -> None:

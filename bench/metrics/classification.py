@@ -170,10 +170,14 @@ def negative_log_likelihood(counts: Tally) -> Values:
     return mean
 
 
+def calibration_bins(p_fake: Values) -> NDArray[np.int64]:
+    """The bin of each P(fake) [K]: int [K] in 0…:data:`ECE_BINS` − 1."""
+    return np.minimum((p_fake * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+
+
 def expected_calibration_error(counts: Tally) -> Values:
     """Mean absolute difference between P(fake) and the share of fakes, over :data:`ECE_BINS` equal bins, in 0…1."""
-    bins = np.minimum((counts.p_fake * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    member = (bins[:, None] == np.arange(ECE_BINS)).astype(np.float64)
+    member = (calibration_bins(counts.p_fake)[:, None] == np.arange(ECE_BINS)).astype(np.float64)
     p = counts.p_fake[:, None]
     gaps = np.abs(counts.fake @ (member * (1 - p)) - counts.real @ (member * p)).sum(-1)
     mean: Values = gaps / (counts.n_real + counts.n_fake)

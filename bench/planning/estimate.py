@@ -55,6 +55,19 @@ def forwards(recipe: Recipe) -> int:
     return 0 if recipe.engine in PRESENTED else int(discover.engine(recipe.engine)().forwards(recipe))
 
 
+def per_image(method: Method) -> dict[str, int]:
+    """The units of ``costs.csv`` of each engine that one image needs before the method can score it.
+
+    Protocols and perturbations are not counted: they are the same for all methods.
+    """
+    needed = {recipe.key: recipe for need in method.needs("test").values() for recipe in need.closure()}
+    counts: dict[str, int] = {}
+    for recipe in needed.values():
+        if recipe.engine not in PRESENTED:
+            counts[recipe.engine] = counts.get(recipe.engine, 0) + max(1, forwards(recipe))
+    return dict(sorted(counts.items()))
+
+
 def machine_seconds() -> float:
     """Seconds that this machine takes for a fixed piece of work on one core: the median of a few tries."""
     image, times = np.random.default_rng(0).standard_normal((512, 512)), []

@@ -77,21 +77,25 @@ def _of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
 _Facts = dict[str, dict[str, Any]]
 
 
-def _of_run(results: Results) -> tuple[_Facts, _Facts, list[str]]:
-    """What ``run.json`` says of slices and probes, and what a seed draws."""
+def _of_run(results: Results) -> tuple[_Facts, _Facts, list[str], str]:
+    """What ``run.json`` says of slices and probes, what a seed draws, and on which machine the run was."""
     run = json.loads(results.run.read_text(encoding="utf-8")) if results.run.exists() else {}
-    return run.get("slices", {}), run.get("probes", {}), run.get("seeds_draw", [])
+    environment = run.get("environment", {})
+    device = environment.get("device", "unknown device")
+    machine = environment.get("device_name", device) if device == "cuda" else device
+    return run.get("slices", {}), run.get("probes", {}), run.get("seeds_draw", []), machine
 
 
 class Board:
-    """Everything that a report reads from a results folder."""
+    """Everything that a report reads from a results folder; ``sentence`` is its label as the last of a caption."""
 
     def __init__(self, results: Results) -> None:
         matrix = results.read_matrix()
-        self.label, self.columns = matrix.label, matrix.columns
+        self.label, self.columns, self.entries = matrix.label, matrix.columns, matrix.entries
+        self.sentence = f"{self.label[:1].upper()}{self.label[1:]}."
         self.cards: dict[str, dict[str, Any]] = json.loads(results.cards.read_text(encoding="utf-8"))
         self.nulls, self.budgets = nulls.read(results.nulls), budgets.read(results.budgets)
-        self.slices, self.probes, self.seeds_draw = _of_run(results)
+        self.slices, self.probes, self.seeds_draw, self.machine = _of_run(results)
         self.summary, self.ranks, self.pairs = (
             _labelled(read(path))
             for read, path in (

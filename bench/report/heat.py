@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bench.report import style
 from bench.report.board import Board, Setting, file_name
-from bench.report.figures import save
-from bench.results.folder import Results, write_text
-from bench.results.frames import to_csv
+from bench.report.figures import write_figure
+from bench.results.folder import Results
 
 #: Above this distance from 0.5 a cell is too dark for black text.
 _DARK = 0.33
@@ -36,7 +36,7 @@ def _fill(axis: Axes, part: pd.DataFrame) -> None:
     for (row, column), share in np.ndenumerate(shares):
         text = "–" if np.isnan(share) else f"{100 * share:.0f}"
         colour = "white" if abs(share - 0.5) > _DARK else "black"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        axis.text(column, row, text, ha="center", va="center", fontsize=style.SMALL, color=colour)
     for above in part.groupby("kind", sort=False)["method"].nunique().cumsum()[:-1]:
         axis.axhline(above - 0.5, color="white", lw=3)
     axis.axvline(len(wide.columns) - 1.5, color="white", lw=3)
@@ -47,17 +47,18 @@ def _fill(axis: Axes, part: pd.DataFrame) -> None:
     axis.spines[:].set_visible(False)
 
 
+@mpl.rc_context(style.TEXT)
 def draw(panels: Sequence[pd.DataFrame], caption: str) -> matplotlib.figure.Figure:
     """Draw blue if a method ranks fakes above photographs, white at chance level, red if the ranking is reversed."""
     widths = [part["column"].nunique() for part in panels]
-    height = 1.7 + 0.27 * max(part["method"].nunique() for part in panels)
-    figure = mpl.figure.Figure(figsize=(1.9 + 0.52 * sum(widths), height), layout="constrained")
+    height = 1.2 + 0.2 * max(part["method"].nunique() for part in panels)
+    figure = mpl.figure.Figure(figsize=(max(style.COLUMN, 1.4 + 0.4 * sum(widths)), height), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=widths)[0]
     for axis, part in zip(axes, panels, strict=True):
         _fill(axis, part)
         if part is not panels[0] and list(part["method"].unique()) == list(panels[0]["method"].unique()):
             axis.set_yticks([])
-    figure.suptitle(caption, fontsize=9, color="#555555")
+    style.caption(figure, caption)
     return figure
 
 
@@ -70,9 +71,7 @@ def write_heat(board: Board, results: Results) -> list[Path]:
     written = []
     for (train, before, after), settings in sorted(groups.items()):
         panels = [panel(board, setting) for setting in settings]
-        path = results.figures / f"{file_name(train)}-{before}-to-{after}-matrix.png"
         data = pd.concat(panels)[["dataset", "method", "column", "auc", "low", "high"]]
-        write_text(path.with_suffix(".csv"), to_csv(data))
-        save(draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}; {board.label}"), path)
-        written.append(path)
+        figure = draw(panels, f"AUC (%), trained on {train} ({before}), tested {after}. {board.sentence}")
+        written.append(write_figure(results, f"{file_name(train)}-{before}-to-{after}-matrix", data, figure))
     return written

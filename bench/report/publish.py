@@ -58,13 +58,19 @@ def _complete(results: Results) -> Matrix:
     return matrix
 
 
-def _copy(results: Results, target: Path) -> None:
-    """Copy what is published as it is, or packed; absolute paths in the command keep only their last part."""
+def _copy(results: Results, target: Path, before: Results) -> None:
+    """Copy what is published as it is, or packed; absolute paths in the command keep only their last part.
+
+    What others have added to the board that was published ``before`` stays.
+    """
     for name in _KEPT:
         shutil.copyfile(results.root / name, target / name)
     for name in _PACKED:
         write_packed(target / name, read_text(results.root / name) or "")
     copy = Results(target)
+    known = next((path for path in (results.submitted, before.submitted) if path.exists()), None)
+    if known is not None:
+        shutil.copyfile(known, copy.submitted)
     record = json.loads(copy.run.read_text(encoding="utf-8"))
     words = record.get("command", [])
     record["command"] = [f"…/{Path(word).name}" if Path(word).is_absolute() else word for word in words]
@@ -90,11 +96,7 @@ def publish(
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    _copy(results, partial)
-    for known in (results.submitted, Results(target).submitted):  # What others have added stays.
-        if known.exists():
-            shutil.copyfile(known, Results(partial).submitted)
-            break
+    _copy(results, partial, Results(target))
     tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
     tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
     pack(partial, tables)
@@ -102,8 +104,8 @@ def publish(
         null_results.write(nulls, Results(partial).nulls)
     if plateau is not None:
         budgets.write(results, plateau, Results(partial).budgets)
-    written = write_report(Results(partial))
-    for figure in Results(partial).figures.glob("*.svg" if figures else "*"):
+    written = write_report(Results(partial), figures)
+    for figure in Results(partial).figures.glob("*.svg"):
         figure.unlink()
     if own is not None:
         write_gates(Results(partial), own)

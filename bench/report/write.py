@@ -8,11 +8,15 @@ from pathlib import Path
 from bench.report.board import Board
 from bench.report.comparisons import write_comparisons
 from bench.report.controls import write_controls
+from bench.report.critical import write_critical
 from bench.report.fewshot import write_fewshot
 from bench.report.figures import write_figures
 from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.nulls import write_nulls
+from bench.report.pareto import write_pareto
+from bench.report.robustness import write_robustness
+from bench.report.scores import write_scores
 from bench.report.shift import write_shift
 from bench.report.submitted import write_submitted
 from bench.report.tables import write_tables
@@ -28,23 +32,32 @@ class Written:
     figures: tuple[Path, ...]
 
 
-def write_report(results: Results) -> Written:
-    """Write tables, figures and leaderboard of a results folder."""
+def _figures(board: Board, results: Results) -> list[Path]:
+    return [
+        *write_heat(board, results),
+        *write_figures(board, results),
+        *write_scores(board, results),
+        *write_robustness(board, results),
+        *write_pareto(board, results),
+        *write_critical(board, results),
+    ]
+
+
+def write_report(results: Results, figures: bool = True) -> Written:
+    """Write tables, leaderboard and, unless ``figures`` is False, figures of a results folder."""
     board = Board(results)
     text = leaderboard(board)
     write_text(results.leaderboard, text)
-    stems, shifts = write_shift(board, results)
+    stems, shifts = write_shift(board, results, figures)
     comparison_stems = write_comparisons(results, board.label)
-    tables, figures = (
-        [
-            *write_tables(board, results),
-            *write_controls(board, results),
-            *write_nulls(board, results),
-            *write_submitted(board, results),
-            *stems,
-            *comparison_stems,
-            *write_fewshot(board, results),
-        ],
-        [*write_heat(board, results), *write_figures(board, results), *shifts],
-    )
-    return Written(text, tuple(tables), tuple(figures))
+    tables = [
+        *write_tables(board, results),
+        *write_controls(board, results),
+        *write_nulls(board, results),
+        *write_submitted(board, results),
+        *stems,
+        *comparison_stems,
+        *write_fewshot(board, results),
+    ]
+    drawn = [*_figures(board, results), *shifts] if figures else []
+    return Written(text, tuple(tables), tuple(drawn))

@@ -117,8 +117,7 @@ class Results:
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
         self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
-        self.nulls, self.budgets = root / "nulls.csv", root / "budgets.csv"
-        self.submitted = root / "submitted.csv"
+        self.nulls, self.budgets, self.submitted = (root / f"{n}.csv" for n in ("nulls", "budgets", "submitted"))
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:
@@ -174,6 +173,10 @@ class Results:
         data = self.table(relative)
         names = ("row_id", "image_id", "label", "logit", "status", "reason")
         return Scores(*(tuple(data[name]) for name in names))
+
+    def has_table(self, relative: str) -> bool:
+        """Whether the folder has a file of per-image values, packed or not; a folder may be kept without them."""
+        return (self.root / relative).exists() or self._packed.knows(relative)
 
     def table(self, relative: str) -> dict[str, list[Any]]:
         """The columns of a file of per-image values, which may be packed. Raises UserError if it cannot be read."""

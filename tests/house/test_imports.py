@@ -48,7 +48,7 @@ HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sk
 HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._shared", "bench.training.checkpoint", "bench.execution", "bench.predict.predict")
-LAZY += ("bench.report.write",)
+LAZY += ("bench.report.write", "bench.report.publish")
 
 
 def files():

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bench.metrics.classification import Tally
+from bench.metrics import curves
 from bench.report.board import KINDS, Board, Setting
 from bench.results import scored
 from bench.results.folder import Results
@@ -36,34 +35,12 @@ METRICS = (
 MEANS = {"mean:out": "mean out", "mean:family": "mean family", "mean:all": "mean all"}
 #: False positive rates at which ROC curves are drawn.
 GRID = np.concatenate([np.linspace(0, 0.1, 11), np.linspace(0.1, 1, 31)[1:]])
-_BINS = 10
 _WHOLE = 1000
 
 
 def thousandths(values: Iterable[float | None]) -> list[int | None]:
     """Shares as whole thousandths; a missing one is None."""
     return [None if value is None or not np.isfinite(value) else round(_WHOLE * value) for value in values]
-
-
-def roc(counts: Tally) -> NDArray[np.float64]:
-    """True positive rates [len(GRID)] at the false positive rates of :data:`GRID`, straight between two thresholds."""
-    fpr = np.concatenate([[0.0], (counts.real_from / counts.n_real)[::-1]])
-    tpr = np.concatenate([[0.0], (counts.fake_from / counts.n_fake)[::-1]])
-    return np.asarray(np.interp(GRID, *_highest(fpr, tpr)))
-
-
-def _highest(fpr: NDArray[np.float64], tpr: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points whose false positive rates are distinct: of a vertical step, its upper end, and at 0 its lower one too."""
-    last = np.concatenate([fpr[1:] != fpr[:-1], [True]])
-    return fpr[last], tpr[last]
-
-
-def reliability(counts: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Images [10] in equal bins of P(fake), and how many of them are fakes [10]."""
-    total = counts.real + counts.fake
-    place = np.minimum((counts.p_fake * _BINS).astype(int), _BINS - 1)
-    images, fakes = (np.bincount(place, weights=part, minlength=_BINS) for part in (total, counts.fake))
-    return images.astype(np.float64), fakes.astype(np.float64)
 
 
 class Data:
@@ -84,7 +61,7 @@ class Data:
     def document(self) -> dict[str, Any]:
         """Everything, as JSON. ``values`` are by setting, metric and method; ``curves`` and ``scores`` by setting."""
         board = self._board
-        curves, scores, listed = self._by_image()
+        by_subset, scores, listed = self._by_image()
         return {
             "label": board.label,
             "metrics": [{"name": n, "help": h, "least": least} for _, n, h, least in METRICS],
@@ -94,7 +71,7 @@ class Data:
             "methods": [self._method(name) for name in self._methods],
             "values": [self._values(s) for s in self._settings],
             "ranks": [self._ranks(s) for s in self._settings],
-            "curves": curves,
+            "curves": by_subset,
             "scores": scores,
             "slices": listed,
             "pictures": self._pictures,
@@ -152,7 +129,7 @@ class Data:
 
     def _by_image(self) -> tuple[list[Any], list[Any], list[Any]]:
         """ROC and calibration, P(fake) of every image, and the images of every slice."""
-        curves: list[Any] = [{} for _ in self._settings]
+        found: list[Any] = [{} for _ in self._settings]
         scores: list[Any] = [{} for _ in self._settings]
         slices: dict[tuple[str, str, str], list[str]] = {}
         for cells in scored.by_setting(self._results):
@@ -163,9 +140,9 @@ class Data:
             for (label, subset), seeds in _seeds(cells).items():
                 method = self._methods.index(label)
                 of = slices.setdefault((first.dataset, first.protocol, subset), sorted(seeds[0].listed))
-                curves[place].setdefault(str(method), {})[subset] = _curves(seeds)
+                found[place].setdefault(str(method), {})[subset] = _curves(seeds)
                 scores[place].setdefault(str(method), {})[subset] = _probabilities(seeds, of)
-        return curves, scores, [self._slice(key, rows) for key, rows in slices.items()]
+        return found, scores, [self._slice(key, rows) for key, rows in slices.items()]
 
     def _slice(self, key: tuple[str, str, str], rows: Sequence[str]) -> dict[str, Any]:
         """The images of a slice, in the order of its scores: [label, path, facts, place of its picture or None]."""
@@ -195,11 +172,13 @@ def _seeds(cells: Sequence[Scored]) -> dict[tuple[str, str], list[Scored]]:
 
 
 def _curves(seeds: Sequence[Scored]) -> dict[str, Any]:
-    """The mean ROC of the seeds, and all their images in bins of P(fake)."""
-    counted = [reliability(cell.counts) for cell in seeds]
-    total, fakes = (np.sum([one[part] for one in counted], axis=0) for part in (0, 1))
-    tpr = np.mean([roc(cell.counts) for cell in seeds], axis=0)
-    return {"tpr": thousandths(tpr.tolist()), "n": total.astype(int).tolist(), "fakes": fakes.astype(int).tolist()}
+    """The mean ROC of the seeds, and all their images in bins of P(fake), with the mean P(fake) of each bin."""
+    counted = [curves.reliability(cell.counts) for cell in seeds]
+    images, p_fake, fakes = (sum(getattr(one, name) for one in counted) for name in ("images", "p_fake", "fakes"))
+    tpr = np.mean([curves.roc(cell.counts, GRID) for cell in seeds], axis=0)
+    mean = np.divide(p_fake, images, out=np.full(len(images), np.nan), where=images > 0)
+    whole = {"n": images.astype(int).tolist(), "fakes": fakes.astype(int).tolist()}
+    return {"tpr": thousandths(tpr.tolist()), "p": thousandths(mean.tolist()), **whole}
 
 
 def _probabilities(seeds: Sequence[Scored], rows: Sequence[str]) -> list[int | None]:

@@ -196,7 +196,7 @@
     const middle = total.map((_, i) => ((i + 0.5) / total.length).toFixed(2));
     const bars = (label, values, hue) => ({ label, data: values, backgroundColor: hue });
     chart("histogram", "bar", [bars("photographs", total.map((n, i) => n - fakes[i]), style("--real")), bars("fakes", fakes, style("--fake"))], { x: { text: "P(fake)" }, y: { text: "images, all seeds", beginAtZero: true } }, { data: { labels: middle } });
-    const points = total.map((n, i) => ({ x: (i + 0.5) / total.length, y: n ? fakes[i] / n : null, n })).filter((p) => p.n);
+    const points = total.map((n, i) => ({ x: one.p[i] / 1000, y: n ? fakes[i] / n : null, n })).filter((p) => p.n);
     chart("calibration", "scatter", [{ label: "images", data: points, backgroundColor: style("--real"), pointRadius: points.map((p) => 3 + 9 * Math.sqrt(p.n / Math.max(...total))) },
       { label: "perfect", type: "line", data: [{ x: 0, y: 0 }, { x: 1, y: 1 }], borderColor: style("--soft"), borderDash: [3, 3], pointRadius: 0 }], { x: unit("P(fake)"), y: unit("share of fakes") },
       { plugins: { tooltip: { callbacks: { label: (item) => `${(100 * item.parsed.y).toFixed(0)} % fakes of ${item.raw.n ?? ""} scores` } } } });

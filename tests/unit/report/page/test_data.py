@@ -7,10 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_curve
 
-from bench.metrics.classification import tally
 from bench.report.board import Board
 from bench.report.page import data as page
 from bench.report.page.pictures import embedded
@@ -24,30 +21,6 @@ def results(tmp_path_factory):
     made = fill(tmp_path_factory.mktemp("page") / "run")
     write_report(made)
     return made
-
-
-def made_up(count, seed, ties=False):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, count)
-    logits = (rng.normal(0, 1, count) + labels).astype(np.float32)
-    return (np.round(logits * 2) / 2 if ties else logits), labels
-
-
-@pytest.mark.parametrize(("count", "ties"), [(40, False), (301, True), (3000, False)])
-def test_roc_is_that_of_scikit_learn(count, ties):
-    logits, labels = made_up(count, 3, ties)
-    fpr, tpr, _ = roc_curve(labels, logits, drop_intermediate=False)
-    known = dict(zip(fpr, tpr, strict=True))  # Of a vertical step, the upper end.
-    expected = np.interp(page.GRID, list(known), list(known.values()))
-    np.testing.assert_allclose(page.roc(tally(logits, labels)), expected, atol=1e-12)
-
-
-def test_reliability_is_that_of_scikit_learn():
-    logits, labels = made_up(2000, 4)
-    total, fakes = page.reliability(tally(logits, labels))
-    share, _ = calibration_curve(labels, 1 / (1 + np.exp(-logits.astype(np.float64))), n_bins=10)
-    assert total.sum() == 2000
-    np.testing.assert_allclose((fakes / np.where(total == 0, 1, total))[total > 0], share)
 
 
 def test_every_value_is_the_boards(results):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +16,8 @@ from bench.results import shifts
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-_COLOURS = {"real": "#2b6ca3", "fake": "#b4473a"}
+#: Colours of photographs and of fakes.
+COLOURS = {"real": "#2b6ca3", "fake": "#b4473a"}
 _COLUMNS = ("generator", "Δ without captions", "Δ with captions", "difference", "effect", "effect, captions")
 
 
@@ -62,24 +64,29 @@ def markdown(board: Board, dataset: str, protocol: str, measured: pd.DataFrame) 
     return f"{caption}\n\n{tabulate(body, _COLUMNS, 'github', disable_numparse=True)}\n"
 
 
-def draw(board: Board, measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
-    """Draw mean LPIPS of reals and fakes: one panel per condition, one pair of bars per generator."""
-    titles = {(c.dataset, c.subset): c.title for c in board.columns}
+def bars(
+    measured: pd.DataFrame, titles: Mapping[tuple[str, str], str], caption: str, quantity: str
+) -> matplotlib.figure.Figure:
+    """Draw the means of reals and fakes: one panel per condition, one pair of bars per generator.
+
+    ``titles`` are those of the subsets; rows with a reason are left out.
+    """
     known = measured[measured["reason"] == ""]
-    count = known["subset"].nunique()
-    figure = mpl.figure.Figure(figsize=(2.2 + 1.6 * count, 3.4), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for axis, condition in zip(axes, shifts.CONDITIONS.values(), strict=True):
+    count, conditions = known["subset"].nunique(), list(known["condition"].unique())
+    width = 1.1 + 0.8 * count * len(conditions)
+    figure = mpl.figure.Figure(figsize=(max(4.0, width), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(conditions), sharey=True, squeeze=False)[0]
+    for axis, condition in zip(axes, conditions, strict=True):
         part = known[known["condition"] == condition]
         for offset, kind in ((-0.2, "real"), (0.2, "fake")):
             means = part[kind]
             spans = [means - part[f"{kind}_low"], part[f"{kind}_high"] - means]
             positions = [index + offset for index in range(count)]
-            axis.bar(positions, means, 0.38, yerr=spans, color=_COLOURS[kind], label=kind, capsize=2)
+            axis.bar(positions, means, 0.38, yerr=spans, color=COLOURS[kind], label=kind, capsize=2)
         names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
         axis.set(title=condition, xticks=range(count), xticklabels=names)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("LPIPS to reconstruction")
+    axes[0].set_ylabel(quantity)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(caption, fontsize=9, color="#555555")
     return figure
@@ -96,6 +103,8 @@ def write_shift(board: Board, results: Results) -> tuple[list[str], list[Path]]:
         if (measured["reason"] == "").any():
             path = results.figures / f"{stem}.png"
             write_text(path.with_suffix(".csv"), to_csv(measured))
-            save(draw(board, measured, f"{dataset}, {protocol}; {board.label}"), path)
+            titles = {(c.dataset, c.subset): c.title for c in board.columns}
+            caption = f"{dataset}, {protocol}; {board.label}"
+            save(bars(measured, titles, caption, "LPIPS to reconstruction"), path)
             written.append(path)
     return stems, written

@@ -14,7 +14,6 @@ REAL, FAKE = 0, 1
 OK = "ok"
 #: Status of an image without a score because an artefact could not be made; the next run tries again.
 NO_ARTEFACT = "no_artefact"
-#: What is kept of a probe: its numbers, its artefacts, or the time that they take.
 Use = Literal["measured", "shown", "timed"]
 
 
@@ -222,9 +221,8 @@ class Cell:
     @property
     def name(self) -> str:
         """File stem of the scores: ``genimage-sdv14-test@raw+permuted``."""
-        return f"{self.test.name}@{self.test.protocol}" + (
-            "" if self.perturbation == "none" else f"+{self.perturbation}"
-        )
+        suffix = "" if self.perturbation == "none" else f"+{self.perturbation}"
+        return f"{self.test.name}@{self.test.protocol}{suffix}"
 
     @property
     def title(self) -> str:

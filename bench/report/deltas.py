@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -29,7 +30,7 @@ def draw(
         axis.bar(shifted, part["delta"], width, yerr=spans, color=_COLOURS[number], label=condition, capsize=2)
     axis.axhline(0, color="#444444", lw=0.8)
     axis.set_xticks(range(len(places)), [titles[place] for place in places])
-    axis.set_ylabel(f"Δ of {quantity}", fontsize=9)
+    axis.set_ylabel("\n".join(textwrap.wrap(f"Δ of {quantity}", 34)), fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
     if len(conditions) > 1:
         figure.legend(loc="outside lower center", ncols=len(conditions), frameon=False)

@@ -142,7 +142,7 @@ def draw(
     """Draw a row for each pair: the photograph with its panels, then the fake with its own."""
     rows, panels = _rows(lines, experiment.classes), (None, *experiment.panels)
     height = max(1, *(_letters(line, experiment) for line in lines))
-    size = (0.5 + _SIDE * len(experiment.classes) * len(panels), 0.9 + (_SIDE + 0.13 * height) * len(rows))
+    size = (0.5 + _SIDE * len(experiment.classes) * len(panels), 0.9 + (_SIDE + 0.11 * height) * len(rows))
     figure = mpl.figure.Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(experiment.classes) * len(panels), squeeze=False)
     maps = [np.load(io.BytesIO(m.data)) for line in lines for m in line.made.values() if m.kind == "npy"]
@@ -159,7 +159,7 @@ def draw(
                     axis.set_title(_TITLES[experiment.classes[place]] if panel is None else panel.title, fontsize=8)
         first = next(line for line in row if line is not None)
         axes[number, 0].set_ylabel(titles[first.dataset, first.subset], fontsize=9)
-    figure.suptitle(caption, fontsize=9, color="#555555")
+    figure.suptitle("\n".join(textwrap.wrap(caption, int(16 * size[0]))), fontsize=9, color="#555555")
     return figure
 
 
@@ -201,7 +201,7 @@ def write(experiment: Probed, results: Results, stem: Path, head: Sequence[str])
         if not lines:
             continue
         path = stem.with_name(f"{stem.name}-{protocol}.png")
-        save(draw(lines, experiment, titles, f"{experiment.title}, {protocol}; {matrix.label}"), path)
+        save(draw(lines, experiment, titles, f"{experiment.title}, {protocol}; {matrix.label}"), path, photographs=True)
         parts.append(_facts(lines, experiment, protocol))
         text += [f"![{experiment.title}, {protocol}]({path.name})", "", _page(parts[-1], titles), ""]
     page = "\n".join([*text, *holes, ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def bars(
         names = [titles[key] for key in zip(part["dataset"], part["subset"], strict=True)]
         axis.set(title=condition, xticks=range(count), xticklabels=names)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel(quantity)
+    axes[0].set_ylabel("\n".join(textwrap.wrap(quantity, 34)), fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(caption, fontsize=9, color="#555555")
     return figure

@@ -27,7 +27,8 @@ REPEATS = 5
 def measure(probe: Probe, session: Session) -> list[Time]:
     """The times of a probe's artefacts, one line per repetition; a caption's are added to those of what it guides.
 
-    Images are decoded before; loading networks, reading from the store and writing to it do not count. Raises
+    Images are decoded before; loading networks, reading from the store and writing to it do not count, and batches are
+    not filled up. Raises
     BenchError if an image that it needs is missing.
     """
     items = {item.image_id: item for item in probe.slice.usable}
@@ -43,7 +44,7 @@ def measure(probe: Probe, session: Session) -> list[Time]:
         engine.load(recipe, session.zoo, session.device, Meter())
         half = session.zoo.numerics.half if engine.half else ""
         context, pixels = partial(autocast, session.device, half), GPU_PIXELS if session.device == "cuda" else 0
-        batcher = Batcher(engine, session.exact, None, session.progress.warn, context, pixels)
+        batcher = Batcher(engine, False, None, session.progress.warn, context, pixels)
         requests = [partial(_request, items[i], rgb, recipe, made) for i, rgb in pictures.items()]
         outputs, times = _timed(batcher, requests)
         made[recipe.key] = {i: encoding.from_bytes(engine.payload, data) for i, data in outputs.items()}

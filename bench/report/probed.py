@@ -147,7 +147,10 @@ def _table(experiment: Probed, measured: pd.DataFrame, results: Results) -> Iter
     printed = published.values(experiment.paper, experiment.table)
     for protocol, part in measured.groupby("protocol", sort=False):
         for kind, name in _CLASSES.items():
-            body = [[row, *_row(experiment, part[part["probe"] == row], kind)] for row in experiment.values]
+            body = [
+                [row, *_row(experiment, part[part["probe"] == row], kind, _digits(experiment, row))]
+                for row in experiment.values
+            ]
             yield from (f"Measured, {name}, {protocol} ({label}):", "", table(body, ["", *experiment.columns]), "")
     if printed:
         body = [[r, *(str(printed.get((r, c), "–")) for c in experiment.columns)] for r in experiment.values]
@@ -164,18 +167,25 @@ def _table(experiment: Probed, measured: pd.DataFrame, results: Results) -> Iter
     yield "\n".join(absent)
 
 
-def _row(experiment: Probed, part: pd.DataFrame, kind: str) -> list[str]:
+def _digits(experiment: Probed, row: str) -> int:
+    """The decimals that the paper prints in a row; the experiment's own if it prints none."""
+    printed = [v for (name, _), v in published.values(experiment.paper, experiment.table).items() if name == row]
+    return max((-int(value.as_tuple().exponent) for value in printed), default=experiment.digits)
+
+
+def _row(experiment: Probed, part: pd.DataFrame, kind: str, digits: int) -> list[str]:
+    """Means of one class by column."""
     lines = {f"{line['dataset']}:{line['subset']}": line for _, line in part.iterrows()}
     texts: list[str] = []
     means: list[float] = []
     for column in experiment.columns.values():
         line = lines.get(column.of)
         if column.mean:
-            texts.append(f"{sum(means) / len(means):.{experiment.digits}f}" if means else "–")
+            texts.append(f"{sum(means) / len(means):.{digits}f}" if means else "–")
         elif line is None:
             texts.append("–")
         else:
-            texts.append(interval(line[kind], line[f"{kind}_low"], line[f"{kind}_high"], experiment.digits))
+            texts.append(interval(line[kind], line[f"{kind}_low"], line[f"{kind}_high"], digits))
             means += [] if pd.isna(line[kind]) else [line[kind]]
     return texts
 

@@ -138,6 +138,5 @@ def _run(options: RunOptions) -> tuple[Results, dict[str, str]]:
 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
     execute.carry_out(plan, prepared.request, session, started, prepared.processes, prepared.cluster)
-    if prepared.request.methods:
-        write_report(prepared.results)
+    write_report(prepared.results)
     return prepared.results, dict(session.failed)

@@ -42,6 +42,7 @@ def test_an_experiment_is_run_and_then_read(world, name, files, rows):
     assert len(json.loads(again.stdout)) == rows
     assert counts(world, name) == [0, 0, 0]
     assert (folder / f"{name}.csv").read_bytes() == before
+    assert bench("verify", "--results", folder.parent).returncode == 0
 
 
 def test_generators_that_the_data_lack_are_named(world, tmp_path):

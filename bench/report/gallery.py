@@ -165,9 +165,11 @@ def draw(
 
 def _letters(line: Line, experiment: Probed) -> int:
     """Lines of text below the pictures of an image."""
-    texts = [line.made[panel.caption].data.decode() for panel in experiment.panels if panel.caption]
-    extra = any(panel.show != "picture" for panel in experiment.panels)
-    return max([len(textwrap.wrap(text, _LETTERS)) for text in (*texts, line.any.class_name)]) + extra
+    counts = [len(textwrap.wrap(line.any.class_name, _LETTERS))]
+    for panel in experiment.panels:
+        text = line.made[panel.caption].data.decode() if panel.caption else ""
+        counts.append(len(textwrap.wrap(f"“{text}”", _LETTERS)) * bool(text) + (panel.show != "picture"))
+    return max(counts)
 
 
 def _facts(lines: Sequence[Line], experiment: Probed, protocol: str) -> pd.DataFrame:

@@ -155,7 +155,7 @@ def _table(experiment: Probed, measured: pd.DataFrame, results: Results) -> Iter
     if printed:
         body = [[r, *(str(printed.get((r, c), "–")) for c in experiment.columns)] for r in experiment.values]
         yield from ("Published:", "", table(body, ["", *experiment.columns]), "")
-        yield "Do not subtract published from measured values: the paper does not give what its note here says."
+        yield "Do not subtract published from measured values: images or settings are not the paper's, as said above."
         yield ""
     yield _INTERVALS
     yield ""

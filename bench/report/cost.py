@@ -64,7 +64,8 @@ def _draw(measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
 def _machine(results: Results) -> str:
     """On what the times were measured, from ``run.json``."""
     run = json.loads(results.run.read_text(encoding="utf-8")) if results.run.exists() else {}
-    return str(run.get("environment", {}).get("device_name", "an unknown machine"))
+    known = run.get("environment", {})
+    return f"{known['device']} ({known['device_name']})" if known else "an unknown machine"
 
 
 def _body(known: pd.DataFrame) -> list[list[str]]:

@@ -159,7 +159,7 @@ def draw(
                     axis.set_title(_TITLES[experiment.classes[place]] if panel is None else panel.title, fontsize=8)
         first = next(line for line in row if line is not None)
         axes[number, 0].set_ylabel(titles[first.dataset, first.subset], fontsize=9)
-    figure.suptitle("\n".join(textwrap.wrap(caption, int(16 * size[0]))), fontsize=9, color="#555555")
+    figure.suptitle("\n".join(textwrap.wrap(caption, int(12 * size[0]))), fontsize=9, color="#555555")
     return figure
 
 

@@ -25,7 +25,7 @@ def counts(world, name):
     [
         ("sare-figure2", ["sare-figure2-raw.png", "sare-figure2-aligned-delta.svg"], 2 * (2 + 1)),
         ("sare-figure1", ["sare-figure1-raw.png", "sare-figure1-aligned.png"], 2 * 2 * 2),
-        ("lare2-figure1c", ["lare2-figure1c.png"], 3),
+        pytest.param("lare2-figure1c", ["lare2-figure1c.png"], 3, marks=pytest.mark.slow),
     ],
 )
 def test_an_experiment_is_run_and_then_read(world, name, files, rows):

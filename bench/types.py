@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.recipe import CLASSES, DONORS, SOURCE, Recipe, content_key
 
@@ -14,6 +14,7 @@ REAL, FAKE = 0, 1
 OK = "ok"
 #: Status of an image without a score because an artefact could not be made; the next run tries again.
 NO_ARTEFACT = "no_artefact"
+Use = Literal["measured", "shown", "timed"]
 
 
 def label_of(method: str, variant: str) -> str:
@@ -215,8 +216,7 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Content key of the scores."""
-        classes = [self.classes] if self.classes else []
-        return content_key([self.fit.key, self.test.key, self.perturbation, *classes])
+        return content_key([self.fit.key, self.test.key, self.perturbation, *([self.classes] if self.classes else [])])
 
     @property
     def name(self) -> str:
@@ -258,16 +258,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Probe:
-    """A recipe that gives one number per image, applied to a slice; ``name`` is its name in reports."""
+    """A recipe applied to a slice, by its name in reports: measured, shown or timed; with a ``reason``, a hole."""
 
     name: str
     recipe: Recipe
     slice: Slice
+    use: Use = "measured"
+    reason: str = ""
 
     @property
     def key(self) -> str:
         """Content key of the values."""
-        return content_key([self.recipe.key, self.slice.key])
+        return content_key([self.recipe.key, self.slice.key, *([] if self.use == "measured" else [self.use])])
 
 
 @dataclass(frozen=True)

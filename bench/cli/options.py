@@ -135,7 +135,8 @@ class RunOptions:
     methods: Annotated[
         str,
         typer.Option(
-            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`.",
+            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `none`, for "
+            "probes alone.",
             rich_help_panel=_WHAT,
         ),
     ] = "all"

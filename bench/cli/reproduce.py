@@ -15,18 +15,20 @@ from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import check, plan_of
 from bench.errors import UserError
+from bench.planning.request import NO_METHODS
+from bench.report import probed
 from bench.report import reproduced as tables
 from bench.report.board import Board
+from bench.report.written import Written
 from bench.results.folder import Results
 from bench.suites import experiment as experiments
 from bench.suites import published
 from bench.suites import suite as suites
+from bench.suites.probed import Probed
 
 ALL = "all"
 #: The suite with the papers' settings, models and data.
 PAPER = "paper"
-#: An experiment's cells under each protocol, and its text.
-Written = tuple[list[tables.Reproduced], str]
 #: Options of ``run`` that an experiment decides.
 _OWN = ("methods", "train", "test", "protocols", "null", "probes")
 
@@ -41,13 +43,14 @@ def options_for(name: str, options: RunOptions) -> RunOptions:
                 "Use `run` for a run of your own, or write a suite.",
             )
     experiment = experiments.load(name)
+    changed = replace(options, suite=f"{options.suite}:{name}", probes=False)
+    if isinstance(experiment, Probed):
+        return replace(changed, methods=NO_METHODS, train="", test="all", probes=True)
     return replace(
-        options,
-        suite=f"{options.suite}:{name}",
+        changed,
         methods=",".join(experiment.methods),
         train=",".join(experiment.trains),
         test=_tests(experiment),
-        probes=False,
     )
 
 
@@ -65,13 +68,16 @@ def chosen(name: str) -> list[str]:
 
 
 def written(name: str, options: RunOptions, results: Results) -> Written:
-    """Write the tables of an experiment that has been run; returns them with their text."""
-    experiment, board = experiments.load(name), Board(results)
+    """Write the page of an experiment that has been run, with its tables and figures."""
+    experiment = experiments.load(name)
+    if isinstance(experiment, Probed):
+        return probed.write(experiment, results)
+    board = Board(results)
     limited = options.limit_train is not None or options.limit_test is not None
     # Limits that the experiment itself sets in this suite are the paper's.
     comparable = options.suite == f"{PAPER}:{name}" and options.models in (None, "hub") and not limited
     made = [tables.reproduced(board, experiment, protocol, comparable) for protocol in experiment.protocols]
-    return made, tables.write(made, results, board.cards)
+    return tables.write(made, results, board.cards)
 
 
 def listed(base: str) -> list[dict[str, object]]:
@@ -87,7 +93,8 @@ def listed(base: str) -> list[dict[str, object]]:
                 "title": experiment.title,
                 "methods": len(experiment.methods),
                 "fits": len(experiment.methods) * len(experiment.trains) * len(experiment.protocols) * len(suite.seeds),
-                "cells": len(experiment.cells),
+                "cells": 0 if isinstance(experiment, Probed) else len(experiment.cells),
+                "probes": len(experiment.measured) if isinstance(experiment, Probed) else 0,
                 "published": printed,
             }
         )
@@ -120,7 +127,7 @@ def reproduce(
 
 
 def _run(options: RunOptions) -> tuple[Results, dict[str, str]]:
-    """Run an experiment's part of the matrix; returns its folder, and why units failed."""
+    """Run an experiment's part of the matrix, or its probes; returns its folder, and why units failed."""
     started, progress = datetime.now(UTC), new_progress()
     prepared = check(options, progress)
     plan = plan_of(prepared, options, progress)

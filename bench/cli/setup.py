@@ -155,6 +155,15 @@ def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progre
     return probes
 
 
+def _tests(
+    suite: suites.Suite, options: RunOptions, folders: dict[str, dict[str, Folders]]
+) -> tuple[tuple[str, str], ...]:
+    """The test subsets of the options; of the suite's own choice if they name none."""
+    return requests.limited_to(
+        suite.only if options.test == "all" else (), requests.choose_tests(options.test, folders)
+    )
+
+
 def require_run() -> None:
     """Raise UserError if the packages of the extra ``run`` are not installed."""
     missing = [name for name in RUN_PACKAGES if importlib.util.find_spec(name) is None]
@@ -258,13 +267,13 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     zoo = new_zoo(options.weights or (), options.models or suite.models, options.store, numerics)
     located = _located(suite, options, progress)
     folders = {name: subsets for name, (_, subsets) in located.items()}
-    chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET])
+    chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET]) if methods else ()
     requests.check_tasks(methods, chosen)
     request = Request(
         suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
         methods=methods,
         sources=chosen,
-        tests=requests.choose_tests(options.test, folders) if any(not source.target for source in chosen) else (),
+        tests=_tests(suite, options, folders) if not chosen or any(not s.target for s in chosen) else (),
         protocols=protocols,
         controls=suite.controls,
         seeds=seeds,

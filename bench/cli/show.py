@@ -24,8 +24,8 @@ from bench.results.folder import Results
 from bench.types import Plan
 
 if TYPE_CHECKING:
-    from bench.report.reproduced import Reproduced
     from bench.report.write import Written
+    from bench.report.written import Written as Experiment
     from bench.results.submitted import Added
 
 
@@ -226,14 +226,9 @@ def names(kind: str, lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     print(tabulate(body, columns, maxcolwidths=[None] * (len(columns) - 1) + [70]))
 
 
-def reproduced(made: Sequence[tuple[Sequence[Reproduced], str]], as_json: bool) -> None:
-    """The tables of ``reproduce``: what was measured beside what is published."""
-    if not as_json:
-        print("\n".join(text for _, text in made))
-        return
-    lines: list[dict[str, Any]] = []
-    for table in (table for tables, _ in made for table in tables):
-        names = {"experiment": table.experiment.name, "protocol": table.protocol}
-        cells = table.cells.astype(object).where(table.cells.notna(), None)
-        lines += [names | line for line in cells.to_dict("records")]
-    document(lines)
+def reproduced(made: Sequence[Experiment], as_json: bool) -> None:
+    """The pages of ``reproduce``: what was measured beside what is published."""
+    if as_json:
+        document([line for written in made for line in written.lines])
+    else:
+        print("\n".join(written.text for written in made))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bench.device import Processes
-from bench.execution import fitting, pool
+from bench.execution import pool, probing
 from bench.execution.provenance import record
 from bench.execution.session import Session
 from bench.planning.matrix import detectors
@@ -27,7 +27,7 @@ def carry_out_part(
     Other parts may be computed at the same time, by runs that share the store and the results folder.
     """
     pool.execute(plan, detectors(request), session, processes, cluster)
-    fitting.write_probes(plan, session)
+    probing.write_probes(plan, session)
 
 
 def carry_out(
@@ -40,5 +40,5 @@ def carry_out(
 ) -> None:
     """Make artefacts, train fits and score cells, then write the results folder's rows, cards and provenance."""
     pool.execute(plan, detectors(request), session, processes, cluster)
-    fitting.write_probes(plan, session)
+    probing.write_probes(plan, session)
     record(plan, request, session, started)

@@ -26,7 +26,7 @@ from bench.training import network, statistic
 from bench.training.examples import Reference, controlled, references
 from bench.training.faults import BadImages, Fault, without
 from bench.training.fits import fit_folder, waiting
-from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Probe, Scores
+from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Scores
 
 
 def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:
@@ -148,39 +148,12 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
         )
 
 
-def write_probes(plan: Plan, session: Session) -> None:
-    """Write the values of every probe; images without a value are left out, and measured again by the next run."""
-    for probe in plan.probes:
-        path = session.results.probe_path(probe)
-        blocked = _blocked(tuple(recipe.key for recipe in probe.recipe.closure()), session)
-        if blocked is not None:
-            session.failed[probe.key] = blocked
-        elif not session.results.has_scores(path, probe.key):
-            title = f"{probe.name} of {probe.slice.name}"
-            session.attempt(probe.key, title, partial(session.repair, partial(_write_probe, probe, session)))
-
-
-def _write_probe(probe: Probe, session: Session) -> None:
-    reader, lost = session.reader, session.lost.get(probe.recipe.key, {})
-    items = [item for item in probe.slice.usable if item.image_id not in lost]
-    if lost:
-        missing = len(probe.slice.usable) - len(items)
-        session.progress.warn(f"{missing} images of {probe.slice.name} have no {probe.name}")
-    values = [float(reader.artefact(probe.recipe, item)) for item in items]
-    session.results.write_probe(session.results.probe_path(probe), items, values, "" if lost else probe.key)
-
-
-def _blocked(recipes: tuple[str, ...], session: Session) -> str | None:
-    """The reason of the first of some recipes that has failed; None if none has."""
-    return next((session.failed[key] for key in recipes if key in session.failed), None)
-
-
 def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     """Train a trial's fit, or record why it failed."""
     fit, started = trial.fit, time.monotonic()
     images = [plan.slices[key].image for key in (*fit.train, *fit.val)]
     presented = [recipe.key for image in images if isinstance(image, Recipe) for recipe in image.closure()]
-    reason = _blocked((*fit.recipes, *presented), session)
+    reason = session.blocked((*fit.recipes, *presented))
     if reason is not None:
         session.failed[fit.key] = reason
     elif session.attempt(
@@ -200,7 +173,7 @@ def score_or_record(cell: Cell, method: Method, session: Session) -> None:
     bound = [cell.test.bound(need) for need in needs(method, "test", noise_of(cell)).values()]
     presented = (cell.test.image,) if isinstance(cell.test.image, Recipe) else ()
     keys = tuple(recipe.key for recipe in (*presented, *(session.zoo.resolve(need) for need in bound)))
-    reason = _blocked(keys, session)
+    reason = session.blocked(keys)
     if reason is not None:
         session.failed[cell.key] = reason
         return

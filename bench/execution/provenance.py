@@ -52,7 +52,9 @@ def write_matrix(plan: Plan, request: Request, session: Session) -> None:
         entry = entry_of(cell, results, val.get(cell.fit.key, ()))
         entries.append(entry if status == "ok" else replace(entry, status=status, reason=reason, scores=""))
     entries += [entry_of_hole(hole) for hole in plan.holes]
-    probes = [entry_of_probe(probe, results, session.failed.get(probe.key, "")) for probe in plan.probes]
+    probes = [
+        entry_of_probe(probe, results, probe.reason or session.failed.get(probe.key, "")) for probe in plan.probes
+    ]
     labels = {chosen.label for chosen in request.methods}
     pairs = tuple(pair for pair in request.suite.compare if labels.issuperset(pair))
     results.write_matrix(Matrix(tuple(entries), tuple(_columns(request)), request.suite.label, tuple(probes), pairs))

@@ -69,6 +69,10 @@ class Session:
             self._model = key, load()
         return self._model[1]
 
+    def blocked(self, recipes: tuple[str, ...]) -> str | None:
+        """The reason of the first of some recipes, by key, that has failed; None if none has."""
+        return next((self.failed[key] for key in recipes if key in self.failed), None)
+
     def forget_model(self) -> None:
         """Free the memory of the network that is kept."""
         self._model = None

@@ -101,7 +101,7 @@ class _Images:
 def _tests(request: Request, images: _Images) -> dict[tuple[str, str], Slice]:
     """The test slices of a request."""
     places: dict[tuple[str, str], tuple[str, list[Item]]] = {}
-    if any(not source.target for source in request.sources):
+    if any(not source.target for source in request.sources) or not request.sources:
         places = {(name, subset): (subset, images.listed(name, subset, "test")) for name, subset in request.tests}
     for source in request.sources:
         if source.target:

@@ -14,11 +14,12 @@ from bench.errors import UserError
 from bench.numerics import REFERENCE, Numerics
 from bench.planning.gather import Gathered
 from bench.planning.needs import draws_noise, needs, noise_of
+from bench.planning.pairs import picked
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source, joint_name
 from bench.recipe import Recipe
 from bench.training.budgets import VERSION
-from bench.types import FAKE, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice
+from bench.types import FAKE, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice, Use
 
 HashOf = Callable[[str], str]
 
@@ -182,16 +183,27 @@ def _val_cells(draft: _Draft) -> None:
             draft.cells[cell.key] = cell
 
 
+def _probed(draft: _Draft, request: Request, raw: Slice) -> dict[str, Slice | str]:
+    """A slice under each protocol, or the reason why there is none; cut to a gallery's pairs if there is one."""
+    parts = {name: draft.unusable.get(raw.key) or draft.present(raw, name) for name in request.protocols}
+    pairs = request.suite.pairs or (request.suite.timed + 1) // 2
+    return picked(parts, pairs) if pairs else parts
+
+
 def _probes(draft: _Draft, request: Request, tests: list[Slice]) -> None:
+    parts = {raw.key: _probed(draft, request, raw) for raw in tests if request.probes}
+    suite = request.suite
+    use: Use = "timed" if suite.timed else "shown" if suite.pairs else "measured"
     for name, recipe in request.probes.items():
         for raw in tests:
-            for protocol in request.protocols:
-                part = draft.unusable.get(raw.key) or draft.present(raw, protocol)
+            for protocol, part in parts[raw.key].items():
                 if isinstance(part, str):
-                    continue  # A hole of the same slice in the tables gives the reason.
+                    if not request.methods:  # Else a hole of the same slice in the tables gives the reason.
+                        draft.probes.append(Probe(name, recipe, replace(raw, protocol=protocol), use, part))
+                    continue
                 resolved = draft.resolved(recipe, part)
-                draft.register(part, [resolved])
-                draft.probes.append(Probe(name, resolved, part))
+                draft.register(part, [] if suite.timed else [resolved])
+                draft.probes.append(Probe(name, resolved, part, use))
 
 
 def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics = REFERENCE) -> Plan:

@@ -22,6 +22,8 @@ from bench.types import label_of
 
 #: The largest seed that both torch and numpy accept.
 LARGEST_SEED = 2**32 - 1
+#: What ``--methods`` names if nothing is trained or scored.
+NO_METHODS = "none"
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,10 @@ class Request:
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
-    """The methods of ``--methods``: names, ``name[variant]``, or ``all``."""
+    """The methods of ``--methods``: names, ``name[variant]``, ``all``, or ``none`` for probes alone."""
     default = suite.all or [name for name in discover.methods() if discover.method(name).detects]
+    if text == NO_METHODS:
+        return ()
     words = list(default) if text == "all" else comma_list(text)
     if not words:
         raise UserError("--methods is empty.", f"Known: {', '.join(discover.methods())}.", "Name some methods, or all.")
@@ -152,6 +156,18 @@ def choose_tests(text: str, folders: dict[str, dict[str, Folders]]) -> tuple[tup
     if errors[0] is not None and all(errors):
         raise errors[0]  # If another subset has both classes, this one becomes a hole with its reason.
     return tuple(dict.fromkeys(tests))
+
+
+def limited_to(only: Sequence[str], tests: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The tests that a suite limits itself to. Raises UserError if the data have none of them."""
+    kept = tuple(test for test in tests if not only or ":".join(test) in only)
+    if not kept:
+        raise UserError(
+            f"None of {', '.join(only)} is in the data.",
+            f"Present: {', '.join(':'.join(test) for test in tests)}.",
+            "Add images of one of them below --data.",
+        )
+    return kept
 
 
 def choose_protocols(text: str) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class Board:
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
 
     def _settings(self, task: str) -> list[Setting]:
-        same = self.summary["task"].str.partition(":")[0] == task
+        same = self.summary["task"].str.split(":").str[0] == task
         shown = self.summary.loc[same, list(Setting._fields)].drop_duplicates()
         return [Setting(*names) for names in shown.itertuples(index=False)]
 

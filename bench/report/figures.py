@@ -77,14 +77,20 @@ def write_figure(results: Results, stem: str, data: pd.DataFrame, figure: matplo
     return path
 
 
-def save(figure: matplotlib.figure.Figure, path: Path) -> None:
-    """Write a figure as PNG and SVG without dates, so that the same figure gives the same bytes."""
+def save(figure: matplotlib.figure.Figure, path: Path, photographs: bool = False) -> None:
+    """Write a figure as PNG and SVG without dates, so that the same figure gives the same bytes.
+
+    One with ``photographs`` keeps all its colours.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "bench"}):
         figure.savefig(buffer, dpi=_DPI, format="png")
         figure.set_layout_engine("none")  # The places that were found for the PNG are those of the SVG.
         figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    if photographs:
+        path.write_bytes(buffer.getvalue())
+        return
     # A PNG with a palette takes a third of the space, and boards are committed.
     palette = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     palette.save(path, "PNG", optimize=True)

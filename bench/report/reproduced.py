@@ -10,6 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from bench.report.board import Board, Setting
+from bench.report.written import Written, lines_of
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 from bench.suites import published
@@ -193,8 +194,8 @@ def _causes(made: Reproduced, cards: Mapping[str, Mapping[str, Any]]) -> list[st
     return [*lines, ""] if lines else []
 
 
-def write(tables: Sequence[Reproduced], results: Results, cards: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write an experiment as Markdown, CSV and LaTeX to ``reproduced/`` in a results folder; returns the Markdown."""
+def write(tables: Sequence[Reproduced], results: Results, cards: Mapping[str, Mapping[str, Any]]) -> Written:
+    """Write an experiment as Markdown, CSV and LaTeX to ``reproduced/`` in a results folder."""
     stem = results.root / "reproduced" / tables[0].experiment.name
     text, lines = markdown(tables, cards), []
     for made in tables:
@@ -209,4 +210,6 @@ def write(tables: Sequence[Reproduced], results: Results, cards: Mapping[str, Ma
         table = body.to_latex(index=False, escape=False, column_format="l" + "r" * len(plain.columns))
         parts.append(f"% {caption}\n{table}")
     write_text(stem.with_suffix(".tex"), "\n".join(parts))
-    return text
+    name = tables[0].experiment.name
+    shown = [line for made in tables for line in lines_of(made.cells.assign(protocol=made.protocol), name)]
+    return Written(text, tuple(shown))

@@ -1,7 +1,8 @@
 """Experiments: the tables and figures of the papers, as what has to be run and where its numbers stand.
 
 ``experiments/NAME.toml`` changes a suite and names the cells of a table: each printed row and column says part of what
-a cell measures. Rows may be methods and columns subsets, or the reverse.
+a cell measures. Rows may be methods and columns subsets, or the reverse. Experiments made of probes are in
+:mod:`bench.suites.probed`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from bench.errors import UserError, unknown
+from bench.suites.probed import Probed
 
 FOLDER = Path(__file__).parent / "experiments"
 #: The dataset that detectors are trained on.
@@ -131,14 +133,20 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load(name: str) -> Experiment:
-    """An experiment by its name. Raises UserError if it is unknown or its file is not valid."""
+def load(name: str) -> Experiment | Probed:
+    """An experiment by its name: a table of cells, or with a ``kind`` one of probes.
+
+    Raises UserError if it is unknown or its file is not valid.
+    """
     path = FOLDER / f"{name}.toml"
     if not path.is_file():
         raise unknown("experiment", name, names(), fix="`list experiments` says what each is.")
     try:
-        return Experiment.model_validate({"name": name, **tomllib.loads(path.read_text(encoding="utf-8"))})
+        tables = {"name": name, **tomllib.loads(path.read_text(encoding="utf-8"))}
+        return (Probed if "kind" in tables else Experiment).model_validate(tables)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise UserError(
-            f"The experiment {path} is not valid.", f"{error}.", f"Compare it with {FOLDER / 'sare-table1.toml'}."
+            f"The experiment {path} is not valid.",
+            f"{error}.",
+            f"Compare it with {FOLDER / 'sare-table1.toml'}, or one of probes with {FOLDER / 'sare-figure4.toml'}.",
         ) from error

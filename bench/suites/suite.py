@@ -27,8 +27,11 @@ class Suite(BaseModel):
     ``controls`` are those of :mod:`bench.controls`. ``seeds_draw`` lists what a seed draws besides a network's first
     weights and the order of training: the training ``subset``, and the ``noise`` of artefacts. ``budget`` says how long
     networks are trained: as their ``recipe`` says, or until the validation loss reaches a ``plateau``.
-    ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``probes`` maps a probe to
-    its settings. ``compare`` lists pairs of methods whose difference is reported. ``file`` is the path of the suite.
+    ``perturbations`` are applied to every test slice, in addition to scoring it unchanged. ``only`` lists the test
+    subsets that ``--test all`` means, as ``dataset:subset``; empty means all. ``probes`` maps a probe to its settings.
+    In galleries they are shown for ``pairs`` of a photograph and a fake per subset; if ``timed`` is above 0, what they
+    cost is measured on that many images. ``compare`` lists pairs of methods whose difference is reported. ``file`` is
+    the path of the suite.
 
     A file that ``extends`` another suite overrides the settings it names and keeps the rest; tables are merged.
     """
@@ -54,6 +57,9 @@ class Suite(BaseModel):
     all: tuple[str, ...] = ()
     methods: Mapping[str, Mapping[str, Any]] = {}
     probes: Mapping[str, Mapping[str, Any]] = {}
+    only: tuple[str, ...] = ()
+    pairs: int = 0
+    timed: int = 0
     file: str = ""
 
 
@@ -80,7 +86,7 @@ def load(name: str) -> Suite:
         raise unknown("suite", base, names(), fix="Or give a path that ends in .toml.")
     changes = experiments.load(experiment).changes(path.stem) if experiment else {}
     try:
-        suite = Suite.model_validate(_merged(_read(path), changes))
+        suite = Suite.model_validate(_changed(_read(path), changes))
     except tomllib.TOMLDecodeError as error:
         raise _invalid(path, str(error)) from error
     except ValidationError as error:
@@ -88,6 +94,15 @@ def load(name: str) -> Suite:
             path, "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         ) from error
     return suite.model_copy(update={"file": str(path)})
+
+
+def _changed(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a suite, changed by an experiment if there are changes: it measures its own probes alone."""
+    merged = _merged(tables, changes)
+    if changes:
+        own = changes.get("probes", {})
+        merged["probes"] = {name: settings for name, settings in merged.get("probes", {}).items() if name in own}
+    return merged
 
 
 def _read(path: Path) -> dict[str, Any]:

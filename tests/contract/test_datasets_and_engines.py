@@ -13,12 +13,15 @@ from bench.artefacts.engines import (
     class_prompt,
     clip_image,
     clip_text,
+    cosine,
     ddim_inversion,
     discriminator_gradient,
     latent_error,
     llava,
     lpips,
+    map_mean,
     noise_residual,
+    pixel_error,
     sd_img2img,
     sd_inpaint,
     shuffled_caption,
@@ -51,6 +54,9 @@ RECIPES = {
     "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
     "adm_inversion": adm_inversion.recipe(steps=3, size=32),
     "lpips": lpips.recipe(_IMG2IMG),
+    "pixel_error": pixel_error.recipe(_IMG2IMG),
+    "map_mean": map_mean.recipe(latent_error.recipe(size=64)),
+    "cosine": cosine.recipe(clip_text.recipe(_CAPTION), clip_image.recipe()),
 }
 
 
@@ -82,8 +88,10 @@ def test_an_empty_folder_holds_no_subset(tmp_path):
 
 
 def inputs(recipe, number):
-    """What a recipe's inputs might have made: a caption, or an image of their size."""
+    """What a recipe's inputs might have made: a caption, an image of their size, or an array."""
     made = {"caption": "a red disc on grass", "reconstruction": picture(100 + number, 64, 48)}
+    array = np.random.default_rng(number).standard_normal(24)
+    made |= {"values": array.reshape(4, 3, 2), "one": array, "other": array[::-1]}
     return {name: made[name] for name in recipe.inputs if name != "image"}
 
 
@@ -127,8 +135,8 @@ def test_an_artefact_is_a_function_of_its_image_alone(name):
 def test_an_engine_takes_every_image_size(name, size):
     engine, recipe, _ = loaded(name)
     (data,) = make_chunk(engine, [Request("0" * 32, picture(1, *size), inputs(recipe, 1), "cat")]).values()
-    sizes = {"image": size[::-1], "reconstruction": (48, 64), "caption": (0, 0)}
-    known = engine.shape(recipe, {name: sizes[name] for name in recipe.inputs})
+    sizes = {"image": size[::-1], "reconstruction": (48, 64)}
+    known = engine.shape(recipe, {name: sizes.get(name, (0, 0)) for name in recipe.inputs})
     shown = engine.view(Request("0" * 32, picture(1, *size), inputs(recipe, 1), "cat")).shape[:2]
     assert known in ((0, 0), shown) or name == "sd_inpaint", "an engine promises another shape than its views have"
     made = encoding.from_bytes(engine.payload, data)

@@ -95,7 +95,7 @@ def test_three_files_are_written(board, tmp_path):
     from bench.results.folder import Results
 
     results = Results(tmp_path)
-    text = reproduced.write(made(board), results, board.cards)
+    text = reproduced.write(made(board), results, board.cards).text
     folder = tmp_path / "reproduced"
     assert (folder / "toy.md").read_text() == text
     latex = (folder / "toy.tex").read_text()

@@ -6,7 +6,7 @@ from bench import discover
 from bench.errors import UserError
 from bench.suites import experiment, published, suite
 
-NAMES = experiment.names()
+NAMES = [name for name in experiment.names() if isinstance(experiment.load(name), experiment.Experiment)]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -94,7 +94,7 @@ def draw(measured: pd.DataFrame, titles: Mapping[Place, str], caption: str, quan
     figure = mpl.figure.Figure(figsize=(style.WIDTH, 0.95 + 0.24 * len(places)), layout="constrained")
     axes = figure.subplots(1, len(looks) + 1, sharey=True)
     ends = known[["real", "fake"]]
-    logarithmic = ends.min().min() > 0 and ends.max().max() > _FACTOR * ends.min().min()
+    logarithmic = bool(0 < ends.min().min() < ends.max().max() / _FACTOR)
     for axis, condition in zip(axes, looks, strict=False):
         part = known[known["condition"] == condition]
         if axis is not axes[0]:

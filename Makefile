@@ -23,9 +23,10 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	for kind in border codec framing history jpeg_fakes same; do \
 		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind $(RUN_OPTIONS) > /dev/null || exit 1; done
 	$(RUN) -m bench.report.publish
-submissions: venv ## verify the results folders under submissions/ and add them to the board
-	for folder in submissions/*/; do \
-		$(RUN) run_bench.py board add $$folder --name $$(basename $$folder) --link "$$(cat $$folder/link.txt)" || exit 1; done
+submissions: venv ## verify the results folders submissions/NAME/ and add them to the board; link.txt there is an address
+	for folder in submissions/*/; do test -d "$$folder" || continue; \
+		$(RUN) run_bench.py board add "$$folder" --name "$$(basename "$$folder")" --link "$$(cat "$$folder/link.txt")" || exit 1; \
+	done
 regress: venv     ## every method on a small draw, compared with committed numbers (minutes)
 	$(RUN) -m tools.regress
 # Keeping freed memory spares the kernel a tenth of the time.

@@ -3,7 +3,10 @@
 from xdist.scheduler import LoadScopeScheduling
 
 #: The main job of the tests (the fixture ``first``) is run once for the tests of these files.
-MAIN_JOB = {f"tests/e2e/test_{name}.py" for name in ("faults", "found_again", "main_job", "store_verbs", "verify")}
+MAIN_JOB = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("board", "faults", "found_again", "main_job", "page", "store_verbs", "verify")
+}
 
 
 def group_of(nodeid):

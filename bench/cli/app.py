@@ -62,6 +62,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel="Execution")
     ] = False,
     shard: opt.ShardOf = None,
+    figures: opt.Figures = True,
     as_json: opt.Json = False,
 ) -> None:
     """Plan, prepare, fit, score, measure and report. What is already computed is not computed again.
@@ -85,9 +86,8 @@ def run(
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
     if part is None:
         execute.carry_out(made, prepared.request, session, started, prepared.processes, prepared.cluster)
-        # The miniature's images are in the store. A user's own are named by their path alone.
-        known = [root for root in prepared.request.roots.values() if root.is_relative_to(prepared.store.root)]
-        show.run(prepared.results, session.meter, as_json, list(dict.fromkeys(known)))
+        roots = places.unpacked(prepared.request.roots.values(), prepared.store.root)
+        show.run(prepared.results, session.meter, as_json, roots, figures)
     else:
         execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)
         show.part(made, session.meter, as_json)

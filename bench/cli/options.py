@@ -119,6 +119,10 @@ ShardOf = Annotated[
         rich_help_panel=_HOW,
     ),
 ]
+Figures = Annotated[
+    bool,
+    typer.Option(help="Draw figures: a few seconds. `report` draws them later.", rich_help_panel=_WHERE),
+]
 Artefacts = Annotated[
     list[str] | None,
     typer.Option(

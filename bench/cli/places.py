@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.cli.options import RunOptions
@@ -47,6 +47,11 @@ def image_folders(given: Sequence[str] | None, progress: Progress) -> list[Path]
                 "Name the folder that the run got as --data, or `mini`.",
             )
     return folders
+
+
+def unpacked(roots: Iterable[Path], store: Path) -> list[Path]:
+    """The roots with the miniature's images, which a store holds. A user's own images are not copied into a page."""
+    return list(dict.fromkeys(root for root in roots if root.is_relative_to(store)))
 
 
 def published() -> list[Results]:

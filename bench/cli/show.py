@@ -66,14 +66,14 @@ def _named(slices: Sequence[str]) -> str:
     return ", ".join(slices[:2]) + more
 
 
-def run(results: Results, meter: Meter, as_json: bool, roots: Sequence[Path]) -> None:
+def run(results: Results, meter: Meter, as_json: bool, roots: Sequence[Path], figures: bool) -> None:
     """Write the report of a finished run, and print its tables and what had to be computed.
 
     Images below ``roots`` are shown on its page.
     """
     from bench.report.write import write_report
 
-    written = write_report(results)
+    written = write_report(results, figures)
     page(results, roots)
     counts = {"forwards": meter.forwards, "fits_trained": meter.fits_trained, "artefacts_made": meter.artefacts_made}
     if as_json:

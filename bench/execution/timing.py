@@ -27,9 +27,8 @@ REPEATS = 5
 def measure(probe: Probe, session: Session) -> list[Time]:
     """The times of a probe's artefacts, one line per repetition; a caption's are added to those of what it guides.
 
-    Images are decoded before; loading networks, reading from the store and writing to it do not count, and batches are
-    not filled up. Raises
-    BenchError if an image that it needs is missing.
+    Images are decoded before. Loading networks, and reading from and writing to the store, do not count. Batches are
+    not filled up. Raises BenchError if an image that it needs is missing.
     """
     items = {item.image_id: item for item in probe.slice.usable}
     if not items:

@@ -68,14 +68,14 @@ def _machine(results: Results) -> str:
     return f"{known['device']} ({known['device_name']})" if known else "an unknown machine"
 
 
-def _body(known: pd.DataFrame) -> list[list[str]]:
-    cheapest = known.iloc[-1]["seconds"]
+def _body(known: pd.DataFrame, last: str) -> list[list[str]]:
+    named = known[known["value"] == last]["seconds"]
     return [
         [
             str(line["value"]),
             f"{line['forwards']:.0f}",
             interval(line["seconds"], line["low"], line["high"], 4),
-            f"{line['seconds'] / cheapest:.1f}",
+            f"{line['seconds'] / named.iloc[0]:.1f}" if len(named) else "–",
         ]
         for _, line in known.iterrows()
     ]
@@ -89,7 +89,7 @@ def _told(experiment: Probed, matrix: Matrix, known: pd.DataFrame, machine: str)
     return [
         f"Measured on {counts}, one process, {machine} ({matrix.label}):",
         "",
-        table(_body(known), columns),
+        table(_body(known, last), columns),
         "",
         "Intervals are of 95 %, by Student's t over the repetitions. A step of a network with guidance counts twice.",
         "",

@@ -62,7 +62,7 @@ def draw(board: Board, data: pd.DataFrame, where: str, caption: str) -> mpl.figu
     axis.set(xlim=(drawn["seconds"].min() / 1.6, right), ylabel="mean AUC out of family")
     style.log_ticks(axis)
     axis.axhline(0.5, color=style.FAINT, lw=0.6, zorder=0)
-    axis.set_xlabel(f"seconds per image scored, its artefacts included\n(one process, {where})")
+    axis.set_xlabel(f"seconds per image scored, its artefacts included\n(in one of the run's processes, {where})")
     style.caption(figure, caption)
     marks = [Placed(row.method, row.seconds, row.auc, row.low, row.high) for row in drawn.itertuples()]
     corners = [point for x, end, y in zip(across, across[1:], up, strict=False) for point in ((x, y), (end, y))]
@@ -78,7 +78,8 @@ def write_pareto(board: Board, results: Results) -> list[Path]:
         if (data["reason"] == "").sum() > 1:
             caption = (
                 f"Accuracy against cost. {samples.words(setting)} Cost: the recorded seconds of scoring, and of making "
-                "the artefacts that the detector needs; not of the protocol. Line and black edges: the Pareto front; "
+                "the artefacts that the detector needs, while other processes may have used the machine; not of the "
+                "protocol. Line and black edges: the Pareto front; "
                 f"bars: 95 % intervals.{samples.left_out(data, ['method'])} {board.sentence}"
             )
             figure = draw(board, data, board.machine, caption)

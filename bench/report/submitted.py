@@ -8,13 +8,22 @@ from tabulate import tabulate
 from bench.report.board import Board, percent
 from bench.results.folder import Results, write_text
 from bench.results.submitted import read
+from bench.types import label_of
 
 _NOTE = (
-    "Results that others have submitted. Each folder was verified: its numbers follow from its per-image scores, on "
-    "the board's own test images. How its detectors were trained, the submitter says. In percent, with 95 % "
-    "intervals; not ranked with the board's detectors."
+    "Results that others have submitted. Each folder was verified when it was added: its numbers followed from its "
+    "per-image scores, and its test images were the board's. How its detectors were trained, and that the scores are "
+    "theirs, the submitter says. In percent, with 95 % intervals; not ranked with the board's detectors."
 )
-_COLUMNS = ("Method", "Submitted by", "Training images", "Seeds", "AUC out of family", "AUC family", "ACC out @0.5")
+_COLUMNS = (
+    "Method",
+    "Submitted by",
+    "Training images (stated)",
+    "Seeds",
+    "AUC out of family",
+    "AUC family",
+    "ACC out @0.5",
+)
 _SETTING = ["train", "train_protocol", "dataset", "protocol"]
 
 
@@ -30,13 +39,13 @@ def markdown(board: Board, found: pd.DataFrame) -> str:
         lines = []
         for (name, _, variant), own in part.groupby(["name", "method", "variant"], sort=False):
             first = own.iloc[0]
-            title = first["title"] + (f"[{variant}]" if variant else "")
+            title = label_of(first["title"], variant)
             by = f"[{name}]({first['link']})" if first["link"] else name
             numbers = [_number(own, *cell) for cell in _cells()]
             lines.append([title, by, first["training"], str(first["seeds"]), *numbers])
         body = tabulate(lines, _COLUMNS, "github", disable_numparse=True)
         text += f"\n**{dataset}, trained on {train}, {before} → {after}**\n\n{body}\n"
-    return f"{text}\n{board.label[0].upper()}{board.label[1:]}.\n"
+    return f"{text}\n{board.sentence}\n"
 
 
 def _cells() -> tuple[tuple[str, str, str], ...]:

@@ -1,12 +1,14 @@
 """``submitted.csv``: results that others have added to a board, on the same test images.
 
-Each is the ``summary.csv`` of a results folder that was verified, with who submitted it.
+Each is the ``summary.csv`` of a results folder that was verified when it was added, with who submitted it. Its test
+images are compared one by one with the board's; how it was trained, the submitter says.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,18 @@ from bench.errors import UserError
 from bench.results import summary
 from bench.results.folder import Results, read_text, write_text
 from bench.results.frames import read_csv, table, to_csv
+from bench.types import label_of
 
 #: Those of ``summary.csv``, ``title`` and ``kind`` of the method's card, who submitted it and where it is described,
-#: and whether it was trained on the board's images (``same`` or ``other``).
+#: and whether its ``run.json`` names the board's training images (``same`` or ``other``).
 COLUMNS: Mapping[str, str] = {
     **summary.COLUMNS,
     **dict.fromkeys(("title", "kind", "name", "link", "training"), "str"),
 }
-_SETTING = ["train", "train_protocol", "dataset", "protocol"]
+#: Text of a folder that others wrote must not end a cell of a table, or be markup.
+_MARKUP = re.compile(r"[|<>`\[\]\n\r]|\]\(|://")
+#: The test images of each slice by (dataset, subset, protocol): row ids with labels.
+_Images = dict[tuple[str, str, str], frozenset[tuple[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,12 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
     """
     found = summary.read(folder.summary)
     cards = json.loads(folder.cards.read_text(encoding="utf-8"))
-    label = found["method"] + found["variant"].map(lambda variant: f"[{variant}]" if variant else "")
+    label = pd.Series(map(label_of, found["method"], found["variant"]), found.index)
     found = found.assign(title=label.map(lambda m: cards[m]["title"]), kind=label.map(lambda m: cards[m]["kind"]))
-    ours, theirs = _slices(board), _slices(folder)
-    reasons = found.apply(lambda line: _reason(line, ours, theirs), axis=1)
+    _check_text(found, folder)
+    beside = board.read_matrix().beside
+    images = _images(board), _images(folder)
+    reasons = found.apply(lambda line: _reason(line, *images, beside), axis=1)
     kept = found[reasons == ""]
     if kept.empty:
         raise UserError(
@@ -60,7 +68,8 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
             "; ".join(f"{count} rows: {why}" for why, count in reasons.value_counts().items()),
             "Run the suite and the limits of the board, so that the same images are tested.",
         )
-    kept = kept.assign(name=name, link=link, training=[_training(line, ours, theirs) for line in _lines(kept)])
+    keys = _keys(board), _keys(folder)
+    kept = kept.assign(name=name, link=link, training=[_training(line, *keys) for line in _lines(kept)])
     before = read(board.submitted)
     made = pd.concat([before[before["name"] != name], kept[list(COLUMNS)]]) if len(before) else kept[list(COLUMNS)]
     write_text(board.submitted, to_csv(made.sort_values(["name", "method", "variant"], kind="stable")))
@@ -72,26 +81,47 @@ def _lines(found: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in line.items()} for line in found.to_dict("records")]
 
 
-def _slices(results: Results) -> dict[str, str]:
-    """The key of every slice by its name: which images it has, and what the protocol does to them."""
+def _check_text(found: pd.DataFrame, folder: Results) -> None:
+    """Raise UserError if a name in the folder has signs that tables and pages read as markup."""
+    for column in ("title", "method", "variant", "train", "train_protocol", "dataset", "protocol", "subset"):
+        for value in found[column].unique():
+            if _MARKUP.search(str(value)):
+                raise UserError(
+                    f"{folder.root} cannot be added: its {column} {value!r} cannot stand in a table.",
+                    "It has signs of Markdown or HTML in it.",
+                    "Give the method a plain name and title, and run it again.",
+                )
+
+
+def _images(results: Results) -> _Images:
+    """The images that were scored, by slice. A slice that its cells do not agree on has none."""
+    found: dict[tuple[str, str, str], set[frozenset[tuple[str, int]]]] = {}
+    for entry in results.read_matrix().entries:
+        if entry.role == "test" and entry.scores and entry.task == "detect" and results.has_table(entry.scores):
+            scores = results.read_scores(entry.scores)
+            images = frozenset((row, int(label or 0)) for row, label in zip(scores.row_id, scores.label, strict=True))
+            found.setdefault((entry.dataset, entry.subset, entry.protocol), set()).add(images)
+    return {key: next(iter(sets)) for key, sets in found.items() if len(sets) == 1}
+
+
+def _keys(results: Results) -> dict[str, str]:
+    """What ``run.json`` says of the images of every slice."""
     run = json.loads(read_text(results.run) or "{}")
     return {name: facts["key"] for name, facts in run.get("slices", {}).items() if "key" in facts}
 
 
-def _reason(line: pd.Series, ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:
+def _reason(line: pd.Series, ours: _Images, theirs: _Images, beside: Collection[tuple[str, str]]) -> str:
     """Why a row cannot stand on the board; '' if it can."""
     if line["kind"] != "detector":
         return "not a detector"
     if line["perturbation"] != "none" or line["task"] != "detect":
         return "a control, a perturbation or another task"
     averaged = ":" in line["subset"] or line["subset"] == "pooled"
-    ending = f"-test@{line['protocol']}"
-    prefix = f"{line['dataset']}-" if averaged else f"{line['dataset']}-{line['subset']}{ending}"
-    wanted = {name: key for name, key in ours.items() if name.startswith(prefix) and name.endswith(ending)}
+    same = {k: v for k, v in ours.items() if k[0] == line["dataset"] and k[2] == line["protocol"]}
+    wanted = {k: v for k, v in same.items() if (k[:2] not in beside if averaged else k[1] == line["subset"])}
     if not wanted:
         return "a subset or protocol that the board does not have"
-    has_all = all(theirs.get(name) == key for name, key in wanted.items())
-    return "" if has_all else "not the board's test images"
+    return "" if all(theirs.get(key) == images for key, images in wanted.items()) else "not the board's test images"
 
 
 def _training(line: Mapping[str, Any], ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

@@ -15,7 +15,8 @@ def test_results_join_a_board_if_their_scores_bear_them_out(world, first, tmp_pa
     assert bench("verify", "--results", board).returncode == 0
     told = bench("board", "add", given, "--name", "B", "--board", board, "--json")
     assert {"dire", "gramnet"} <= set(json.loads(told.stdout)["methods"])
-    assert bench("board", "add", given, "--name", "a|b", "--board", board).returncode == 2
+    for words in (("--name", "a|b"), ("--name", "D", "--link", "javascript:alert(1)")):
+        assert bench("board", "add", given, *words, "--board", board).returncode == 2
 
     summary = given / "summary.csv"
     summary.write_text(summary.read_text().replace(",dire,", ",gramnet,", 1))

@@ -95,6 +95,16 @@ def test_the_matrix_shows_what_summary_csv_says(page, path):
     assert [float(text.split()[0]) for text in shown] == pytest.approx([100 * value for value in known], abs=0.0501)
 
 
+def test_colours_start_at_a_guess(page):
+    """Of TPR at 5 % FPR that is 5 %; of an error without such a value, nothing is blue or red."""
+    for metric, words in (("TPR at 5 % FPR", "White: a guess (5.0)"), ("ECE", "the larger the error")):
+        page.select_option("#metric", label=metric)
+        assert words in page.locator("#matrix-note").inner_text()
+        cells = "cells => cells.map(c => [parseFloat(c.innerText), c.style.background.match(/\\d+/g).map(Number)])"
+        for value, (red, _, blue) in page.locator("#cells td[data-at]").evaluate_all(cells):
+            assert (red == blue) if metric == "ECE" else (blue > red) == (value > 5) or abs(value - 5) < 0.1
+
+
 def test_an_image_is_found_by_keyboard_from_its_cell(page):
     button = page.locator("#cells button").first
     button.focus()

@@ -23,7 +23,7 @@ def counts(world, name):
 @pytest.mark.parametrize(
     ("name", "files", "rows"),
     [
-        ("sare-figure2", ["sare-figure2-raw.png", "sare-figure2-aligned-delta.svg"], 2 * (2 + 1)),
+        ("sare-figure2", ["sare-figure2-raw.png", "sare-figure2-aligned.svg"], 2 * (2 + 1)),
         ("sare-figure1", ["sare-figure1-raw.png", "sare-figure1-aligned.png"], 2 * 2 * 2),
         pytest.param("lare2-figure1c", ["lare2-figure1c.png"], 3, marks=pytest.mark.slow),
     ],

@@ -14,6 +14,7 @@ RUN_BY = {
     "make bench": (".ci/run", "main_job"),  # The same command on a smaller draw.
     "make venv": (".ci/run", "make venv"),
     "make check": (".ci/run", "make check"),
+    "make submissions": (".github/workflows/submission.yml", "make submissions"),
     "make test-base": (".github/workflows/test.yml", "make test-base"),
     "make test-slow": (".ci/run", "make test-slow"),
     "make test": (".ci/run", "make test"),

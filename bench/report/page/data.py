@@ -20,17 +20,23 @@ from bench.results import scored
 from bench.results.folder import Results
 from bench.results.scored import Scored
 
-#: (metric, threshold rule), name, what it is, and whether less is better.
-METRICS = (
-    (("auc", ""), "AUC", "probability that a fake has a higher score than a photograph", False),
-    (("ap", ""), "AP", "average precision, fakes are positive", False),
-    (("acc", "0.5"), "ACC at 0.5", "accuracy at the threshold P(fake) = 0.5", False),
-    (("acc", "source_val"), "ACC at source", "accuracy at the threshold of the source's validation images", False),
-    (("real_acc", "0.5"), "Photographs right", "share of photographs called real at 0.5", False),
-    (("fake_acc", "0.5"), "Fakes right", "share of fakes called fake at 0.5", False),
-    (("eer", ""), "EER", "error rate where both error rates are equal", True),
-    (("tpr_at_5fpr", ""), "TPR at 5 % FPR", "share of fakes found if 5 % of the photographs are called fake", False),
-    (("ece", ""), "ECE", "expected calibration error, 15 bins", True),
+#: (metric, threshold rule), name, what it is, whether less is better, and its value for a guess in balanced classes.
+METRICS: tuple[tuple[tuple[str, str], str, str, bool, float | None], ...] = (
+    (("auc", ""), "AUC", "probability that a fake has a higher score than a photograph", False, 0.5),
+    (("ap", ""), "AP", "average precision, fakes are positive", False, 0.5),
+    (("acc", "0.5"), "ACC at 0.5", "accuracy at the threshold P(fake) = 0.5", False, 0.5),
+    (("acc", "source_val"), "ACC at source", "accuracy at the threshold of the source's validation images", False, 0.5),
+    (("real_acc", "0.5"), "Photographs right", "share of photographs called real at 0.5", False, None),
+    (("fake_acc", "0.5"), "Fakes right", "share of fakes called fake at 0.5", False, None),
+    (("eer", ""), "EER", "error rate where both error rates are equal", True, 0.5),
+    (
+        ("tpr_at_5fpr", ""),
+        "TPR at 5 % FPR",
+        "share of fakes found while 5 % of photographs are called fake",
+        False,
+        0.05,
+    ),
+    (("ece", ""), "ECE", "expected calibration error, 15 bins", True, None),
 )
 MEANS = {"mean:out": "mean out", "mean:family": "mean family", "mean:all": "mean all"}
 #: False positive rates at which ROC curves are drawn.
@@ -43,17 +49,40 @@ def thousandths(values: Iterable[float | None]) -> list[int | None]:
     return [None if value is None or not np.isfinite(value) else round(_WHOLE * value) for value in values]
 
 
+class _Images:
+    """The test images of a folder: which files they are, and their pictures."""
+
+    def __init__(self, results: Results, pictures: Mapping[tuple[str, str], str]) -> None:
+        self.pictures = list(pictures.values())
+        self._places = {key: place for place, key in enumerate(pictures)}
+        self._known: dict[str, dict[str, Any]] = {}
+        if results.images.exists():
+            table = pd.read_parquet(results.images)
+            lines = table[table["role"] == "test"].to_dict("records")
+            self._known = {str(line["row_id"]): {str(k): v for k, v in line.items()} for line in lines}
+
+    def of(self, slice_: tuple[str, str, str], rows: Sequence[str], labels: Mapping[str, int]) -> dict[str, Any]:
+        """The images of a slice, in the order of its scores: [label, path, facts, place of its picture or None]."""
+        images: list[list[Any]] = []
+        for row in rows:
+            image = self._known.get(row)
+            if image is None:  # The folder does not say which file it is.
+                images.append([labels.get(row, 0), row, "unknown", None])
+                continue
+            picture = self._places.get((slice_[0], str(image["path"])))
+            images.append([int(image["label"]), str(image["path"]), _facts(image), picture])
+        return {"dataset": slice_[0], "protocol": slice_[1], "subset": slice_[2], "images": images}
+
+
 class Data:
     """The page's data. ``pictures`` are data URLs by (dataset, path), of those images that are embedded."""
 
     def __init__(self, results: Results, pictures: Mapping[tuple[str, str], str]) -> None:
         self._results, self._board = results, Board(results)
-        self._pictures = list(pictures.values())
-        self._places = {key: place for place, key in enumerate(pictures)}
+        self._images = _Images(results, pictures)
         self._settings = self._board.settings
         self._names = {s: i for i, s in enumerate(self._settings)}
         self._methods = list(dict.fromkeys(m for kind in KINDS for s in self._settings for m in self._of(s, kind)))
-        self._images = self._read_images()
 
     def _of(self, setting: Setting, kind: str) -> list[str]:
         return self._board.methods(setting, kind)
@@ -64,7 +93,10 @@ class Data:
         by_subset, scores, listed = self._by_image()
         return {
             "label": board.label,
-            "metrics": [{"name": n, "help": h, "least": least} for _, n, h, least in METRICS],
+            "metrics": [
+                {"name": name, "help": what, "least": least, "chance": chance and round(_WHOLE * chance)}
+                for _, name, what, least, chance in METRICS
+            ],
             "grid": thousandths(GRID.tolist()),
             "settings": [self._setting(s) for s in self._settings],
             "columns": {name: self._columns(name) for name in board.datasets},
@@ -74,7 +106,7 @@ class Data:
             "curves": by_subset,
             "scores": scores,
             "slices": listed,
-            "pictures": self._pictures,
+            "pictures": self._images.pictures,
         }
 
     def _columns(self, dataset: str) -> list[dict[str, Any]]:
@@ -119,42 +151,30 @@ class Data:
         }
         return [known.get(name) for name in self._methods]
 
-    def _read_images(self) -> dict[str, dict[str, Any]]:
-        path = self._results.images
-        if not path.exists():
-            return {}
-        table = pd.read_parquet(path)
-        table = table[table["role"] == "test"]
-        return {str(line["row_id"]): line for line in table.to_dict("records")}
-
     def _by_image(self) -> tuple[list[Any], list[Any], list[Any]]:
         """ROC and calibration, P(fake) of every image, and the images of every slice."""
         found: list[Any] = [{} for _ in self._settings]
         scores: list[Any] = [{} for _ in self._settings]
         slices: dict[tuple[str, str, str], list[str]] = {}
-        for cells in scored.by_setting(self._results):
+        labels: dict[str, int] = {}
+        for cells in self._scored():
             first = cells[0].entry
             place = self._names.get(Setting(*(getattr(first, name) for name in Setting._fields)))
             if place is None or first.perturbation != "none" or first.task != "detect":
                 continue
             for (label, subset), seeds in _seeds(cells).items():
+                labels |= dict(zip(seeds[0].row_ids, seeds[0].labels.tolist(), strict=True))
                 method = self._methods.index(label)
                 of = slices.setdefault((first.dataset, first.protocol, subset), sorted(seeds[0].listed))
                 found[place].setdefault(str(method), {})[subset] = _curves(seeds)
                 scores[place].setdefault(str(method), {})[subset] = _probabilities(seeds, of)
-        return found, scores, [self._slice(key, rows) for key, rows in slices.items()]
+        return found, scores, [self._images.of(key, rows, labels) for key, rows in slices.items()]
 
-    def _slice(self, key: tuple[str, str, str], rows: Sequence[str]) -> dict[str, Any]:
-        """The images of a slice, in the order of its scores: [label, path, facts, place of its picture or None]."""
-        images: list[list[Any] | None] = []
-        for row in rows:
-            image = self._images.get(row)
-            if image is None:
-                images.append(None)
-                continue
-            picture = self._places.get((key[0], str(image["path"])))
-            images.append([int(image["label"]), str(image["path"]), _facts(image), picture])
-        return {"dataset": key[0], "protocol": key[1], "subset": key[2], "images": images}
+    def _scored(self) -> Iterable[list[Scored]]:
+        """The cells of every setting; none if the folder lacks per-image scores."""
+        entries = self._results.read_matrix().entries
+        files = {file for e in entries if e.status == "ok" for file in (e.scores, *e.val)}
+        return scored.by_setting(self._results) if all(map(self._results.has_table, files)) else ()
 
 
 def _facts(image: Mapping[str, Any]) -> str:

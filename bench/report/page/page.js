@@ -6,6 +6,7 @@
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const percent = (share) => (share / 10).toFixed(1);
   const span = (cell) => (cell[1] === null ? "" : `[${percent(cell[1])}, ${percent(cell[2])}]`);
+  const last = () => (data.metrics[state.metric].least ? "2000" : "-1"); // Holes are sorted behind all values.
   const hole = (cell) => cell === null || cell === undefined || typeof cell === "string";
 
   /** An element with properties and children; text is never parsed as HTML. */
@@ -70,7 +71,7 @@
   const heading = (text, title, kind) => element("th", { scope: "col", textContent: text, title: title || "", className: kind || "" });
 
   function number(cell) {
-    if (hole(cell)) return element("td", { textContent: "–", title: cell || "not in the matrix", "data-order": "-1" });
+    if (hole(cell)) return element("td", { textContent: "–", title: cell || "not in the matrix", "data-order": last() });
     const parts = [percent(cell[0])];
     if ($("intervals").checked) parts.push(element("span", { className: "small", textContent: span(cell) }));
     return element("td", { title: span(cell), "data-order": cell[0] }, ...parts);
@@ -79,7 +80,7 @@
   function worst(method) {
     const least = data.metrics[state.metric].least;
     const out = subsets().filter((i) => setting().relations[i] === "out" && columns()[i].averaged && !hole(cellOf(method, i)));
-    if (!out.length) return element("td", { textContent: "–", "data-order": "-1" });
+    if (!out.length) return element("td", { textContent: "–", "data-order": last() });
     const at = out.reduce((a, b) => ((cellOf(method, b)[0] < cellOf(method, a)[0]) !== least ? b : a));
     const value = cellOf(method, at)[0];
     return element("td", { "data-order": value, textContent: `${percent(value)} (${columns()[at].title})` });
@@ -108,10 +109,11 @@
     $("board-note").textContent = `${metric.name} in percent (${metric.help}). Trained on ${setting().train}, ${protocolsOf(setting())}, tested on ${setting().dataset}. Values are means over seeds. Choose a heading to sort.`;
   }
 
-  /** A colour between red (0), white (500) and blue (1000), and the ink that can be read on it. */
-  function colour(share) {
-    const ends = share < 500 ? [178, 24, 43] : [33, 102, 172];
-    const depth = Math.min(1, Math.abs(share - 500) / 500);
+  /** Blue above chance, red below, the more the further; of a metric without chance, blue for good, grey for bad. */
+  function colour(share, metric) {
+    const from = metric.chance ?? 0, better = (share >= from) !== (metric.least && metric.chance !== null);
+    const ends = metric.chance === null && metric.least ? [110, 110, 110] : better ? [33, 102, 172] : [178, 24, 43];
+    const depth = Math.min(1, Math.abs(share - from) / (share >= from ? 1000 - from : from));
     const [r, g, b] = ends.map((end) => Math.round(247 + (end - 247) * depth));
     const light = 0.299 * r + 0.587 * g + 0.114 * b;
     return { back: `rgb(${r} ${g} ${b})`, ink: light > 140 ? "#000000" : "#ffffff" };
@@ -120,7 +122,7 @@
   function cellButton(method, column) {
     const cell = cellOf(method, column), mean = columns()[column].mean ? "mean" : "";
     if (hole(cell)) return element("td", { className: `hole ${mean}`, textContent: "–", title: cell || "not in the matrix" });
-    const { back, ink } = colour(data.metrics[state.metric].least ? 1000 - cell[0] : cell[0]);
+    const { back, ink } = colour(cell[0], data.metrics[state.metric]);
     const parts = [percent(cell[0])];
     if ($("intervals").checked) parts.push(element("span", { className: "small", textContent: span(cell) }));
     const name = `${data.methods[method].title} on ${columns()[column].title}: ${percent(cell[0])} ${span(cell)}`;
@@ -137,7 +139,6 @@
     button.addEventListener("pointerenter", () => drawCurves(method, column));
     button.addEventListener("focus", () => drawCurves(method, column));
     button.addEventListener("click", () => pick(method, column));
-    if (method === state.method && column === state.column) button.setAttribute("aria-current", "true");
     td.dataset.at = `${method} ${column}`;
     td.append(button);
     return td;
@@ -148,7 +149,10 @@
     const head = [heading("Method", "", "text"), ...kept.map((i) => heading(columns()[i].title, setting().relations[i], columns()[i].mean ? "mean" : ""))];
     const rows = shown().map((m) => element("tr", {}, element("th", { scope: "row", className: "text", textContent: data.methods[m].title }), ...kept.map((i) => cellButton(m, i))));
     $("cells").replaceChildren(element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
-    $("cells").addEventListener("pointerleave", () => drawCurves(state.method, state.column));
+    const { name, chance, least } = data.metrics[state.metric];
+    const red = name === "AUC" ? "worse, the ranking is reversed" : "worse";
+    const hues = chance === null ? `The darker, the ${least ? "larger the error" : "more"}.` : `White: a guess (${percent(chance)}). Blue: better than that. Red: ${red}.`;
+    $("matrix-note").textContent = `${name} in percent. ${hues} Point at a cell for its curves; choose it for its images.`;
     mark();
   }
 
@@ -156,7 +160,8 @@
     for (const td of $("cells").querySelectorAll("td[data-at]")) {
       const chosen = td.dataset.at === `${state.method} ${state.column}`;
       td.style.boxShadow = chosen ? "inset 0 0 0 3px currentColor" : "";
-      td.firstChild.toggleAttribute("aria-current", chosen);
+      if (chosen) td.firstChild.setAttribute("aria-current", "true");
+      else td.firstChild.removeAttribute("aria-current");
     }
     const cell = cellOf(state.method, state.column);
     $("cell-note").textContent = hole(cell) ? "" : `Chosen: ${data.methods[state.method].title} on ${columns()[state.column].title}, ${data.metrics[state.metric].name} ${percent(cell[0])} ${span(cell)}.`;
@@ -218,7 +223,7 @@
       $("images-note").textContent = setting().perturbation === "none" ? "This folder has no per-image scores here." : "Images are listed for settings without a perturbation or control.";
       return;
     }
-    const rows = slice.images.map((image, i) => [image, scores[i], i]).filter(([image, p]) => image && p !== null).map(([image, p, i]) => {
+    const rows = slice.images.map((image, i) => [image, scores[i], i]).filter(([, p]) => p !== null).map(([image, p, i]) => {
       const error = Math.abs(p - 1000 * image[0]), wrong = error > 500;
       const open = element("button", { type: "button", textContent: image[1] });
       open.addEventListener("click", () => imageCard(slice, i));
@@ -281,10 +286,10 @@
 
   function theme(dark) {
     document.documentElement.dataset.theme = dark ? "dark" : "light";
-    $("theme").setAttribute("aria-pressed", dark);
-    $("theme").textContent = dark ? "Light" : "Dark";
+    $("theme").textContent = dark ? "Light colours" : "Dark colours";
   }
 
+  $("cells").addEventListener("pointerleave", () => drawCurves(state.method, state.column));
   theme(matchMedia("(prefers-color-scheme: dark)").matches);
   $("theme").addEventListener("click", () => { theme(document.documentElement.dataset.theme !== "dark"); drawCurves(state.method, state.column); });
   for (const id of ["train", "protocols", "dataset"]) $(id).addEventListener("change", () => choose(id));

@@ -28,8 +28,9 @@ def embedded(results: Results, roots: Sequence[Path]) -> tuple[dict[tuple[str, s
     table = table[(table["role"] == "test") & (table["status"] == "ok")].drop_duplicates(["dataset", "path"])
     found, missing = {}, 0
     for dataset, path, size in table[["dataset", "path", "bytes"]].itertuples(index=False):
-        places = [place for root in roots for place in (root / dataset / path, root / path)]
-        file = next((p for p in places if p.is_file() and p.stat().st_size == size), None)
+        places = [(root, place) for root in roots for place in (root / dataset / path, root / path)]
+        inside = (p for root, p in places if p.is_file() and p.resolve().is_relative_to(root.resolve()))
+        file = next((p for p in inside if p.stat().st_size == size), None)
         if file is None:
             missing += 1
         else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from bench.report.page.data import Data, dumped
 from bench.report.page.pictures import embedded
@@ -31,12 +32,13 @@ _PAPERS = {"sare": "SARE", "lare2": "LaRE²", "semgir": "SemGIR"}
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text: a title, what it says, its columns and its lines."""
+    """A table as text: a title, what it says before and after its lines, its columns and its lines."""
 
     title: str
     note: str
     columns: Sequence[str]
     lines: Sequence[Sequence[str]]
+    after: str = ""
 
 
 def write_page(results: Results, roots: Sequence[Path] = ()) -> tuple[Path, int]:
@@ -50,8 +52,10 @@ def write_page(results: Results, roots: Sequence[Path] = ()) -> tuple[Path, int]
         loader=FileSystemLoader(_HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     scripts = [read(f"vendor/{name}.{kind}") for name, kind in (("datatables", "min.js"), ("chart", "umd.min.js"))]
+    environment.filters["bold"] = bold
     text = environment.get_template("page.html").render(
         label=data["label"],
+        sentence=f"{data['label'][0].upper()}{data['label'][1:]}.",
         facts=described(json.loads(read_text(results.run) or "{}")),
         data=dumped(data),
         style=read("page.css"),
@@ -80,20 +84,30 @@ def _tables(results: Results) -> Iterator[Table]:
             yield from _sections(title, text)
 
 
-def _sections(title: str, text: str) -> Iterator[Table]:
-    """The tables of a Markdown file; a line in bold above a table is its title, the lines before the first a note."""
+def _sections(title: str, text: str) -> list[Table]:
+    """The tables of a Markdown file; a line in bold above a table is its title, all other lines are notes."""
     note: list[str] = []
+    found: list[Table] = []
     heading, block = title, list[list[str]]()
     for line in [*text.splitlines(), ""]:
         if line.startswith("|"):
-            block.append([cell.strip().replace("**", "") for cell in line.strip().strip("|").split("|")])
+            block.append([cell.strip() for cell in line.strip().strip("|").split("|")])
         elif block:
-            yield Table(heading, " ".join(note), block[0], block[2:])
+            found.append(Table(heading, " ".join(note), block[0], block[2:]))
             block, note = [], []
-        elif line.startswith("**"):
+        if line.startswith("**"):
             heading = f"{title}: {line.strip('*')}"
-        elif line:
+        elif line and not line.startswith("|"):
             note.append(line)
+    if note and found:
+        found[-1] = replace(found[-1], after=" ".join(note))
+    return found
+
+
+def bold(text: str) -> Markup:
+    """Text in which parts between double asterisks are bold; everything else in it is escaped."""
+    parts = [escape(part) for part in str(text).split("**")]
+    return Markup("").join(Markup("<strong>{}</strong>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
 
 def _costs(results: Results) -> Table | None:
@@ -102,6 +116,8 @@ def _costs(results: Results) -> Table | None:
     if not text:
         return None
     table = pd.read_csv(results.costs)
+    if "units" not in table:  # Of an earlier version.
+        return None
     table = table[table["kind"] != "machine"].groupby(["kind", "name"], as_index=False)[["units", "seconds"]].sum()
     table = table.sort_values("seconds", ascending=False)
     lines = [[k, n, f"{units:,}", f"{s:,.1f}"] for k, n, units, s in table.itertuples(index=False)]

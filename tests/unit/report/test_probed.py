@@ -25,9 +25,7 @@ def test_a_gap_has_a_table_for_each_value_and_protocol_and_one_of_differences(tm
     assert rows[paired + 2] == ["SDV14", "+0.1500 [+0.1500, +0.1500]"]
     assert "- BIGGAN, aligned: no size" in text
     folder = tmp_path / "reproduced"
-    names = {"toy.md", "toy.csv"} | {
-        f"toy-{p}{d}.{kind}" for p in ("raw", "aligned") for d in ("", "-delta") for kind in ("png", "svg")
-    }
+    names = {"toy.md", "toy.csv"} | {f"toy-{p}.{kind}" for p in ("raw", "aligned") for kind in ("png", "svg")}
     assert {path.name for path in folder.iterdir()} == names
     assert all(f"]({name})" in text for name in names if name.endswith(".png"))
 

@@ -15,9 +15,9 @@ def test_means_are_those_of_the_committed_rows(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["board_means", "adm,vqdm"])
     board_means.main()
     lines = [line.rsplit(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    (printed,) = ([float(word) for word in words[1:]] for words in lines if words[0].startswith("HF"))
+    (printed,) = ([float(word) for word in words[1:]] for words in lines if words[0].startswith("bytes per pixel"))
     place = {
-        "method": "hf_energy",
+        "method": "bytes_per_pixel",
         "metric": "auc",
         "dataset": "genimage",
         "train_protocol": "aligned",

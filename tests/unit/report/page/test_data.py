@@ -3,16 +3,20 @@
 import json
 import math
 import re
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from bench.report.board import Board
 from bench.report.page import data as page
+from bench.report.page import write
 from bench.report.page.pictures import embedded
 from bench.report.page.write import write_page
 from bench.report.write import write_report
+from bench.results.folder import Results
 from tests.golden.test_report import fill
 
 
@@ -88,8 +92,6 @@ def test_the_page_is_whole_and_its_data_cannot_end_a_script(results):
 
 
 def test_pictures_are_of_the_tested_files_alone(results, tmp_path):
-    import pandas as pd
-
     folder = tmp_path / "images" / "genimage" / "adm"
     folder.mkdir(parents=True)
     for name in ("one.png", "two.png"):
@@ -108,3 +110,34 @@ def test_pictures_are_of_the_tested_files_alone(results, tmp_path):
     assert (list(found), missing) == ([("genimage", "adm/one.png")], 2)
     assert found["genimage", "adm/one.png"].startswith("data:image/webp;base64,")
     assert embedded(results, [tmp_path / "images"]) == ({}, 0)
+
+
+def test_a_table_keeps_its_bold_numbers_and_the_notes_around_it():
+    text = "First.\n\n**Raw**\n\n| Method | null |\n|---|---|\n| A & B | **57.4** [51, 62] |\n\nLast <b>.\n"
+    (found,) = write._sections("Nulls", text)
+    assert (found.title, found.note, found.after) == ("Nulls: Raw", "First.", "Last <b>.")
+    assert write.bold(found.lines[0][1]) == "<strong>57.4</strong> [51, 62]"
+    assert write.bold("a <b> & **c <i>**") == "a &lt;b&gt; &amp; <strong>c &lt;i&gt;</strong>"
+
+
+def test_a_folder_without_scores_or_costs_of_today_still_has_a_page(results, tmp_path):
+    copy = Results(shutil.copytree(results.root, tmp_path / "copy"))
+    shutil.rmtree(copy.root / "scores")
+    copy.costs.write_text("kind,name,images,seconds\nfit,alpha,1,2.0\n")
+    path, _ = write_page(copy)
+    document = page.Data(copy, {}).document()
+    assert path.exists()
+    assert document["slices"] == []
+    assert document["values"] == page.Data(results, {}).document()["values"]
+
+
+def test_pictures_stay_inside_their_folder(results, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(secret)
+    (tmp_path / "images").mkdir()
+    lines = [(path, secret.stat().st_size, "ok") for path in ("../secret.png", str(secret))]
+    table = pd.DataFrame(lines, columns=["path", "bytes", "status"]).assign(dataset="genimage", role="test")
+    table.to_parquet(results.images)
+    found = embedded(results, [tmp_path / "images"])
+    results.images.unlink()
+    assert found == ({}, 2)

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from bench.metrics.intervals import LEVEL
+from bench.report import style
 from bench.report.figures import save
 from bench.report.written import Written, interval, lines_of, table
 from bench.results import shown
@@ -44,20 +45,20 @@ def compute(results: Results, experiment: Probed) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*columns, "reason"])
 
 
+@mpl.rc_context(style.TEXT)
 def _draw(measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
     """Seconds per image as bars, with intervals and the number of network evaluations."""
     figure = mpl.figure.Figure(figsize=(6.4, 1.4 + 0.5 * len(measured)), layout="constrained")
     axis = figure.subplots()
     spans = [measured["seconds"] - measured["low"], measured["high"] - measured["seconds"]]
-    bars = axis.barh(measured["value"], measured["seconds"], 0.6, xerr=spans, color="#2b6ca3", capsize=3)
+    bars = axis.barh(measured["value"], measured["seconds"], 0.6, xerr=spans, color=style.BLUE, capsize=3)
     texts = [
         f"  {s:.3g} s, {f:.0f} evaluations" for s, f in zip(measured["seconds"], measured["forwards"], strict=True)
     ]
-    axis.bar_label(bars, texts, padding=8, fontsize=9)
+    axis.bar_label(bars, texts, padding=8)
     axis.set(xlabel="seconds per image", xlim=(0, 1.6 * measured["high"].max()))
     axis.invert_yaxis()
-    axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(caption, fontsize=9, color="#555555")
+    style.caption(figure, caption)
     return figure
 
 

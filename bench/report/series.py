@@ -32,10 +32,10 @@ def _panel(axis: Axes, part: pd.DataFrame, title: str) -> None:
         low, high = part.loc[known, f"{kind}_low"], part.loc[known, f"{kind}_high"]
         axis.fill_between(where[known], low, high, color=style.CLASSES[kind].colour, alpha=0.2, lw=0)
     counts = part[["n_real", "n_fake"]].max()
-    axis.set_title(f"{title} ({counts['n_real']} + {counts['n_fake']})", fontsize=9)
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_title(f"{title} ({counts['n_real']} + {counts['n_fake']})")
 
 
+@mpl.rc_context(style.TEXT)
 def draw(
     measured: pd.DataFrame, titles: Mapping[tuple[str, str], str], experiment: Probed, caption: str
 ) -> matplotlib.figure.Figure:
@@ -52,9 +52,9 @@ def draw(
     for axis in axes[len(places) :]:
         axis.set_visible(False)
     for axis in axes[max(0, len(places) - _COLUMNS) : len(places)]:
-        axis.set_xlabel(experiment.axis, fontsize=9)
+        axis.set_xlabel(experiment.axis)
         axis.tick_params(labelbottom=True)
-    figure.supylabel(experiment.quantity, fontsize=9)
+    figure.supylabel(experiment.quantity)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(caption, fontsize=9, color="#555555")
+    style.caption(figure, caption)
     return figure

@@ -125,25 +125,40 @@ def measured_again(board: Path, folder: Path) -> Results:
     return results
 
 
+def _found(name: str, again: bool, folder: Path) -> Results | None:
+    """The run of that name under ``results/runs``; the published one, measured again, if there is none or ``again``."""
+    run, board = Path("results/runs") / name.replace("null-", "nulls-null-"), Path("results/board") / name
+    if name == "mini":
+        run = run.with_name("board")
+    if run.is_dir() and not again:
+        return Results(run)
+    return measured_again(board, folder / name) if board.is_dir() else None
+
+
 def main() -> None:
-    """Publish the board with the runs beside it: ``own``, and those of ``parts``, ``plateau`` and nulls that exist."""
-    runs, boards = Path("results/runs"), Path("results/board")
-    again = sys.argv[1:] == ["again"]
+    """Publish the board with the runs beside it: ``own``, and those of ``parts``, ``plateau`` and nulls that exist.
+
+    What was published before and has no run here stays, measured again.
+    """
+    runs, boards, again = Path("results/runs"), Path("results/board"), sys.argv[1:] == ["again"]
+    nulls = {path.name.removeprefix("nulls-") for path in runs.glob("nulls-null-*")} | {
+        path.name for path in boards.glob("null-*")
+    }
     with tempfile.TemporaryDirectory() as folder:
-        beside: dict[str, Results] = {}
-        there = boards.glob("null-*") if again else runs.glob("nulls-null-*")
-        for name in ("own", "parts", "plateau", *sorted(path.name.removeprefix("nulls-") for path in there)):
-            run = boards / name if again else runs / name.replace("null-", "nulls-null-")
-            if run.is_dir():
-                beside[name] = measured_again(run, Path(folder) / name) if again else Results(run)
-        for name, results in beside.items():
+        names = ("mini", "own", "parts", "plateau", *sorted(nulls))
+        found = {name: made for name in names if (made := _found(name, again, Path(folder))) is not None}
+        missing = [suite for name, suite in (("mini", "board"), ("own", "own")) if name not in found]
+        if missing:
+            raise UserError(
+                f"There is no run of the suite {' and '.join(missing)}.",
+                "The board and its gates need it.",
+                "Run `make board`.",
+            )
+        board = found.pop("mini")
+        for name, results in found.items():
             publish(results, boards / name, figures=False)
-        own = beside.get("own")
-        if own is None:
-            raise UserError("There is no run of the suite own.", "The gates need it.", "Run `make board`.")
-        board = measured_again(boards / "mini", Path(folder) / "mini") if again else Results(runs / "board")
-        nulls = {name.removeprefix("null-"): results for name, results in beside.items() if name.startswith("null-")}
-        text = publish(board, boards / "mini", own, nulls=nulls, plateau=beside.get("plateau"))
+        beside = {name.removeprefix("null-"): made for name, made in found.items() if name.startswith("null-")}
+        text = publish(board, boards / "mini", found["own"], nulls=beside, plateau=found.get("plateau"))
         write_text(Path("leaderboard.md"), text)
 
 

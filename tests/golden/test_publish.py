@@ -7,7 +7,8 @@ import pytest
 
 from bench.cli import inspect
 from bench.errors import UserError
-from bench.report.publish import digests, measured_again, publish
+from bench.report import publish as publishing
+from bench.report.publish import digests, main, measured_again, publish
 from bench.report.write import write_report
 from bench.results.folder import Results
 from tests.conftest import ROOT
@@ -53,3 +54,28 @@ def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):
         publish(source, tmp_path / "board")
     assert "out of memory" in caught.value.context
     assert not (tmp_path / "board").exists()
+
+
+def test_runs_are_published_beside_what_was_published_before(tmp_path, monkeypatch):
+    """A later run of one suite needs no other run: what has none here stays."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["publish"])
+    monkeypatch.setattr(publishing, "write_report", lambda results, figures: write_report(results, False))
+    with pytest.raises(UserError, match="no run of the suite board and own"):
+        main()
+    for name in ("board", "own"):
+        made = fill(tmp_path / "results" / "runs" / name)
+        for path in (made.costs, made.images, made.citations, made.run):
+            path.write_text("{}")
+    main()
+    first = digests(tmp_path / "results" / "board" / "mini")
+    (tmp_path / "results" / "runs").rename(tmp_path / "elsewhere")
+    null = fill(tmp_path / "results" / "runs" / "nulls-null-same")
+    for path in (null.costs, null.images, null.citations, null.run):
+        path.write_text("{}")
+    main()
+    again = digests(tmp_path / "results" / "board" / "mini")
+    assert {name for name in again if again[name] != first.get(name)} >= {"nulls.csv", "tables/nulls.md"}
+    assert again["rows.csv.gz"] == first["rows.csv.gz"]
+    assert again["scores.parquet"] == first["scores.parquet"]
+    assert (tmp_path / "leaderboard.md").read_text().startswith("# Leaderboard")

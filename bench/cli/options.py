@@ -185,7 +185,8 @@ class RunOptions:
     probes: Annotated[
         bool | None,
         typer.Option(
-            help="Also measure the suite's probes (LPIPS Δ). Default: only with `--methods all`.", rich_help_panel=_WHAT
+            help="Also measure the suite's probes (LPIPS Δ). Default: with `--methods all` or `none`.",
+            rich_help_panel=_WHAT,
         ),
     ] = None
     limit_train: Annotated[

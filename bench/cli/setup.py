@@ -143,12 +143,11 @@ def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -
 
 def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progress) -> dict[str, Recipe]:
     """The suite's probes if requested; none, with a warning, if their weights are missing: the run goes on."""
-    alone = options.methods == requests.NO_METHODS
-    if alone and options.probes is False:
+    if options.methods == requests.NO_METHODS and options.probes is False:
         raise UserError(
-            "--methods none --no-probes leaves nothing to do.", "none stands for probes alone.", "Drop one."
+            "--methods none --no-probes leaves nothing to do.", "`none`: probes alone.", "Leave out one of them."
         )
-    if not (alone or options.methods == "all" if options.probes is None else options.probes):
+    if not (options.methods in ("all", requests.NO_METHODS) if options.probes is None else options.probes):
         return {}
     probes = requests.choose_probes(suite)
     try:

@@ -54,8 +54,8 @@ class Probed(BaseModel):
 
     ``probes`` are those that are measured, with settings, and ``quantity`` is what they measure, with its unit.
     ``test`` lists generators as ``dataset:subset``, all of GenImage's if it is empty; those that the data lacks become
-    holes. A gallery may show ``classes`` alone. ``suite`` changes whatever suite
-    it runs in, and ``suites`` those that it names. ``note`` says what differs from the paper.
+    holes. A gallery may show ``classes`` alone. ``suite`` changes whatever suite it runs in, and ``suites`` those that
+    it names. ``note`` says what differs from the paper.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

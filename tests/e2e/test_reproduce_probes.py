@@ -51,3 +51,13 @@ def test_generators_that_the_data_lack_are_named(world, tmp_path):
     assert done.returncode == 2
     assert "None of genimage:sdv15, genimage:midjourney" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_methods_mean_probes_alone_and_never_nothing(world):
+    """``--methods none`` measures the suite's probes; without these there would be nothing to do."""
+    nothing = world.run("--methods", "none", "--no-probes", name="nothing")
+    assert (nothing.returncode, "leaves nothing to do" in nothing.stderr) == (2, True)
+    alone = bench("plan", "--methods", "none", "--limit-test", "2", "--store", world.root / "none-store", "--json")
+    planned = json.loads(alone.stdout)
+    assert planned["fits"] == []
+    assert {job["engine"] for job in planned["artefacts"]} >= {"lpips", "sd_img2img"}

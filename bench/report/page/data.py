@@ -93,6 +93,7 @@ class Data:
         by_subset, scores, listed = self._by_image()
         return {
             "label": board.label,
+            "sentence": board.sentence,
             "metrics": [
                 {"name": name, "help": what, "least": least, "chance": chance and round(_WHOLE * chance)}
                 for _, name, what, least, chance in METRICS

@@ -13,11 +13,14 @@ from bench.artefacts.engines import (
     class_prompt,
     clip_image,
     clip_text,
+    cosine,
     ddim_inversion,
     discriminator_gradient,
     latent_error,
     lpips,
+    map_mean,
     noise_residual,
+    pixel_error,
     sd_img2img,
     sd_inpaint,
     shuffled_caption,
@@ -34,24 +37,24 @@ RECIPES = {
     "shuffled_caption": shuffled_caption.recipe(blip.recipe()),
     "clip_image": clip_image.recipe(role="clip_rn50x4"),
     "clip_text": clip_text.recipe(blip.recipe(), "clip_rn50x4"),
+    "cosine": cosine.recipe(clip_image.recipe(), clip_text.recipe(blip.recipe())),
     "ddim_inversion": ddim_inversion.recipe(steps=1, size=64),
     "discriminator_gradient": discriminator_gradient.recipe(),
     "latent_error": latent_error.recipe(size=64, ensemble=1),
     "lpips": lpips.recipe(sd_img2img.recipe(None, steps=2, long_side=64)),
+    "map_mean": map_mean.recipe(latent_error.recipe(size=64, ensemble=1)),
     "noise_residual": noise_residual.recipe(),
+    "pixel_error": pixel_error.recipe(sd_img2img.recipe(None, steps=2, long_side=64), "psnr"),
     "sd_img2img": sd_img2img.recipe(None, steps=2, long_side=64),
     "sd_inpaint": sd_inpaint.recipe(steps=1, max_size=64),
     "txt2img": txt2img.recipe(blip.recipe(), steps=1, size=64),
 }
 #: An 8 B language model does not fit; its engine is tested on the miniature's.
 LEFT_OUT = {"llava"}
-#: Arithmetic on what other engines made: no network, so no real size. Each has its own test under tests/unit.
-NO_NETWORK = {"cosine", "map_mean", "pixel_error"}
 
 
 def test_every_engine_is_here():
-    assert set(RECIPES) == set(discover.engines()) - LEFT_OUT - NO_NETWORK
-    assert not any(discover.engine(name).roles for name in NO_NETWORK)
+    assert set(RECIPES) == set(discover.engines()) - LEFT_OUT
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -60,7 +63,8 @@ def test_an_engine_runs_at_its_real_size(name, zoo):
     engine, meter = discover.engine(name)(), Meter()
     engine.batch = 1
     engine.load(recipe.resolve(dict.fromkeys(recipe.roles(), "0")), zoo, "cpu", meter)
-    given = {"caption": "a red disc on grass", "reconstruction": picture(2, 64, 64)}
+    given = {"caption": "a red disc on grass", "reconstruction": picture(2, 64, 64), "values": np.ones((4, 8, 8))}
+    given |= {"one": np.ones(640), "other": np.ones(640)}
     inputs = {key: given[key] for key in recipe.inputs if key != "image"}
     (data,) = make_chunk(engine, [Request("0" * 32, picture(1, 64, 64), inputs, "3")]).values()
     assert data or engine.payload == "txt"  # Random weights say words that the tokenizer lacks.

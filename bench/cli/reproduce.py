@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,9 +15,10 @@ from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
 from bench.cli.setup import check, plan_of
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.planning.request import NO_METHODS
-from bench.report import probed
+from bench.progress import Progress
+from bench.report import findings, probed
 from bench.report import reproduced as tables
 from bench.report.board import Board
 from bench.report.written import Written
@@ -101,25 +103,57 @@ def listed(base: str) -> list[dict[str, object]]:
     return lines
 
 
+def costs(names: Sequence[str], options: RunOptions) -> list[dict[str, object]]:
+    """What each experiment still needs, from its plan: fits, network evaluations, MiB of artefacts, minutes.
+
+    What two of them share counts for both.
+    """
+    lines: list[dict[str, object]] = []
+    progress = new_progress()
+    with progress.stage("experiments planned", len(names)) as stage:
+        for name in names:
+            prepared = check(_own(name, options, len(names) > 1), Progress())
+            cost = show.cost_of(plan_of(prepared, options, Progress()), prepared)
+            fits = sum(not fit["done"] for fit in cost["fits"])
+            needs = {"fits": fits, "forwards": cost["forwards"], "MiB": round(cost["bytes"] / 2**20, 1)}
+            lines.append({"name": name, **needs, "minutes": round(cost["seconds"] / 60, 1)})
+            progress.advance(stage)
+    return lines
+
+
+def _own(name: str, options: RunOptions, several: bool) -> RunOptions:
+    """The options of one experiment; of several, each has a results folder of its own."""
+    own = options_for(name, options)
+    return replace(own, results=options.results / name) if several and options.results is not None else own
+
+
 @with_run_options
 def reproduce(
     options: RunOptions,
-    name: Annotated[str, typer.Argument(help="An experiment (`list experiments`), or `all`.")],
+    name: Annotated[str, typer.Argument(help="An experiment (`list experiments`), or `all`.")] = "",
+    only_list: Annotated[bool, typer.Option("--list", help="Print what it needs and costs, and run nothing.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Run what a table or figure of a paper needs, and print what was measured beside what is published.
 
     `--suite mini` shows what the miniature has of it; `--suite paper --data DIR` measures the paper's own numbers.
+    `all` also says which of the papers' claims these numbers show. `--list` alone is `all --list`.
     """
+    if not name and not only_list:
+        raise unknown("experiment", name, [*experiments.names(), ALL], fix="`reproduce --list` says what each costs.")
+    names = chosen(name or ALL)
+    if only_list:
+        show.names("experiments", costs(names, options), as_json)
+        return
     failed: dict[str, str] = {}
-    made = []
-    for experiment in chosen(name):
-        own = options_for(experiment, options)
-        if name == ALL and options.results is not None:  # Each has a results folder of its own.
-            own = replace(own, results=options.results / experiment)
-        results, failures = _run(own)
+    made, sources = [], {}
+    for experiment in names:
+        own = _own(experiment, options, len(names) > 1)
+        sources[experiment], failures = _run(own)
         failed |= failures
-        made.append(written(experiment, own, results))
+        made.append(written(experiment, own, sources[experiment]))
+    if len(names) > 1:
+        made.append(findings.write(sources, sources[names[0]].root.parent))
     show.reproduced(made, as_json)
     if failed:
         show.failures(failed)

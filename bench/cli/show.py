@@ -34,12 +34,17 @@ def document(value: object) -> None:
     print(json.dumps(value, indent=2, sort_keys=True, allow_nan=False))
 
 
-def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
-    """Print what a plan will compute and how long it takes."""
+def cost_of(made: Plan, prepared: Prepared) -> dict[str, Any]:
+    """What a plan will compute and how long it takes."""
     known = rates(prepared.results, prepared.zoo.is_mini)
     places = (prepared.store, prepared.results)
     with without_collection():
-        cost = estimate(made, detectors(prepared.request), *places, known, prepared.processes, prepared.device)
+        return estimate(made, detectors(prepared.request), *places, known, prepared.processes, prepared.device)
+
+
+def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
+    """Print what a plan will compute and how long it takes."""
+    cost = cost_of(made, prepared)
     if as_json:
         document(cost)
         return

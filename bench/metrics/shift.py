@@ -7,21 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bench.metrics.classification import auc, tally
-from bench.metrics.intervals import LEVEL, MIN_PER_CLASS
-
-Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with the ends of its 95 % interval, NaN for too few values."""
-
-    value: float
-    low: float
-    high: float
+from bench.metrics.means import Estimate, Numbers, gap, mean
 
 
 @dataclass(frozen=True)
@@ -49,33 +37,16 @@ def _split(values: Numbers, labels: NDArray[np.int64]) -> tuple[Numbers, Numbers
     return real, fake
 
 
-def _mean(values: Numbers) -> Estimate:
-    """A mean with Student's interval; no ends for too few values."""
-    if len(values) < MIN_PER_CLASS:
-        return Estimate(float(values.mean()), math.nan, math.nan)
-    interval = stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)
-    return Estimate(float(values.mean()), float(interval.low), float(interval.high))
-
-
-def _gap(real: Numbers, fake: Numbers) -> Estimate:
-    """The mean of ``real`` minus that of ``fake`` with Welch's interval; no ends for too few values."""
-    gap = float(real.mean() - fake.mean())
-    if min(len(real), len(fake)) < MIN_PER_CLASS:
-        return Estimate(gap, math.nan, math.nan)
-    interval = stats.ttest_ind(real, fake, equal_var=False).confidence_interval(LEVEL)
-    return Estimate(gap, float(interval.low), float(interval.high))
-
-
 def shift(values: Numbers, labels: NDArray[np.int64]) -> Shift:
     """Δ of distances float [N] with labels int [N] (1 = fake). Raises ValueError if a class is missing."""
     real, fake = _split(values, labels)
     sd = math.sqrt(sum(part.var() * len(part) for part in (real, fake)) / max(len(values) - 2, 1))
-    gap = _gap(real, fake)
+    delta = gap(real, fake)
     return Shift(
-        _mean(real),
-        _mean(fake),
-        gap,
-        gap.value / sd if sd > 0 else 0.0,
+        mean(real),
+        mean(fake),
+        delta,
+        delta.value / sd if sd > 0 else 0.0,
         float(auc(tally(-values.astype(np.float64), labels))),
         len(real),
         len(fake),
@@ -88,4 +59,4 @@ def difference(first: Numbers, second: Numbers, labels: NDArray[np.int64]) -> Es
     Both are distances float [N] of the same images with labels int [N] (1 = fake). Raises ValueError if a class is
     missing.
     """
-    return _gap(*_split(first - second, labels))
+    return gap(*_split(first - second, labels))

@@ -62,7 +62,7 @@ def _draw(measured: pd.DataFrame, caption: str) -> matplotlib.figure.Figure:
     return figure
 
 
-def _machine(results: Results) -> str:
+def machine(results: Results) -> str:
     """On what the times were measured, from ``run.json``."""
     run = json.loads(results.run.read_text(encoding="utf-8")) if results.run.exists() else {}
     known = run.get("environment", {})
@@ -82,13 +82,13 @@ def _body(known: pd.DataFrame, last: str) -> list[list[str]]:
     ]
 
 
-def _told(experiment: Probed, matrix: Matrix, known: pd.DataFrame, machine: str) -> list[str]:
+def _told(experiment: Probed, matrix: Matrix, known: pd.DataFrame, where: str) -> list[str]:
     last = list(experiment.values)[-1]
     columns = ["features of", "network evaluations per image", "seconds per image", f"times {last}"]
     printed = published.values("lare2", "text").get(("speed of feature extraction over DIRE", "times"))
     counts = f"{known['images'].max():.0f} images, {known['repeats'].max():.0f} times"
     return [
-        f"Measured on {counts}, one process, {machine} ({matrix.label}):",
+        f"Measured on {counts}, one process, {where} ({matrix.label}):",
         "",
         table(_body(known, last), columns),
         "",
@@ -103,9 +103,9 @@ def write(experiment: Probed, results: Results, stem: Path, head: Sequence[str])
     measured, matrix = compute(results, experiment), results.read_matrix()
     known, lines = measured[measured["reason"] == ""], list(head)
     if len(known):
-        machine = _machine(results)
-        save(_draw(known, f"{experiment.title}\n{machine}; {matrix.label}"), stem.with_suffix(".png"))
-        lines += [f"![{experiment.title}]({stem.name}.png)", "", *_told(experiment, matrix, known, machine)]
+        where = machine(results)
+        save(_draw(known, f"{experiment.title}\n{where}; {matrix.label}"), stem.with_suffix(".png"))
+        lines += [f"![{experiment.title}]({stem.name}.png)", "", *_told(experiment, matrix, known, where)]
     for hole in measured[measured["reason"] != ""].itertuples():
         lines.append(f"- {hole.value}, {hole.subset}, {hole.protocol}: {hole.reason}")
     text = "\n".join(lines)

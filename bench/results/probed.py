@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.metrics.shift import Estimate, difference, shift
+from bench.metrics.means import Estimate
+from bench.metrics.shift import difference, shift
 from bench.results.folder import ProbeEntry, Results
 
 #: The subset that stands for the images of all generators together, each image once.

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.metrics.shift import Estimate, Shift, difference, shift
+from bench.metrics.means import Estimate
+from bench.metrics.shift import Shift, difference, shift
 from bench.results.folder import ProbeEntry, Results
 
 PLAIN, CAPTIONED = "lpips", "lpips+caption"

@@ -6,7 +6,7 @@ RESOLUTION ?=
 RUN_OPTIONS ?=
 RUN := .venv/bin/python
 
-.PHONY: help venv bench bench-gpu board submissions regress test test-base test-slow fuzz mutants check world
+.PHONY: help venv bench bench-gpu board findings submissions regress test test-base test-slow fuzz mutants check world
 help:             ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 venv:             ## .venv from requirements.lock
@@ -23,6 +23,9 @@ board: venv       ## the committed board: full miniature sizes, three seeds (hou
 	for kind in border codec framing history jpeg_fakes same; do \
 		$(RUN) run_bench.py --suite nulls --no-probes --null $$kind $(RUN_OPTIONS) > /dev/null || exit 1; done
 	$(RUN) -m bench.report.publish
+findings: venv    ## every experiment on the miniature, and docs/findings.md from them and the board (an hour)
+	$(RUN) run_bench.py reproduce all --results results/runs/experiments $(RUN_OPTIONS) > /dev/null
+	$(RUN) -m tools.findings_page results/runs/experiments
 submissions: venv ## verify the results folders submissions/NAME/ and add them to the board; link.txt there is an address
 	for folder in submissions/*/; do test -d "$$folder" || continue; \
 		$(RUN) run_bench.py board add "$$folder" --name "$$(basename "$$folder")" --link "$$(cat "$$folder/link.txt")" || exit 1; \

@@ -26,11 +26,11 @@ NUMBERS = BOARDS / "findings.csv"
 FOLDER = Path("results/runs/experiments")
 _HEAD = """# What the miniature shows of the papers' claims
 
-Written by `python -m tools.findings_page` from [`results/board/findings.csv`](../results/board/findings.csv). The sources
-`board/…` are the folders of [`results/board`](board.md) and have three seeds. The others are experiments, which
-`make findings` runs with one seed and fewer images, in about an hour. All of it is the miniature: small networks, small
-images, small training sets. A claim that is open or reversed here may hold on GenImage; `reproduce NAME --suite paper
---data DIR` says.
+Written by `python -m tools.findings_page` from [`results/board/findings.csv`](../results/board/findings.csv). The
+sources `board/…` are the folders of [`results/board`](board.md) and have three seeds. The others are experiments, which
+`make findings` runs with one seed and fewer images. All of it is the miniature: small networks, small images, small
+training sets. A claim that is open or reversed here may hold on GenImage; `reproduce NAME --suite paper --data DIR`
+says.
 
 """
 
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
     write_text(NUMBERS, to_csv(found))
     write_text(PAGE, render())
     missing = sorted({m.source for _, m in claims.pairs(effects)} - set(found["source"]))
-    print(f"{PAGE.name}: {len(found)} quantities; not measured: {', '.join(missing) or 'none'}")
+    sys.stdout.write(f"{PAGE.name}: {len(found)} quantities; not measured: {', '.join(missing) or 'none'}\n")
 
 
 if __name__ == "__main__":

@@ -65,8 +65,9 @@ def _tests(experiment: experiments.Experiment) -> str:
 
 
 def chosen(name: str) -> list[str]:
-    """The experiments that a name stands for."""
-    return experiments.names() if name == ALL else [experiments.load(name).name]
+    """The experiments that a name, several names with commas, or ``all`` stand for."""
+    names = experiments.names() if name == ALL else [experiments.load(one.strip()).name for one in name.split(",")]
+    return list(dict.fromkeys(names))
 
 
 def written(name: str, options: RunOptions, results: Results) -> Written:
@@ -130,14 +131,16 @@ def _own(name: str, options: RunOptions, several: bool) -> RunOptions:
 @with_run_options
 def reproduce(
     options: RunOptions,
-    name: Annotated[str, typer.Argument(help="An experiment (`list experiments`), or `all`.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="An experiment (`list experiments`), several with commas, or `all`.")
+    ] = "",
     only_list: Annotated[bool, typer.Option("--list", help="Print what it needs and costs, and run nothing.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Run what a table or figure of a paper needs, and print what was measured beside what is published.
 
     `--suite mini` shows what the miniature has of it; `--suite paper --data DIR` measures the paper's own numbers.
-    `all` also says which of the papers' claims these numbers show. `--list` alone is `all --list`.
+    Several experiments also say which of the papers' claims they show. `--list` alone is `all --list`.
     """
     if not name and not only_list:
         raise unknown("experiment", name, [*experiments.names(), ALL], fix="`reproduce --list` says what each costs.")

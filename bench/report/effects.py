@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ _Compared = Callable[[str, tuple[str, str]], pd.DataFrame]
 def measured(effects: Mapping[str, Effect], sources: Mapping[str, Results]) -> pd.DataFrame:
     """Every measure whose source is among ``sources``: experiment or ``board/NAME`` → results folder."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def compared(source: str, pair: tuple[str, str]) -> pd.DataFrame:
         one, other = (Side(sources[source], name) for name in pair)
         return comparisons.between(one, other, pair)
@@ -140,8 +140,10 @@ def _estimate(measure: Measure, tables: Sequence[_Values]) -> tuple[Estimate, in
     if measure.fakes:
         fake = labels == 1
         return means.mean((values[0] - values[1])[fake]), int(fake.sum())
-    found = shift.shift(values[0], labels).delta if len(values) == 1 else shift.difference(*reversed(values), labels)
-    return found, len(shared)
+    if len(values) == 1:
+        return shift.shift(values[0], labels).delta, len(shared)
+    first, second = values
+    return shift.difference(second, first, labels), len(shared)
 
 
 def _ratio(measure: Measure, results: Results, experiment: Probed) -> Iterator[dict[str, Any]]:

@@ -20,10 +20,11 @@ _PAPERS = {
     "semgir": "SemGIR (ACM MM 2024)",
 }
 _WORDS = {"shown": "shown", "opposite": "the opposite", "open": "open", "": "no interval"}
-_READING = """*Shown*: the 95 % interval lies on the claimed side. *The opposite*: it lies on the other side. *Open*: it includes the
-border, so these images do not decide. The last column counts generators by their own intervals, in this order. Differences of methods are of
-AUC, in points; their intervals include what the source's seeds varied, which is nothing but the test images where a source has one
-seed. They are not corrected for their number: of {total} here, about {chance} would miss their true value by chance."""
+_READING = """*Shown*: the 95 % interval lies on the claimed side. *The opposite*: it lies on the other side. *Open*: it
+includes the border, so these images do not decide. The last column counts generators by their own intervals, in this
+order. Differences of methods are of AUC, in points. Their intervals include what the seeds of their source varied; a
+source with one seed has test sampling alone. They are not corrected for their number: of {total} here, about {chance}
+would miss the true value by chance."""
 _HEADS = ("measured", "source", "protocol", "value", "images", "verdict", "generators: shown, opposite, open")
 
 
@@ -79,10 +80,10 @@ def markdown(effects: Mapping[str, Effect], found: pd.DataFrame) -> str:
     total = int(known.sum())
     lines = [_READING.format(total=total, chance=round(0.05 * total)), "", _summary(effects, found), ""]
     for paper, title in _PAPERS.items():
-        lines += [f"## {title}", ""]
-        for name, effect in effects.items():
-            if effect.paper == paper:
-                lines += _effect(effect, found[found["effect"] == name])
+        own = {name: effect for name, effect in effects.items() if effect.paper == paper}
+        lines += [f"## {title}", ""] if own else []
+        for name, effect in own.items():
+            lines += _effect(effect, found[found["effect"] == name])
     labels = "; ".join(dict.fromkeys(found["label"]))
     return "\n".join([*lines, *([f"Suites: {labels}.", ""] if labels else [])])
 

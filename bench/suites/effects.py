@@ -64,9 +64,10 @@ class Measure(BaseModel):
 
 
 class Effect(BaseModel):
-    """A claim of a paper: a short title, where it stands, in words, what measures it, and ``because``, the reason for each verdict.
+    """A claim of a paper: a short title, where it stands, the claim in words, and what measures it.
 
     ``paper`` is sare, lare2 or semgir; a claim that the paper implies without testing it says so in ``place``.
+    ``because`` has a reason for each verdict that was reached.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -43,6 +43,8 @@ RUN_BY = {
     "python run_bench.py check-method": ("tests/e2e/test_docs.py", '"check-method"'),
     "python -m pytest tests/contract/test_datasets_and_engines.py": ("tests/e2e/test_docs.py", '"-k", "gaussian_blur"'),
     "python -m tools.licences_page": ("tests/house/test_pages.py", "licences_page"),
+    "python -m tools.findings_page": ("tests/house/test_pages.py", "findings_page"),
+    "make findings": ("tests/slow/test_reproduce.py", "--results"),
     "python -m tools.published_page": ("tests/house/test_pages.py", "published_page"),
     "python -m tools.methods_page": ("tests/house/test_pages.py", "methods_page"),
     "python -m tools.board_means": ("tests/unit/tools/test_board_means.py", "board_means"),

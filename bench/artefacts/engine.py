@@ -39,7 +39,7 @@ class Engine(ABC):
     ``seconds`` is a rough cost per image in one process on a CPU at the miniature's size, used by plans only. If
     ``native``, the artefact has the image's size, and an artefact supplied by a user must have it too. If ``half``, its
     networks may run under autocast in half precision; not those whose artefact is a small difference or a gradient. If
-    ``draws_noise``, the artefact depends on the recipe's seed.
+    ``draws_noise``, the artefact depends on the recipe's seed. If ``reconstructs``, it is meant to look like the image.
     """
 
     name: ClassVar[str]
@@ -50,6 +50,7 @@ class Engine(ABC):
     native: ClassVar[bool] = False
     half: ClassVar[bool] = False
     draws_noise: ClassVar[bool] = False
+    reconstructs: ClassVar[bool] = False
 
     @abstractmethod
     def forwards(self, recipe: Recipe) -> int:

@@ -58,11 +58,10 @@ VERBS = (
 @with_run_options
 def run(
     options: RunOptions,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel="Execution")
-    ] = False,
+    dry_run: opt.DryRun = False,
     shard: opt.ShardOf = None,
     figures: opt.Figures = True,
+    mistakes: opt.Mistakes = None,
     as_json: opt.Json = False,
 ) -> None:
     """Plan, prepare, fit, score, measure and report. What is already computed is not computed again.
@@ -80,13 +79,14 @@ def run(
         return
     store_verbs.warn_of_disk(made, prepared.store, progress)
     store_verbs.warn_of_unverified(made, prepared.store, progress)
-    from bench.execution import execute
+    from bench.execution import execute, illustrating
     from bench.execution.session import open_session
 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
     if part is None:
         execute.carry_out(made, prepared.request, session, started, prepared.processes, prepared.cluster)
         roots = places.unpacked(prepared.request.roots.values(), prepared.store.root)
+        illustrating.illustrate(made, prepared.request, session, places.mistakes(mistakes, roots))
         show.run(prepared.results, session.meter, as_json, roots, figures)
     else:
         execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)

@@ -119,6 +119,18 @@ ShardOf = Annotated[
         rich_help_panel=_HOW,
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=_HOW)]
+Mistakes = Annotated[
+    int | None,
+    typer.Option(
+        help="Show on the page, for the N worst mistakes of each detector on each test set, what its engines made of "
+        "the image: captions, reconstructions, errors. Copies parts of these images into the results folder. "
+        "Default: 2 of the embedded images, none of your own.",
+        show_default=False,
+        min=0,
+        rich_help_panel=_WHERE,
+    ),
+]
 Figures = Annotated[
     bool,
     typer.Option(help="Draw figures: a few seconds. `report` draws them later.", rich_help_panel=_WHERE),

@@ -13,6 +13,9 @@ from bench.progress import Progress
 from bench.results.folder import Results
 from bench.suites.suite import Suite
 
+#: The mistakes of each detector on each test set that the page shows of embedded images.
+MISTAKES = 2
+
 
 def check_writable(option: str, folder: Path) -> None:
     """Raise UserError if files cannot be written to ``folder``; does not create it."""
@@ -52,6 +55,14 @@ def image_folders(given: Sequence[str] | None, progress: Progress) -> list[Path]
 def unpacked(roots: Iterable[Path], store: Path) -> list[Path]:
     """The roots with the miniature's images, which a store holds. A user's own images are not copied into a page."""
     return list(dict.fromkeys(root for root in roots if root.is_relative_to(store)))
+
+
+def mistakes(given: int | None, roots: Sequence[Path]) -> int:
+    """How many of each detector's worst mistakes are shown on the page: ``given``, else :data:`MISTAKES` or none.
+
+    ``roots`` are the folders whose images are embedded: a user's own are not copied without being asked for.
+    """
+    return (MISTAKES if roots else 0) if given is None else given
 
 
 def published() -> list[Results]:

@@ -116,7 +116,8 @@ class Results:
         self.tables, self.figures = root / "tables", root / "figures"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
-        self.images, self.citations = root / "images.parquet", root / "CITATIONS.bib"
+        self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
+        self.citations = root / "CITATIONS.bib"
         self.nulls, self.budgets, self.submitted = (root / f"{n}.csv" for n in ("nulls", "budgets", "submitted"))
         self._packed = Packed(root)
 

@@ -23,6 +23,9 @@ def path(world, first, tmp_path_factory):
     """The page of a run's results, with its images."""
     copy = tmp_path_factory.mktemp("page") / "results"
     shutil.copytree(world.root / "a" / "results", copy)
+    assert not (copy / "illustrations.parquet").exists()  # A user's own images are not copied without being asked for.
+    done = bench("run", "--mistakes", "1", "--no-figures", *world.options(results=copy))
+    assert done.returncode == 0, done.stderr
     assert bench("report", "--results", copy, "--embed-images", world.data).returncode == 0
     return copy / "report" / "index.html"
 
@@ -115,7 +118,7 @@ def test_an_image_is_found_by_keyboard_from_its_cell(page):
     dialog = page.locator("#dialog")
     assert dialog.is_visible()
     assert "P(fake)" in dialog.inner_text()
-    assert dialog.locator("img.large").count() == 1
+    assert page.locator("#dialog-body > img.large").count() == 1
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
     errors = page.locator("#list tbody tr td:nth-child(5)").all_inner_texts()
@@ -144,6 +147,7 @@ def test_images_that_are_not_there_are_told(path, tmp_path):
     refused = bench("report", "--results", path.parents[1], "--embed-images", tmp_path / "nowhere")
     assert (refused.returncode, "is not a folder" in refused.stderr) == (2, True)
     copy = shutil.copytree(path.parents[1], tmp_path / "results")
+    (copy / "illustrations.parquet").unlink()
     (tmp_path / "empty").mkdir()
     empty = bench("report", "--results", copy, "--embed-images", tmp_path / "empty")
     assert (empty.returncode, "test images are not below" in empty.stderr) == (0, True)
@@ -156,3 +160,16 @@ def test_the_readmes_picture_shows_the_committed_board(tmp_path):
     shown, kept = (Image.open(path) for path in (tmp_path / "page.png", ROOT / "docs" / "page.png"))
     assert shown.size == kept.size
     assert shown.convert("L").getextrema()[0] < 100 < 250 < shown.convert("L").getextrema()[1]
+
+
+def test_a_mistake_shows_what_engines_made_of_the_image(page):
+    page.select_option("#protocols", "raw → raw")
+    page.locator("#cells tr", has_text="DIRE").locator("button").first.click()
+    page.locator("#list tbody tr").first.locator("button").click()
+    made = page.locator("#dialog .made figure")
+    assert made.count() == 2
+    assert made.locator("figcaption").all_inner_texts() == [
+        "ddim_inversion, for DIRE",
+        "ddim_inversion: 4 × |x − x̂|, for DIRE",
+    ]
+    assert page.evaluate("[...document.querySelectorAll('#dialog img')].every((i) => i.complete && i.naturalWidth > 0)")

@@ -35,6 +35,7 @@ class ADMInversion(Engine):
     name = "adm_inversion"
     version = 1
     payload = "png"
+    reconstructs = True
     batch = 16
     seconds = 0.1
     half = True

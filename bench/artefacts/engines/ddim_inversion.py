@@ -32,6 +32,7 @@ class DDIMInversion(Engine):
     name = "ddim_inversion"
     version = 1
     payload = "png"
+    reconstructs = True
     batch = 32
     seconds = 0.06
 

@@ -64,6 +64,7 @@ class SDImg2Img(Engine):
     name = "sd_img2img"
     version = 2
     payload = "png"
+    reconstructs = True
     batch = 16
     seconds = 0.08
     draws_noise = True

@@ -36,6 +36,7 @@ class SDInpaint(Engine):
     name = "sd_inpaint"
     version = 2
     payload = "png"
+    reconstructs = True
     batch = 16
     seconds = 0.08
     draws_noise = True

@@ -41,6 +41,7 @@ class Txt2Img(Engine):
     name = "txt2img"
     version = 1
     payload = "png"
+    reconstructs = True
     batch = 16
     seconds = 0.12
     draws_noise = True

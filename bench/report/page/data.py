@@ -16,6 +16,7 @@ import pandas as pd
 
 from bench.metrics import curves
 from bench.report.board import KINDS, Board, Setting
+from bench.report.page.pictures import illustrated
 from bench.results import scored
 from bench.results.folder import Results
 from bench.results.scored import Scored
@@ -55,6 +56,7 @@ class _Images:
     def __init__(self, results: Results, pictures: Mapping[tuple[str, str], str]) -> None:
         self.pictures = list(pictures.values())
         self._places = {key: place for place, key in enumerate(pictures)}
+        self._made = illustrated(results)
         self._known: dict[str, dict[str, Any]] = {}
         if results.images.exists():
             table = pd.read_parquet(results.images)
@@ -62,15 +64,19 @@ class _Images:
             self._known = {str(line["row_id"]): {str(k): v for k, v in line.items()} for line in lines}
 
     def of(self, slice_: tuple[str, str, str], rows: Sequence[str], labels: Mapping[str, int]) -> dict[str, Any]:
-        """The images of a slice, in the order of its scores: [label, path, facts, place of its picture or None]."""
+        """The images of a slice, in the order of its scores.
+
+        Each is [label, path, facts, place of its picture or None, what engines made of it].
+        """
         images: list[list[Any]] = []
         for row in rows:
             image = self._known.get(row)
             if image is None:  # The folder does not say which file it is.
-                images.append([labels.get(row, 0), row, "unknown", None])
+                images.append([labels.get(row, 0), row, "unknown", None, []])
                 continue
             picture = self._places.get((slice_[0], str(image["path"])))
-            images.append([int(image["label"]), str(image["path"]), _facts(image), picture])
+            made = self._made.get((*slice_, row), [])
+            images.append([int(image["label"]), str(image["path"]), _facts(image), picture, made])
         return {"dataset": slice_[0], "protocol": slice_[1], "subset": slice_[2], "images": images}
 
 

@@ -247,7 +247,19 @@
     const found = shown().map((m) => [m, ((data.scores[state.setting][m] || {})[slice.subset] || [])[index]]).filter(([, p]) => p !== null && p !== undefined).sort((a, b) => b[1] - a[1]);
     const lines = found.map(([m, p]) => element("tr", {}, element("td", { className: "text", textContent: data.methods[m].title }), element("td", { textContent: percent(p) }), element("td", { className: (p > 500) === (image[0] === 1) ? "" : "wrong", textContent: p > 500 ? "fake" : "photograph" })));
     const scores = element("table", { className: "plain" }, element("thead", {}, element("tr", {}, heading("Method", "", "text"), heading("P(fake), %"), heading("says"))), element("tbody", {}, ...lines));
-    dialog(image[1], thumb(image, true), element("p", { textContent: `${image[0] ? "A fake" : "A photograph"} of ${slice.dataset}, ${slice.subset}. The file: ${image[2]}.` }), scores);
+    const own = image[4].find(([kind]) => kind === "image"), seen = own ? element("img", { className: "large", src: own[3], alt: image[1] }) : thumb(image, true);
+    dialog(image[1], seen, element("p", { textContent: `${image[0] ? "A fake" : "A photograph"} of ${slice.dataset}, ${slice.subset}. The file: ${image[2]}.` }), ...makings(image), scores);
+  }
+
+  /** What engines made of an image: texts, then pictures with the methods that use them. */
+  function makings(image) {
+    const texts = image[4].filter(([kind]) => kind === "text"), pictures = image[4].filter(([kind]) => !["text", "image"].includes(kind));
+    if (!image[4].length) return [];
+    const words = { picture: "", error: ": 4 × |x − x̂|", map: ": mean over channels, own scale" };
+    return [element("h3", { textContent: "What engines made of it" }),
+      ...texts.map(([, name, methods, text]) => element("p", {}, element("q", { textContent: text }), element("span", { className: "small", textContent: ` ${name}, for ${methods}` }))),
+      element("div", { className: "made" }, ...pictures.map(([kind, name, methods, url]) => element("figure", {}, element("img", { className: "large", src: url, alt: `${name}${words[kind]}` }),
+        element("figcaption", { textContent: `${name}${words[kind]}, for ${methods}` }))))];
   }
 
   function card(m) {

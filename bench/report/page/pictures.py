@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from bench.results import illustrations
 from bench.results.folder import Results
+from bench.results.illustrations import TEXT
 
 #: Longer side of an embedded picture in pixels, and its quality as WebP.
 SIDE, QUALITY = 192, 80
@@ -45,4 +47,18 @@ def data_url(path: Path) -> str:
         small.thumbnail((SIDE, SIDE))
         buffer = io.BytesIO()
         small.save(buffer, "WEBP", quality=QUALITY, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return _url(buffer.getvalue())
+
+
+def _url(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
+
+
+def illustrated(results: Results) -> dict[tuple[str, str, str, str], list[list[str]]]:
+    """What engines made of images, by dataset, protocol, subset and row: [kind, name, methods, text or data URL]."""
+    found: dict[tuple[str, str, str, str], list[list[str]]] = {}
+    for line in illustrations.read(results):
+        shown = line.data.decode() if line.kind == TEXT else _url(line.data)
+        place = (line.dataset, line.protocol, line.subset, line.row_id)
+        found.setdefault(place, []).append([line.kind, line.name, line.methods, shown])
+    return found

@@ -70,12 +70,11 @@ class _Images:
         """
         images: list[list[Any]] = []
         for row in rows:
-            image = self._known.get(row)
+            image, made = self._known.get(row), self._made.get((*slice_, row), [])
             if image is None:  # The folder does not say which file it is.
-                images.append([labels.get(row, 0), row, "unknown", None, []])
+                images.append([labels.get(row, 0), row, "unknown", None, made])
                 continue
             picture = self._places.get((slice_[0], str(image["path"])))
-            made = self._made.get((*slice_, row), [])
             images.append([int(image["label"]), str(image["path"]), _facts(image), picture, made])
         return {"dataset": slice_[0], "protocol": slice_[1], "subset": slice_[2], "images": images}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,18 +28,28 @@ _TABLES = (
     ("comparisons", "Comparisons of the suite"),
     ("submitted", "Submitted by others"),
 )
+#: Tables of what is not detection, by pattern; a figure of a table's name stands above it.
+_MORE = (
+    ("*-lpips-shift", "Semantic shift, LPIPS Δ"),
+    ("attribution-*", "Attribution to a generator"),
+    ("fewshot-*", "Few-shot detection"),
+)
 _PAPERS = {"sare": "SARE", "lare2": "LaRE²", "semgir": "SemGIR"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text: a title, what it says before and after its lines, its columns and its lines."""
+    """A table as text: a title, what it says before and after its lines, its columns and its lines.
+
+    ``picture`` is a figure of it as a data URL, if there is one.
+    """
 
     title: str
     note: str
     columns: Sequence[str]
     lines: Sequence[Sequence[str]]
     after: str = ""
+    picture: str = ""
 
 
 def write_page(results: Results, roots: Sequence[Path] = ()) -> tuple[Path, int]:
@@ -62,6 +73,7 @@ def write_page(results: Results, roots: Sequence[Path] = ()) -> tuple[Path, int]
         scripts=[*scripts, read("page.js")],
         licences={name: read(f"vendor/{name}.LICENSE.txt") for name in _LIBRARIES},
         tables=list(_tables(results)),
+        more=list(_more(results)),
         costs=_costs(results),
         papers=list(_papers()),
         citations=read_text(results.citations) or "",
@@ -82,6 +94,22 @@ def _tables(results: Results) -> Iterator[Table]:
         text = read_text(results.tables / f"{stem}.md")
         if text:
             yield from _sections(title, text)
+
+
+def _more(results: Results) -> Iterator[Table]:
+    """Tables of the semantic shift, of attribution and of few-shot detection, with their figures."""
+    for pattern, title in _MORE:
+        for path in sorted(results.tables.glob(f"{pattern}.md")):
+            place = path.stem.removesuffix("-lpips-shift").replace("-", ", ")
+            first, *rest = _sections(f"{title}: {place}", path.read_text(encoding="utf-8"))
+            yield replace(first, picture=_figure(results, path.stem))
+            yield from rest
+
+
+def _figure(results: Results, stem: str) -> str:
+    """A figure of the results folder as a data URL; nothing if it was not drawn."""
+    path = results.figures / f"{stem}.png"
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}" if path.exists() else ""
 
 
 def _sections(title: str, text: str) -> list[Table]:

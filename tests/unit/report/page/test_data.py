@@ -16,7 +16,9 @@ from bench.report.page import write
 from bench.report.page.pictures import embedded
 from bench.report.page.write import write_page
 from bench.report.write import write_report
+from bench.results import illustrations
 from bench.results.folder import Results
+from bench.results.illustrations import Illustration
 from tests.golden.test_report import fill
 
 
@@ -141,3 +143,39 @@ def test_pictures_stay_inside_their_folder(results, tmp_path):
     found = embedded(results, [tmp_path / "images"])
     results.images.unlink()
     assert found == ({}, 2)
+
+
+def test_tables_of_what_is_not_detection_have_their_figures(results, tmp_path):
+    found = {table.title: table for table in write._more(results)}
+    shift = found["Semantic shift, LPIPS Δ: genimage, raw"]
+    assert shift.columns[0] == "generator"
+    assert "Welch" in shift.note
+    assert shift.picture.startswith("data:image/png;base64,")
+    copy = Results(shutil.copytree(results.root, tmp_path / "copy"))
+    shutil.rmtree(copy.figures)
+    assert {table.picture for table in write._more(copy)} == {""}
+    assert 'id="more"' in write_page(copy)[0].read_text(encoding="utf-8")
+    shutil.rmtree(copy.tables)
+    assert 'id="more"' not in write_page(copy)[0].read_text(encoding="utf-8")
+
+
+def test_what_engines_made_stands_with_its_image(results, tmp_path):
+    copy = Results(shutil.copytree(results.root, tmp_path / "copy"))
+    document = page.Data(copy, {}).document()
+    entry = next(e for e in copy.read_matrix().entries if e.method == "alpha" and e.subset == "adm" and e.scores)
+    row = sorted(copy.read_scores(entry.scores).row_id)[3]
+    place = (entry.dataset, entry.subset, entry.protocol, row)
+    lines = [
+        Illustration(*place, "text", "blip", "A", "a «dog»".encode()),
+        Illustration(*place, "picture", "txt2img", "A, B", b"x"),
+    ]
+    illustrations.write(copy, lines)
+    told = page.Data(copy, {}).document()
+    index = next(i for i, s in enumerate(told["slices"]) if (s["dataset"], s["subset"], s["protocol"]) == place[:3])
+    images = told["slices"][index]["images"]
+    assert images[3][4] == [
+        ["text", "blip", "A", "a «dog»"],
+        ["picture", "txt2img", "A, B", "data:image/webp;base64,eA=="],
+    ]
+    assert all(image[4] == [] for i, image in enumerate(images) if i != 3)
+    assert all(image[4] == [] for s in document["slices"] for image in s["images"])

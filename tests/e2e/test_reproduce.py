@@ -28,6 +28,8 @@ def test_experiments_are_listed_with_what_they_cost():
     ("words", "told"),
     [
         (["sare-tabel6"], "sare-table6"),
+        (["sare-table6,sare-tabel5"], "sare-table5"),
+        ([], "reproduce --list"),
         (["sare-table6", "--methods", "dire"], "The experiment sare-table6 decides it."),
         (["sare-table6", "--train", "adm"], "reproduce does not take --train"),
         (["sare-table6", "--suite", "nothing.toml"], "nothing.toml does not exist"),
@@ -38,6 +40,18 @@ def test_what_cannot_be_reproduced_is_one_message(words, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_an_experiment_still_costs_is_its_plan(tmp_path):
+    places = ("--store", tmp_path / "store", "--results", tmp_path / "results", "--device", "cpu")
+    done = bench("reproduce", "sare-table6,lare2-figure2", "--list", "--limit-test", "5", "--json", *places)
+    table, figure = json.loads(done.stdout)
+    assert (table["name"], table["fits"], figure["name"], figure["fits"]) == ("sare-table6", 8, "lare2-figure2", 0)
+    assert table["forwards"] > figure["forwards"] > 0
+    assert table["minutes"] > 0
+    assert not (tmp_path / "results").exists()
+    plan = bench("plan", "--suite", "mini:lare2-figure2", "--methods", "none", "--limit-test", "5", "--json", *places)
+    assert json.loads(plan.stdout)["forwards"] == figure["forwards"]
 
 
 @pytest.fixture(scope="module")

@@ -94,6 +94,14 @@ def average_precision(counts: Tally) -> Values:
     return average
 
 
+def real_average_precision(counts: Tally) -> Values:
+    """Average precision of the photographs, by 1 − P(fake): what code with label 1 for real reports as AP."""
+    called = counts.real_up_to + counts.fake_up_to
+    precision = np.divide(counts.real_up_to, np.maximum(called, 1))
+    average: Values = np.einsum("...k,...k->...", precision, counts.real) / counts.n_real
+    return average
+
+
 def equal_error_rate(counts: Tally) -> Values:
     """The error rate at which as large a share of fakes is missed as of reals is called fake.
 
@@ -216,6 +224,7 @@ METRICS: Mapping[str, Metric] = {
     "fake_acc": Metric(fake_accuracy, _BOTH),
     "auc": Metric(auc),
     "ap": Metric(average_precision),
+    "real_ap": Metric(real_average_precision),
     "eer": Metric(equal_error_rate, least=True),
     "tpr_at_1fpr": Metric(lambda counts: tpr_at_fpr(counts, 0.01)),
     "tpr_at_5fpr": Metric(lambda counts: tpr_at_fpr(counts, 0.05)),

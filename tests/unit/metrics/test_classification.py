@@ -26,6 +26,7 @@ def reference(logits, labels):
     wanted = {
         ("auc", ""): metrics.roc_auc_score(labels, logits),
         ("ap", ""): metrics.average_precision_score(labels, logits),
+        ("real_ap", ""): metrics.average_precision_score(1 - labels, -logits),
         ("eer", ""): brentq(lambda x: 1 - x - float(interp1d(fpr, tpr)(x)), 0, 1, xtol=1e-13),
         ("tpr_at_1fpr", ""): tpr[fpr <= 0.01].max(),
         ("tpr_at_5fpr", ""): tpr[fpr <= 0.05].max(),

@@ -32,7 +32,7 @@ def _roles(method: type[Method]) -> list[str]:
 
 def render() -> str:
     """The text of the page: licences of datasets, models and the methods' official code."""
-    datasets = [discover.dataset(name) for name in discover.datasets()]
+    datasets = [dataset for name in discover.datasets() if (dataset := discover.dataset(name)).paper]
     users: dict[str, list[str]] = {role: [] for role in MODELS}
     for name in discover.methods():
         for role in _roles(discover.method(name)):

@@ -124,8 +124,8 @@ Mistakes = Annotated[
     int | None,
     typer.Option(
         help="Show on the page, for the N worst mistakes of each detector on each test set, what its engines made of "
-        "the image: captions, reconstructions, errors. Copies parts of these images into the results folder. "
-        "Default: 2 of the embedded images, none of your own.",
+        "the image: captions, reconstructions, errors. Small copies of these images lie in the results folder then. "
+        "Default: 1 of the embedded images, none of your own.",
         show_default=False,
         min=0,
         rich_help_panel=_WHERE,

@@ -14,7 +14,7 @@ from bench.results.folder import Results
 from bench.suites.suite import Suite
 
 #: The mistakes of each detector on each test set that the page shows of embedded images.
-MISTAKES = 2
+MISTAKES = 1
 
 
 def check_writable(option: str, folder: Path) -> None:

@@ -65,8 +65,9 @@ Located = dict[str, tuple[Path, dict[str, Folders]]]
 
 def _roots(suite: suites.Suite, options: RunOptions, progress: Progress) -> dict[str, Path]:
     data = options.data or suite.data
-    root = unpack(options.store, progress) if data == "mini" else Path(data)
-    return dict.fromkeys(suite.datasets, root)
+    if data == "mini":
+        return dict.fromkeys(suite.datasets, unpack(options.store, progress))
+    return dict.fromkeys([*suite.datasets, *requests.datasets_of(options.test, Path(data))], Path(data))
 
 
 def _check_names(suite: suites.Suite, options: RunOptions) -> str:

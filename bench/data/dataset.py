@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from bench.data.files import subfolders
+from bench.data.files import below, subfolders
+from bench.types import FAKE, REAL
 
 Split = Literal["train", "test"]
 #: Folders of one subset: split → label (0 real, 1 fake) → folders that hold its files.
@@ -22,8 +23,9 @@ class Subset:
     """The images of one generator in a dataset.
 
     ``title`` is the heading of its column. Subsets of the same ``family``, in any dataset, come from closely related
-    generators. ``averaged`` is False for a subset that the papers' tables leave out of their averages.
-    ``aliases`` are the lower-case names that its folder may have.
+    generators. ``aliases`` are the lower-case names that its folder may have. ``averaged`` is False for a subset that
+    the papers' tables leave out of their averages. ``released`` is the year and month, ``2022-08``, in which the
+    generator's paper or model was published; empty if the images come from several generators.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Subset:
     family: str
     aliases: tuple[str, ...]
     averaged: bool = True
+    released: str = ""
 
 
 class Dataset(ABC):
@@ -85,6 +88,16 @@ class Dataset(ABC):
     def by_alias(self) -> dict[str, str]:
         """Subset names by lower-case folder name."""
         return {alias: subset.name for subset in self.subsets for alias in subset.aliases}
+
+
+#: Names of class folders: CNNDetection's, GenImage's, and plain words.
+CLASS_FOLDERS = {"0_real": REAL, "1_fake": FAKE, "nature": REAL, "ai": FAKE, "real": REAL, "fake": FAKE}
+
+
+def class_folders(folder: Path, names: Mapping[str, int] = CLASS_FOLDERS) -> dict[int, tuple[Path, ...]]:
+    """The class folders at any depth below a folder, by label; a label without a folder is left out."""
+    found = {label: [path for n, of in names.items() if of == label for path in below(folder, n)] for label in (0, 1)}
+    return {label: tuple(sorted(paths)) for label, paths in found.items() if paths}
 
 
 def unused_folders(root: Path, subsets: Iterable[Folders]) -> list[Path]:

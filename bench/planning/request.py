@@ -125,6 +125,12 @@ def _test_names(text: str) -> list[tuple[str, str]]:
     return tests
 
 
+def datasets_of(text: str, root: Path) -> list[str]:
+    """The datasets that ``--test`` names, and those with a folder of their own in ``root``."""
+    named = [] if text == "all" else [discover.dataset(name).name for name, _ in _test_names(text)]
+    return [*named, *(name for name in discover.datasets() if (root / name).is_dir())]
+
+
 def check_test_names(text: str) -> None:
     """Raise UserError if ``--test`` names a dataset or subset that does not exist; needs no data."""
     for name, subset in [] if text == "all" else _test_names(text):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 
-import pyarrow as pa
+from PIL import Image
 
-from bench.results.folder import Results, write_table
+from bench.results import shown
+from bench.results.folder import Results
 
 #: The kinds of :class:`Illustration`.
-IMAGE, PICTURE, ERROR, MAP, TEXT = "image", "picture", "error", "map", "text"
+IMAGE, PICTURE, TEXT = "image", "picture", "text"
+#: Longer side of a picture in pixels, and its quality as WebP.
+SIDE, QUALITY = 192, 80
 
 
 @dataclass(frozen=True)
 class Illustration:
     """One test image of a slice, or what an engine made of it, for the page.
 
-    ``kind`` is ``image`` (the image as methods see it), ``picture`` (what the engine made), ``error`` (|x − x̂| of that
-    picture), ``map`` (of the values of an array) or ``text``. ``data`` is UTF-8 for a text, else a WebP image. ``name``
-    is the engine and ``methods`` are the titles of the methods that use it; both are empty for an image.
+    ``kind`` is ``image`` (the image as methods see it), ``picture`` or ``text``. ``data`` is UTF-8 for a text, else a
+    WebP image. ``name`` says what it is, and ``methods`` which methods use it; both are empty for an image.
     """
 
     dataset: str
@@ -32,15 +35,18 @@ class Illustration:
     data: bytes
 
 
-def write(results: Results, lines: Sequence[Illustration]) -> None:
-    """Write all illustrations of a folder; without any, there is no file."""
-    if not lines:
-        results.illustrations.unlink(missing_ok=True)
-        return
-    names = [field.name for field in fields(Illustration)]
-    columns = dict(zip(names, zip(*(astuple(line) for line in lines), strict=True), strict=True))
-    types = dict.fromkeys(names, pa.string()) | {"data": pa.binary()}
-    write_table(results.illustrations, {name: pa.array(columns[name], types[name]) for name in names}, "")
+def webp(image: Image.Image) -> bytes:
+    """An RGB image as a WebP whose longer side has at most :data:`SIDE` pixels."""
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=QUALITY, method=4)
+    return buffer.getvalue()
+
+
+def write(results: Results, lines: Sequence[Illustration], key: str) -> None:
+    """Write all illustrations of a folder; ``key`` is that of the scores that chose the images."""
+    shown.write_lines(results.illustrations, Illustration, lines, key)
 
 
 def read(results: Results) -> list[Illustration]:

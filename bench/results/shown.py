@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -42,7 +43,8 @@ _TYPES = {"label": pa.int8(), "data": pa.binary(), "image": pa.binary(), "second
 _TYPES |= dict.fromkeys(("repeat", "images", "forwards"), pa.int64())
 
 
-def _write(path: Path, kind: type, lines: Sequence[Shown] | Sequence[Time], key: str) -> None:
+def write_lines(path: Path, kind: type, lines: Sequence[Any], key: str) -> None:
+    """Write instances of a dataclass, one row each, with ``key``; columns are text unless :data:`_TYPES` says else."""
     names = [field.name for field in fields(kind)]
     columns = list(zip(*(astuple(line) for line in lines), strict=True)) or [()] * len(names)
     arrays = {n: pa.array(c, _TYPES.get(n, pa.string())) for n, c in zip(names, columns, strict=True)}
@@ -51,12 +53,12 @@ def _write(path: Path, kind: type, lines: Sequence[Shown] | Sequence[Time], key:
 
 def write(path: Path, lines: Sequence[Shown], key: str) -> None:
     """Write the images of a gallery's probe; ``key`` is the probe's, or empty if the next run should try again."""
-    _write(path, Shown, lines, key)
+    write_lines(path, Shown, lines, key)
 
 
 def write_times(path: Path, lines: Sequence[Time], key: str) -> None:
     """Write the times of a probe; ``key`` is the probe's."""
-    _write(path, Time, lines, key)
+    write_lines(path, Time, lines, key)
 
 
 def read(results: Results, relative: str) -> list[Shown]:

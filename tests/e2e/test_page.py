@@ -169,7 +169,7 @@ def test_a_mistake_shows_what_engines_made_of_the_image(page):
     made = page.locator("#dialog .made figure")
     assert made.count() == 2
     assert made.locator("figcaption").all_inner_texts() == [
-        "ddim_inversion, for DIRE",
-        "ddim_inversion: 4 × |x − x̂|, for DIRE",
+        "ddim_inversion, for dire",
+        "ddim_inversion: 4 × |x − x̂|, for dire",
     ]
     assert page.evaluate("[...document.querySelectorAll('#dialog img')].every((i) => i.complete && i.naturalWidth > 0)")

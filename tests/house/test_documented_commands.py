@@ -43,6 +43,8 @@ RUN_BY = {
     "python run_bench.py check-method": ("tests/e2e/test_docs.py", '"check-method"'),
     "python -m pytest tests/contract/test_datasets_and_engines.py": ("tests/e2e/test_docs.py", '"-k", "gaussian_blur"'),
     "python -m tools.licences_page": ("tests/house/test_pages.py", "licences_page"),
+    "python -m tools.datasets_page": ("tests/house/test_pages.py", "datasets_page"),
+    "python run_bench.py --methods dire,gramnet --data DIR --test": ("tests/e2e/test_datasets.py", '"--test", "ufd"'),
     "python -m tools.findings_page": ("tests/house/test_pages.py", "findings_page"),
     "make findings": ("tests/slow/test_reproduce.py", "--results"),
     "python -m tools.published_page": ("tests/house/test_pages.py", "published_page"),

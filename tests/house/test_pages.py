@@ -5,9 +5,9 @@ import pytest
 from bench.report import effects
 from bench.results.frames import read_csv, to_csv
 from bench.suites import effects as claims
-from tools import findings_page, licences_page, methods_page, published_page
+from tools import datasets_page, findings_page, licences_page, methods_page, published_page
 
-PAGES = [methods_page, licences_page, published_page, findings_page]
+PAGES = [datasets_page, methods_page, licences_page, published_page, findings_page]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.__name__)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.artefacts.engine import RGB, Engine, Request
-from bench.artefacts.geometry import center_crop_arr, fit_long_side
+from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
 from bench.models.zoo import Zoo
 from bench.progress import Meter
 from bench.recipe import IMAGE, Recipe
@@ -35,6 +35,8 @@ def geometry(reconstruction: Recipe) -> dict[str, Any]:
     params = reconstruction.params
     if "long_side" in params:
         return {"long_side": params["long_side"], "multiple": params["multiple"]}
+    if "max_size" in params:
+        return {"max_size": params["max_size"]}
     return {"crop": params["size"]} if reconstruction.engine in ("ddim_inversion", "adm_inversion") else {}
 
 
@@ -45,6 +47,8 @@ def beside(rgb: RGB, shape: tuple[int, int], params: Mapping[str, Any]) -> RGB:
     """
     if "long_side" in params:
         rgb = fit_long_side(rgb, params["long_side"], params["multiple"])
+    elif "max_size" in params:
+        rgb = limit_sides(rgb, params["max_size"])
     elif "crop" in params:
         rgb = center_crop_arr(rgb, params["crop"])
     if rgb.shape[:2] == shape:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.dataset import Dataset, Folders, Subset
-from bench.data.files import below, subfolders
+from bench.data.dataset import Dataset, Folders, Subset, class_folders
+from bench.data.files import subfolders
 from bench.types import FAKE, REAL
 
 _KINDS = {"0_real": REAL, "1_fake": FAKE}
@@ -28,19 +28,19 @@ class ForenSynths(Dataset):
     licence = "CC BY-NC-SA 4.0"
     commercial = "no"
     subsets = (
-        Subset("progan", "ProGAN", "progan", ("progan",)),
-        Subset("stylegan", "StyleGAN", "stylegan", ("stylegan",)),
-        Subset("biggan", "BigGAN", "biggan", ("biggan",)),
-        Subset("cyclegan", "CycleGAN", "cyclegan", ("cyclegan",)),
-        Subset("stargan", "StarGAN", "stargan", ("stargan",)),
-        Subset("gaugan", "GauGAN", "gaugan", ("gaugan",)),
-        Subset("crn", "CRN", "crn", ("crn",)),
-        Subset("imle", "IMLE", "imle", ("imle",)),
-        Subset("sitd", "SITD", "sitd", ("seeingdark", "sitd")),
-        Subset("san", "SAN", "san", ("san",)),
-        Subset("deepfake", "Deepfake", "deepfake", ("deepfake",)),
-        Subset("stylegan2", "StyleGAN2", "stylegan", ("stylegan2",), averaged=False),
-        Subset("whichfaceisreal", "WFIR", "stylegan", ("whichfaceisreal",), averaged=False),
+        Subset("progan", "ProGAN", "progan", ("progan",), released="2017-10"),
+        Subset("stylegan", "StyleGAN", "stylegan", ("stylegan",), released="2018-12"),
+        Subset("biggan", "BigGAN", "biggan", ("biggan",), released="2018-09"),
+        Subset("cyclegan", "CycleGAN", "cyclegan", ("cyclegan",), released="2017-03"),
+        Subset("stargan", "StarGAN", "stargan", ("stargan",), released="2017-11"),
+        Subset("gaugan", "GauGAN", "gaugan", ("gaugan",), released="2019-03"),
+        Subset("crn", "CRN", "crn", ("crn",), released="2017-07"),
+        Subset("imle", "IMLE", "imle", ("imle",), released="2018-11"),
+        Subset("sitd", "SITD", "sitd", ("seeingdark", "sitd"), released="2018-05"),
+        Subset("san", "SAN", "san", ("san",), released="2019-06"),
+        Subset("deepfake", "Deepfake", "deepfake", ("deepfake",), released="2019-01"),
+        Subset("stylegan2", "StyleGAN2", "stylegan", ("stylegan2",), averaged=False, released="2019-12"),
+        Subset("whichfaceisreal", "WFIR", "stylegan", ("whichfaceisreal",), averaged=False, released="2018-12"),
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:
@@ -69,8 +69,8 @@ class ForenSynths(Dataset):
 
 
 def _pairs(folder: Path) -> Folders:
-    pairs = {label: tuple(below(folder, kind)) for kind, label in _KINDS.items()}
-    return {"test": {label: paths for label, paths in pairs.items() if paths}} if any(pairs.values()) else {}
+    pairs = class_folders(folder, _KINDS)
+    return {"test": pairs} if pairs else {}
 
 
 DATASET = ForenSynths()

@@ -31,24 +31,26 @@ class GenImage(Dataset):
     licence = "custom, non-commercial (after CC BY-NC-SA 4.0)"
     commercial = "no"
     subsets = (
-        Subset("midjourney", "MJ", "midjourney", ("midjourney", "imagenet_midjourney")),
+        Subset("midjourney", "MJ", "midjourney", ("midjourney", "imagenet_midjourney"), released="2023-03"),
         Subset(
             "sdv14",
             "SDv1.4",
             "sd1",
             ("stable_diffusion_v_1_4", "imagenet_ai_0419_sdv4", "stable diffusion v1.4", "sdv14"),
+            released="2022-08",
         ),
         Subset(
             "sdv15",
             "SDv1.5",
             "sd1",
             ("stable_diffusion_v_1_5", "imagenet_ai_0424_sdv5", "stable diffusion v1.5", "sdv15"),
+            released="2022-10",
         ),
-        Subset("adm", "ADM", "adm", ("adm", "imagenet_ai_0508_adm")),
-        Subset("glide", "GLIDE", "glide", ("glide", "imagenet_glide")),
-        Subset("wukong", "Wukong", "sd1", ("wukong", "imagenet_ai_0424_wukong")),
-        Subset("vqdm", "VQDM", "vqdm", ("vqdm", "imagenet_ai_0419_vqdm")),
-        Subset("biggan", "BigGAN", "biggan", ("biggan", "imagenet_ai_0419_biggan")),
+        Subset("adm", "ADM", "adm", ("adm", "imagenet_ai_0508_adm"), released="2021-05"),
+        Subset("glide", "GLIDE", "glide", ("glide", "imagenet_glide"), released="2021-12"),
+        Subset("wukong", "Wukong", "sd1", ("wukong", "imagenet_ai_0424_wukong"), released="2022-09"),
+        Subset("vqdm", "VQDM", "vqdm", ("vqdm", "imagenet_ai_0419_vqdm"), released="2021-11"),
+        Subset("biggan", "BigGAN", "biggan", ("biggan", "imagenet_ai_0419_biggan"), released="2018-09"),
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:

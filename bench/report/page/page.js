@@ -253,13 +253,12 @@
 
   /** What engines made of an image: texts, then pictures with the methods that use them. */
   function makings(image) {
-    const texts = image[4].filter(([kind]) => kind === "text"), pictures = image[4].filter(([kind]) => !["text", "image"].includes(kind));
+    const texts = image[4].filter(([kind]) => kind === "text"), pictures = image[4].filter(([kind]) => kind === "picture");
     if (!image[4].length) return [];
-    const words = { picture: "", error: ": 4 × |x − x̂|", map: ": mean over channels, own scale" };
     return [element("h3", { textContent: "What engines made of it" }),
       ...texts.map(([, name, methods, text]) => element("p", {}, element("q", { textContent: text }), element("span", { className: "small", textContent: ` ${name}, for ${methods}` }))),
-      element("div", { className: "made" }, ...pictures.map(([kind, name, methods, url]) => element("figure", {}, element("img", { className: "large", src: url, alt: `${name}${words[kind]}` }),
-        element("figcaption", { textContent: `${name}${words[kind]}, for ${methods}` }))))];
+      element("div", { className: "made" }, ...pictures.map(([, name, methods, url]) => element("figure", {}, element("img", { className: "large", src: url, alt: name }),
+        element("figcaption", { textContent: `${name}, for ${methods}` }))))];
   }
 
   function card(m) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +11,7 @@ from PIL import Image
 
 from bench.results import illustrations
 from bench.results.folder import Results
-from bench.results.illustrations import TEXT
-
-#: Longer side of an embedded picture in pixels, and its quality as WebP.
-SIDE, QUALITY = 192, 80
+from bench.results.illustrations import TEXT, webp
 
 
 def embedded(results: Results, roots: Sequence[Path]) -> tuple[dict[tuple[str, str], str], int]:
@@ -41,24 +37,20 @@ def embedded(results: Results, roots: Sequence[Path]) -> tuple[dict[tuple[str, s
 
 
 def data_url(path: Path) -> str:
-    """An image file as a WebP of at most :data:`SIDE` pixels on its longer side."""
+    """An image file as a small WebP."""
     with Image.open(path) as image:
-        small = image.convert("RGB")
-        small.thumbnail((SIDE, SIDE))
-        buffer = io.BytesIO()
-        small.save(buffer, "WEBP", quality=QUALITY, method=4)
-    return _url(buffer.getvalue())
+        return _url(webp(image.convert("RGB")))
 
 
-def _url(webp: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
+def _url(data: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(data).decode("ascii")
 
 
 def illustrated(results: Results) -> dict[tuple[str, str, str, str], list[list[str]]]:
     """What engines made of images, by dataset, protocol, subset and row: [kind, name, methods, text or data URL]."""
     found: dict[tuple[str, str, str, str], list[list[str]]] = {}
     for line in illustrations.read(results):
-        shown = line.data.decode() if line.kind == TEXT else _url(line.data)
+        shown = line.data.decode("utf-8", "replace") if line.kind == TEXT else _url(line.data)
         place = (line.dataset, line.protocol, line.subset, line.row_id)
         found.setdefault(place, []).append([line.kind, line.name, line.methods, shown])
     return found

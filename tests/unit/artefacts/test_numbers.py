@@ -16,10 +16,11 @@ from bench.artefacts.engines import (
     map_mean,
     pixel_error,
     sd_img2img,
+    sd_inpaint,
     txt2img,
 )
 from bench.artefacts.engines.blip import recipe as blip
-from bench.artefacts.geometry import center_crop_arr, fit_long_side
+from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
 from tests.conftest import picture
 
 
@@ -55,6 +56,8 @@ def test_an_image_is_cut_as_its_reconstruction_was():
     rgb = picture(1, 90, 70)
     geometry = pixel_error.geometry(sd_img2img.recipe(None, long_side=48))
     assert np.array_equal(pixel_error.beside(rgb, (32, 48), geometry), fit_long_side(rgb, 48, 8))
+    geometry = pixel_error.geometry(sd_inpaint.recipe(max_size=64))
+    assert np.array_equal(pixel_error.beside(rgb, (64, 64), geometry), limit_sides(rgb, 64))
     assert pixel_error.geometry(txt2img.recipe(blip(), size=40)) == {}
     assert pixel_error.beside(rgb, (40, 40), {}).shape == (40, 40, 3)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.artefacts.engines import blip, clip_image, ddim_inversion, latent_error, noise_residual
+from bench.artefacts.engines import blip, clip_image, ddim_inversion, latent_error, noise_residual, sd_inpaint
+from bench.artefacts.geometry import limit_sides
 from bench.execution import illustrating
 from bench.results.folder import Results
 from bench.types import Scores
@@ -54,21 +55,29 @@ def test_a_reconstruction_has_its_error_and_other_pictures_have_none():
     rgb = np.full((64, 64, 3), 100, np.uint8)
     made = rgb.copy()
     made[:, 32:] = 110
-    shown = dict(illustrating._shown(ddim_inversion.recipe(steps=2, size=64), rgb, made))
-    assert list(shown) == ["picture", "error"]
-    error = pixels(shown["error"]).astype(int)
+    shown = list(illustrating._shown(ddim_inversion.recipe(steps=2, size=64), rgb, made))
+    names = [("picture", "ddim_inversion"), ("picture", "ddim_inversion: 4 × |x − x̂|")]
+    assert [(kind, name) for kind, name, _ in shown] == names
+    error = pixels(shown[1][2]).astype(int)
     assert np.abs(error[:, :28]).max() <= 6  # WebP is lossy.
     assert np.abs(error[:, 36:] - 4 * 10).max() <= 6
-    assert [kind for kind, _ in illustrating._shown(noise_residual.recipe(), rgb, made)] == ["picture"]
+    assert [name for _, name, _ in illustrating._shown(noise_residual.recipe(), rgb, made)] == ["noise_residual"]
+
+
+def test_the_error_of_a_cropped_reconstruction_is_that_of_the_crop():
+    rgb = picture(3, 90, 70)
+    made = limit_sides(rgb, 64)
+    *_, (_, _, data) = illustrating._shown(sd_inpaint.recipe(max_size=64), rgb, made)
+    assert pixels(data).max() <= 6
 
 
 def test_texts_and_maps_are_shown_and_embeddings_are_not():
     rgb = picture(1, 32, 32)
-    assert list(illustrating._shown(blip.recipe(), rgb, "a «dog»")) == [("text", "a «dog»".encode())]
+    assert list(illustrating._shown(blip.recipe(), rgb, "a «dog»")) == [("text", "blip", "a «dog»".encode())]
     values = np.arange(4.0 * 8 * 8, dtype=np.float32).reshape(4, 8, 8)
-    ((kind, data),) = illustrating._shown(latent_error.recipe(size=64), rgb, values)
+    ((kind, _, data),) = illustrating._shown(latent_error.recipe(size=64), rgb, values)
     grey = pixels(data)
-    assert (kind, grey.shape) == ("map", (illustrating.SIDE, illustrating.SIDE, 3))
+    assert (kind, grey.shape) == ("picture", (illustrating.SIDE, illustrating.SIDE, 3))
     assert grey[0, 0].max() < 10
     assert grey[-1, -1].min() > 245
     assert list(illustrating._shown(clip_image.recipe(), rgb, np.ones(640, np.float32))) == []
@@ -76,4 +85,4 @@ def test_texts_and_maps_are_shown_and_embeddings_are_not():
 
 @pytest.mark.parametrize(("shape", "size"), [((400, 200), (192, 96)), ((50, 60), (50, 60))])
 def test_pictures_are_small(shape, size):
-    assert pixels(illustrating.webp(picture(2, *shape[::-1]))).shape[:2] == size
+    assert pixels(illustrating.webp(Image.fromarray(picture(2, *shape[::-1])))).shape[:2] == size

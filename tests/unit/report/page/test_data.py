@@ -169,7 +169,7 @@ def test_what_engines_made_stands_with_its_image(results, tmp_path):
         Illustration(*place, "text", "blip", "A", "a «dog»".encode()),
         Illustration(*place, "picture", "txt2img", "A, B", b"x"),
     ]
-    illustrations.write(copy, lines)
+    illustrations.write(copy, lines, "key")
     told = page.Data(copy, {}).document()
     index = next(i for i, s in enumerate(told["slices"]) if (s["dataset"], s["subset"], s["protocol"]) == place[:3])
     images = told["slices"][index]["images"]

@@ -1,0 +1,48 @@
+"""SynthWildX: images posted on X, by three generators, and photographs posted there (arXiv 2312.00195).
+
+``download_synthwildx.py`` writes ``<type>/<name>.jpg``:
+grip-unina/ClipBased-SyntheticImageDetection@5c30725:data/synthwildx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.data.dataset import Dataset, Folders, Subset
+from bench.data.files import named, subfolders
+from bench.types import FAKE, REAL
+
+
+class SynthWildX(Dataset):
+    """Five hundred images of each generator, and as many photographs, as far as they can still be downloaded."""
+
+    name = "synthwildx"
+    title = "SynthWildX"
+    paper = (
+        "Cozzolino et al.: Raising the Bar of AI-generated Image Detection with CLIP, CVPR workshops 2024, "
+        "arXiv 2312.00195"
+    )
+    subsets = (
+        Subset("dalle3", "DALL·E 3", "dalle3", ("dalle3",), released="2023-10"),
+        Subset("firefly", "Firefly", "firefly", ("firefly",), released="2023-03"),
+        Subset("midjourney", "MJ", "midjourney", ("midjourney",), released="2023-03"),
+    )
+
+    def find(self, root: Path) -> Mapping[str, Folders]:
+        """Subset folders and the folder ``real``, in ``root`` or in its folder ``synthwildx``."""
+        by_alias, subsets = self.by_alias(), dict[str, Folders]()
+        homes = (root, *named(root, "synthwildx"))
+        reals = tuple(path for home in homes for path in named(home, "real"))
+        for folder in (folder for home in homes for folder in subfolders(home)):
+            name = by_alias.get(folder.name.lower())
+            if name and name not in subsets:
+                subsets[name] = {"test": {FAKE: (folder,)} | ({REAL: reals} if reals else {})}
+        return subsets
+
+    def layout(self) -> str:
+        """The expected folder layout as a pattern."""
+        return "DIR/synthwildx/{dalle3,firefly,midjourney,real}/*.jpg"
+
+
+DATASET = SynthWildX()

@@ -1,8 +1,8 @@
 """Write docs/findings.md, what the miniature shows of the papers' claims: ``python -m tools.findings_page [FOLDER]``.
 
 It measures the committed boards, and the experiments below FOLDER (``results/runs/experiments``), to which
-``run_bench.py reproduce all --results FOLDER`` has written. Of experiments that are not there, what the page said
-before stays. The numbers are kept in results/board/findings.csv.
+``run_bench.py reproduce all --results FOLDER`` has written. Of experiments that are not there, what was measured
+before stays, unless the claim has changed. The numbers are kept in results/board/findings.csv.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def main(arguments: list[str]) -> None:
     effects = claims.load()
     new = measured(effects, boards() | made)
     before = read_csv(NUMBERS, COLUMNS) if NUMBERS.exists() else new.iloc[:0]
-    places = {(name, m.title, m.source): n for n, (name, m) in enumerate(claims.pairs(effects))}
+    places = {(name, m.title, m.key): n for n, (name, m) in enumerate(claims.pairs(effects))}
     kept = before[~before["source"].isin(set(new["source"]))]
     found = pd.concat([new, kept], ignore_index=True)
-    order = [places.get(key, -1) for key in zip(found["effect"], found["measure"], found["source"], strict=True)]
+    order = [places.get(key, -1) for key in zip(found["effect"], found["measure"], found["key"], strict=True)]
     found = found.assign(place=order).query("place >= 0").sort_values("place", kind="stable").drop(columns="place")
     write_text(NUMBERS, to_csv(found))
     write_text(PAGE, render())

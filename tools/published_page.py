@@ -17,11 +17,11 @@ their digits, with nothing from memory. They are of GenImage, ForenSynths and re
 them yet: that needs the data, the weights and GPUs. The command below each table does, and prints its numbers beside
 these; without `--suite paper` it shows what the miniature has of the table.
 """
-_PAPERS = {
-    "sare": "SARE (arXiv 2508.09487)",
-    "lare2": "LaRE² (CVPR 2024)",
-    "semgir": "SemGIR (ACM MM 2024)",
-}
+
+
+def _title(paper: str) -> str:
+    name, place = published.PAPERS[paper]
+    return f"{name} ({place})"
 
 
 def _section(name: str, table: str, paper: str) -> str:
@@ -30,7 +30,7 @@ def _section(name: str, table: str, paper: str) -> str:
     rows, columns = (list(dict.fromkeys(key[axis] for key in values)) for axis in (0, 1))
     body = [[row, *(str(values.get((row, column), "–")) for column in columns)] for row in rows]
     experiment = experiments.load(name)
-    title = f"{_PAPERS[paper]}, {table.replace('table', 'Table ').replace('figure', 'Figure ')}: {experiment.title}"
+    title = f"{_title(paper)}, {table.replace('table', 'Table ').replace('figure', 'Figure ')}: {experiment.title}"
     text = tabulate(body, ["", *columns], "github", disable_numparse=True)
     note = f"{experiment.note}\n\n" if experiment.note else ""
     command = f"    python run_bench.py reproduce {name} --suite paper --data DIR"
@@ -41,12 +41,12 @@ def render() -> str:
     """The text of the page: every table with printed numbers that an experiment measures, and what is not printed."""
     measured = {name: experiments.load(name) for name in experiments.names()}
     known = {(e.paper, e.table): name for name, e in measured.items() if published.values(e.paper, e.table)}
-    order = sorted(known, key=lambda key: (list(_PAPERS).index(key[0]), key[1]))
+    order = sorted(known, key=lambda key: (list(published.PAPERS).index(key[0]), key[1]))
     sections = "".join(_section(known[paper, table], table, paper) for paper, table in order)
     holes = ""
-    for paper, title in _PAPERS.items():
+    for paper in published.PAPERS:
         missing = [table for name, table in published.holes() if name == paper]
-        holes += f"- {title}: {', '.join(missing)}\n" if missing else ""
+        holes += f"- {_title(paper)}: {', '.join(missing)}\n" if missing else ""
     return f"{_HEAD}{sections}\n## Not printed\n\nThe papers' text does not print the values of these:\n\n{holes}"
 
 

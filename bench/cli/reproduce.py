@@ -113,13 +113,21 @@ def costs(names: Sequence[str], options: RunOptions) -> list[dict[str, object]]:
     progress = new_progress()
     with progress.stage("experiments planned", len(names)) as stage:
         for name in names:
-            prepared = check(_own(name, options, len(names) > 1), Progress())
-            cost = show.cost_of(plan_of(prepared, options, Progress()), prepared)
-            fits = sum(not fit["done"] for fit in cost["fits"])
-            needs = {"fits": fits, "forwards": cost["forwards"], "MiB": round(cost["bytes"] / 2**20, 1)}
-            lines.append({"name": name, **needs, "minutes": round(cost["seconds"] / 60, 1)})
+            lines.append({"name": name, **_cost(_own(name, options, len(names) > 1))})
             progress.advance(stage)
     return lines
+
+
+def _cost(own: RunOptions) -> dict[str, object]:
+    """What one experiment still needs; or, for want of data or models, why it cannot be planned."""
+    try:
+        prepared = check(own, Progress())
+        cost = show.cost_of(plan_of(prepared, own, Progress()), prepared)
+    except UserError as error:
+        return {**dict.fromkeys(("fits", "forwards", "MiB", "minutes")), "reason": error.problem}
+    fits = sum(not fit["done"] for fit in cost["fits"])
+    needs = {"fits": fits, "forwards": cost["forwards"], "MiB": round(cost["bytes"] / 2**20, 1)}
+    return {**needs, "minutes": round(cost["seconds"] / 60, 1), "reason": ""}
 
 
 def _own(name: str, options: RunOptions, several: bool) -> RunOptions:
@@ -155,8 +163,8 @@ def reproduce(
         sources[experiment], failures = _run(own)
         failed |= failures
         made.append(written(experiment, own, sources[experiment]))
-    if len(names) > 1:
-        made.append(findings.write(sources, sources[names[0]].root.parent))
+    told = findings.write(sources, sources[names[0]].root.parent) if len(names) > 1 else None
+    made += [told] if told else []
     show.reproduced(made, as_json)
     if failed:
         show.failures(failed)

@@ -22,6 +22,9 @@ from bench.report.submitted import write_submitted
 from bench.report.tables import write_tables
 from bench.results.folder import Results, write_text
 
+#: Tables that only ``publish`` writes.
+_KEPT = ("gates",)
+
 
 @dataclass(frozen=True)
 class Written:
@@ -60,4 +63,13 @@ def write_report(results: Results, figures: bool = True) -> Written:
         *write_fewshot(board, results),
     ]
     drawn = [*_figures(board, results), *shifts] if figures else []
+    _clear(results, {*tables, *_KEPT}, {figure.stem for figure in drawn})
     return Written(text, tuple(tables), tuple(drawn))
+
+
+def _clear(results: Results, tables: set[str], figures: set[str]) -> None:
+    """Delete the tables and figures of an earlier run that this one has not written again."""
+    for folder, stems in ((results.tables, tables), (results.figures, figures)):
+        for path in folder.glob("*") if folder.is_dir() else ():
+            if path.is_file() and path.stem not in stems:
+                path.unlink()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench.errors import UserError
+from bench.recipe import content_key
 
 FILE = Path(__file__).with_name("effects.toml")
 #: What an interval says of a claim: it lies on the claimed side, on the other side, or on both.
 Verdict = Literal["shown", "opposite", "open"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 #: Sources that are committed results folders instead of experiments begin with this.
 BOARD = "board/"
 
@@ -24,9 +26,10 @@ class Measure(BaseModel):
     ``source`` is an experiment, or ``board/NAME`` for a folder of ``results/board``. Exactly one of these is given:
 
     * ``compare``: AUC of the first method minus that of the second, trained on ``train`` and tested on ``of``
-      (``dataset:subset``, where a subset may be ``mean:all`` and the like).
+      (``dataset:subset``, where a subset may be ``mean:all`` and the like). With ``each``, the mean over these
+      generators of GenImage, for each of which there is a detector trained and tested on it.
     * ``shift``: of one value of the experiment, the mean of photographs minus that of fakes; of two, how much larger
-      that is for the second.
+      that is for the second. ``of`` names one generator; without it all images are taken together.
     * ``fakes``: the mean of the first value over fakes minus that of the second.
     * ``ratio``: the seconds per image of the first value over those of the second.
 
@@ -40,7 +43,8 @@ class Measure(BaseModel):
     title: str = ""
     compare: tuple[str, str] | None = None
     train: str = "sdv14"
-    of: str = "genimage:mean:all"
+    of: str = ""
+    each: tuple[str, ...] = ()
     shift: tuple[str, ...] = ()
     fakes: tuple[str, str] | None = None
     ratio: tuple[str, str] | None = None
@@ -54,6 +58,17 @@ class Measure(BaseModel):
         if len(self.shift) > 2:
             raise ValueError("shift names one value or two")
         return self
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """(training source, ``dataset:subset``) of every comparison that is averaged."""
+        each = [(name, f"genimage:{name}") for name in self.each]
+        return each or [(self.train, self.of or "genimage:mean:all")]
+
+    @property
+    def key(self) -> str:
+        """Content key of what is measured and claimed; the title is not part of it."""
+        return content_key(self.model_dump(mode="json", exclude={"title"}))
 
     def verdict(self, low: float, high: float) -> Verdict:
         """What an interval says of the claim."""

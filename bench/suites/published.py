@@ -8,6 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 FILE = Path(__file__).parent / "published.csv"
+#: Name and place of each paper, in the order of pages.
+PAPERS = {
+    "sare": ("SARE", "arXiv 2508.09487"),
+    "lare2": ("LaRE²", "CVPR 2024"),
+    "semgir": ("SemGIR", "ACM MM 2024"),
+}
 
 
 def read() -> pd.DataFrame:

@@ -34,7 +34,6 @@ _MORE = (
     ("attribution-*", "Attribution to a generator"),
     ("fewshot-*", "Few-shot detection"),
 )
-_PAPERS = {"sare": "SARE", "lare2": "LaRE²", "semgir": "SemGIR"}
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,12 @@ def _more(results: Results) -> Iterator[Table]:
     """Tables of the semantic shift, of attribution and of few-shot detection, with their figures."""
     for pattern, title in _MORE:
         for path in sorted(results.tables.glob(f"{pattern}.md")):
-            place = path.stem.removesuffix("-lpips-shift").replace("-", ", ")
-            first, *rest = _sections(f"{title}: {place}", path.read_text(encoding="utf-8"))
-            yield replace(first, picture=_figure(results, path.stem))
-            yield from rest
+            place = path.stem
+            for words in (f"-{pattern.strip('*-')}", f"{pattern.strip('*-')}-"):
+                place = place.replace(words, "", 1)
+            sections = _sections(f"{title}: {place.replace('-to-', ' → ')}", path.read_text(encoding="utf-8"))
+            pictures = [_figure(results, path.stem), *[""] * len(sections)]
+            yield from (replace(table, picture=picture) for table, picture in zip(sections, pictures, strict=False))
 
 
 def _figure(results: Results, stem: str) -> str:
@@ -159,7 +160,7 @@ def _costs(results: Results) -> Table | None:
 def _papers() -> Iterator[Table]:
     """The papers' own tables: published values, in the paper's digits."""
     known = published.read().query("value != ''")[["paper", "table"]].drop_duplicates()
-    for paper, name in _PAPERS.items():
+    for paper, (name, _) in published.PAPERS.items():
         for table in sorted(known.loc[known["paper"] == paper, "table"]):
             values = published.values(paper, table)
             rows, columns = (list(dict.fromkeys(key[i] for key in values)) for i in (0, 1))

@@ -11,8 +11,9 @@ from bench.results.comparisons import Side, between
 from bench.results.folder import Column, Matrix, ProbeEntry, Results
 from bench.results.shown import Time
 from bench.suites import experiment as experiments
-from bench.suites.effects import Effect
+from bench.suites.effects import Effect, Measure
 from bench.suites.probed import Probed
+from tests.conftest import item
 from tests.unit.report.folders import cells_of, made
 from tests.unit.results.test_probed import NAMES, fill, split, welch
 
@@ -55,7 +56,7 @@ def test_a_comparison_is_the_difference_of_auc_and_counts_the_subsets_of_its_mea
 def test_a_single_subset_has_no_counts_and_an_absent_one_a_reason(tmp_path):
     one = {"source": "board/x", "compare": ("alpha", "gamma"), "of": "genimage:adm"}
     absent = one | {"train": "biggan"}
-    found = effects.measured({"better": claim(one, absent)}, {"board/x": made(tmp_path)})
+    found = effects.measured({"better": claim(one, absent)}, {"board/x": made(tmp_path, protocols=("raw",))})
     assert found[["shown", "opposite", "open"]].to_numpy().sum() == 0
     assert found["reason"].tolist() == ["", "there is no test of alpha and gamma on genimage:adm, trained on biggan"]
     assert found["verdict"].tolist()[1] == ""
@@ -77,7 +78,10 @@ def test_delta_is_pooled_over_generators_each_image_once(tmp_path, toy):
 
 
 def test_two_values_are_paired_and_a_claim_below_is_reversed(tmp_path, toy):
-    measures = [{"source": "toy", "shift": ("plain", "guided"), "side": side} for side in ("above", "below")]
+    measures = [
+        {"source": "toy", "shift": ("plain", "guided"), "side": side, "of": "genimage:sdv14"}
+        for side in ("above", "below")
+    ]
     found = effects.measured({"larger": claim(*measures)}, {"toy": fill(tmp_path)})
     assert found["value"].tolist() == pytest.approx([0.15] * 4)
     assert found["verdict"].tolist() == ["shown", "shown", "opposite", "opposite"]
@@ -93,7 +97,9 @@ def test_fakes_are_compared_image_by_image(tmp_path, toy):
         for r, i, y in zip(*(table[n] for n in ("row_id", "image_id", "label")), strict=True)
     ]
     results.write_probe(results.root / path, items, (np.array(table["value"]) + noise).tolist(), "key")
-    found = effects.measured({"f": claim({"source": "toy", "fakes": ("guided", "plain")})}, {"toy": results})
+    found = effects.measured(
+        {"f": claim({"source": "toy", "fakes": ("guided", "plain"), "of": "genimage:sdv14"})}, {"toy": results}
+    )
     line = found.set_index("protocol").loc["aligned"]
     fake = split(results, path)[1] - split(results, "probes/probe a/sdv14@aligned.parquet")[1]
     interval = stats.ttest_1samp(fake, 0).confidence_interval(0.95)
@@ -119,13 +125,13 @@ def test_the_page_counts_verdicts_gives_reasons_and_names_what_is_not_measured(t
     known = {"gap": claim({"source": "toy", "shift": ("guided",)}, because=because)}
     known["other"] = claim({"source": "board/x", "compare": ("alpha", "beta")})
     text = findings.markdown(known, effects.measured(known, {"toy": fill(tmp_path)}))
-    assert "of 2 here, about 0" in text
+    assert "their number (1 here)" in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
-    assert rows[2:4] == [["SARE", "A claim", "Table 1", "2", "0", "0"], ["SARE", "A claim", "Table 1", "0", "0", "0"]]
+    assert rows[2:4] == [["SARE", "A claim", "Table 1", "1", "0", "0"], ["SARE", "A claim", "Table 1", "0", "0", "0"]]
     assert next(row for row in rows if row[0] == "length" and row[2] == "raw")[-2:] == ["shown", "2, 0, 0"]
     assert "Shown: Because it is large." in text
     assert "Never." not in text
-    assert "Not measured: it needs `board/x`." in text
+    assert "Not measured: `board/x`." in text
     assert "LaRE²" not in text
     assert text.rstrip().endswith("Suites: a toy suite.")
 
@@ -139,3 +145,40 @@ def test_findings_of_some_experiments_are_about_their_claims_alone(tmp_path, toy
     assert (tmp_path / "findings.md").read_text(encoding="utf-8") == written.text
     assert [line["effect"] for line in written.lines] == ["gap", "gap"]
     assert (tmp_path / "findings.csv").read_text(encoding="utf-8").count("\n") == 3
+
+
+def test_each_generator_with_its_own_detector_is_averaged(tmp_path):
+    subsets = (("sdv14", "source", 1.5), ("adm", "out", 0.4))
+    results = made(tmp_path, protocols=("raw",), subsets=subsets)
+    single = [{"source": "board/x", "compare": ("alpha", "gamma"), "of": f"genimage:{s}"} for s, *_ in subsets]
+    parts = effects.measured({"one": claim(*single)}, {"board/x": results})
+    measure = Measure(source="board/x", compare=("alpha", "gamma"), each=("sdv14", "adm"))
+    joined = effects._joined([effects.Estimate(*line) for line in parts[["value", "low", "high"]].to_numpy()])
+    assert joined.value == pytest.approx(parts["value"].mean())
+    halves = (parts["high"] - parts["low"]) / 2
+    assert joined.high - joined.value == pytest.approx(np.sqrt((halves**2).sum()) / 2)
+    assert measure.places == [("sdv14", "genimage:sdv14"), ("adm", "genimage:adm")]
+
+
+def test_a_hole_leaves_no_average_and_one_class_no_value(tmp_path, toy):
+    results = fill(tmp_path)
+    known = {
+        "gap": claim(
+            {"source": "toy", "shift": ("guided",)}, {"source": "toy", "shift": ("guided",), "of": "genimage:sdv14"}
+        )
+    }
+    found = effects.measured(known, {"toy": results})
+    aligned = found[found["protocol"] == "aligned"]
+    assert aligned["reason"].tolist() == ["no average without biggan: no size", ""]
+    assert aligned["verdict"].tolist() == ["", "shown"]
+    path = "probes/probe b/sdv14@aligned.parquet"
+    items = [item(n, 1) for n in range(40)]
+    results.write_probe(results.root / path, items, [0.1] * 40, "key")
+    found = effects.measured(known, {"toy": results})
+    assert found[found["protocol"] == "aligned"]["reason"].tolist()[1] == "one class alone"
+
+
+def test_a_probe_that_was_not_measured_is_told(tmp_path, toy):
+    toy(values={"guided": "another probe"})
+    found = effects.measured({"gap": claim({"source": "toy", "shift": ("guided",)})}, {"toy": fill(tmp_path)})
+    assert found["reason"].tolist() == ["the probe was not measured"]

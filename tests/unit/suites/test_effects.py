@@ -4,7 +4,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.suites import effects, experiment, suite
-from bench.suites.effects import Effect, Measure
+from bench.suites.effects import Measure
 from bench.suites.probed import Probed
 
 CLAIMS = effects.load()
@@ -27,8 +27,7 @@ def test_a_source_measures_what_a_claim_needs(name, measure):
         assert (source.kind == "cost") == bool(measure.ratio)
     else:
         assert set(measure.compare) <= set(source.methods)
-        assert measure.train in source.trains
-        assert measure.of in {part.of for part in source.cells.values()}
+        assert set(measure.places) <= {(part.train, part.of) for part in source.cells.values()}
 
 
 def test_a_verdict_is_where_the_interval_lies():
@@ -58,4 +57,6 @@ def test_a_wrong_file_is_one_message(tmp_path):
 
 def test_claims_are_sentences_of_each_paper():
     assert {claim.paper for claim in CLAIMS.values()} == {"sare", "lare2", "semgir"}
-    assert all(isinstance(claim, Effect) and claim.claim.endswith((".", ".)")) for claim in CLAIMS.values())
+    assert all(claim.claim.endswith((".", ".)")) for claim in CLAIMS.values())
+    assert len({claim.title for claim in CLAIMS.values()}) == len(CLAIMS)
+    assert len({measure.key for _, measure in PAIRS}) == len(PAIRS)

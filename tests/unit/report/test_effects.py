@@ -132,7 +132,7 @@ def test_the_page_counts_verdicts_gives_reasons_and_names_what_is_not_measured(t
     assert "Shown: Because it is large." in text
     assert "Never." not in text
     assert "Not measured: `board/x`." in text
-    assert "LaRE²" not in text
+    assert "## LaRE²" not in text
     assert text.rstrip().endswith("Suites: a toy suite.")
 
 

@@ -102,7 +102,9 @@ def _more(results: Results) -> Iterator[Table]:
             place = path.stem
             for words in (f"-{pattern.strip('*-')}", f"{pattern.strip('*-')}-"):
                 place = place.replace(words, "", 1)
-            sections = _sections(f"{title}: {place.replace('-to-', ' → ')}", path.read_text(encoding="utf-8"))
+            sections = _sections(
+                f"{title}: {place.replace('-to-', ' → ').replace('-', ', ')}", path.read_text(encoding="utf-8")
+            )
             pictures = [_figure(results, path.stem), *[""] * len(sections)]
             yield from (replace(table, picture=picture) for table, picture in zip(sections, pictures, strict=False))
 

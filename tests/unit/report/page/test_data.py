@@ -179,3 +179,13 @@ def test_what_engines_made_stands_with_its_image(results, tmp_path):
     ]
     assert all(image[4] == [] for i, image in enumerate(images) if i != 3)
     assert all(image[4] == [] for s in document["slices"] for image in s["images"])
+
+
+def test_tables_of_attribution_and_few_shots_are_named_by_their_place(results, tmp_path):
+    copy = Results(shutil.copytree(results.root, tmp_path / "copy"))
+    table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    for stem in ("attribution-raw-to-aligned", "fewshot-genimage-raw-to-raw"):
+        (copy.tables / f"{stem}.md").write_text(table)
+    (copy.tables / "fewshot-cut.md").write_text("No table.\n")
+    titles = [table.title for table in write._more(copy)][1:]
+    assert titles == ["Attribution to a generator: raw → aligned", "Few-shot detection: genimage, raw → raw"]

@@ -67,3 +67,12 @@ def test_check_looks_at_the_weights_that_are_named(tmp_path):
     (sdv1,) = (line for line in told if line["thing"] == "weights sdv1")
     assert "unet/diffusion_pytorch_model.safetensors" in sdv1["state"]
     assert "CompVis/stable-diffusion-v1-4" in sdv1["fix"]
+
+
+def test_findings_are_those_of_all_experiments():
+    """`make -n findings`; tests/slow/test_reproduce.py and tests/unit/tools/test_findings_page.py run its parts."""
+    done = subprocess.run(["make", "-n", "findings"], cwd=ROOT, capture_output=True, text=True, check=True)
+    runs = [line.split("python ", 1)[1] for line in done.stdout.splitlines() if ".venv/bin/python " in line]
+    folder = "results/runs/experiments"
+    assert f"run_bench.py reproduce all --results {folder}" in runs[-2]
+    assert runs[-1] == f"-m tools.findings_page {folder}"

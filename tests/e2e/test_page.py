@@ -5,10 +5,13 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from bench.results import illustrations
+from bench.results.folder import Results
 from tests.conftest import ROOT
 from tests.e2e.conftest import bench
 
@@ -54,20 +57,22 @@ def page(browser, path):
     context.close()
 
 
-def column(page, number):
-    return page.locator(f"#ranking tbody tr td:nth-child({number})").all_inner_texts()
+def shows(page, number, texts):
+    """Wait until a column of the leaderboard shows these texts: the table is drawn again some time after a click."""
+    playwright.expect(page.locator(f"#ranking tbody tr td:nth-child({number})")).to_have_text(texts)
 
 
 def test_the_leaderboard_is_sorted_and_filtered(page):
-    page.locator("#ranking thead th", has_text="Method").click()
-    names = column(page, 1)
-    assert names == sorted(names, key=str.casefold)
+    names = page.locator("#ranking tbody tr td:nth-child(1)").all_inner_texts()
     assert {"GramNet", "DIRE", "container"} <= set(names)
+    page.locator("#ranking thead th", has_text="Method").click()
+    shows(page, 1, sorted(names, key=str.casefold))
     page.locator("#board input[type=search]").fill("gram")
-    assert column(page, 1) == ["GramNet"]
+    shows(page, 1, ["GramNet"])
     page.locator("#board input[type=search]").fill("")
+    shows(page, 1, sorted(names, key=str.casefold))
     page.select_option("#kind", "statistic")
-    assert set(column(page, 3)) == {"baseline"}
+    shows(page, 3, ["baseline"] * 5)
 
 
 def test_switches_change_every_number_and_are_kept_in_the_address(page, path):
@@ -173,3 +178,21 @@ def test_a_mistake_shows_what_engines_made_of_the_image(page):
         "ddim_inversion: 4 × |x − x̂|, for dire",
     ]
     assert page.evaluate("[...document.querySelectorAll('#dialog img')].every((i) => i.complete && i.naturalWidth > 0)")
+
+
+def test_the_worst_mistakes_of_detectors_alone_are_illustrated(path):
+    results = Results(path.parents[1])
+    shown = {(line.subset, line.protocol, line.row_id) for line in illustrations.read(results)}
+    wanted = set()
+    for entry in results.read_matrix().entries:
+        if (entry.role, entry.perturbation, entry.status) == ("test", "none", "ok") and entry.method in (
+            "gramnet",
+            "dire",
+        ):
+            scores = results.read_scores(entry.scores)
+            p = 1 / (1 + np.exp(-np.array(scores.logit, np.float64)))
+            errors = np.where(np.array(scores.status) == "ok", np.abs(p - np.array(scores.label)), 0)
+            if errors.max() > 0.5:
+                wanted.add((entry.subset, entry.protocol, scores.row_id[int(errors.argmax())]))
+    assert wanted
+    assert shown == wanted

@@ -46,7 +46,7 @@ RUN_BY = {
     "python -m tools.datasets_page": ("tests/house/test_pages.py", "datasets_page"),
     "python run_bench.py --methods dire,gramnet --data DIR --test": ("tests/e2e/test_datasets.py", '"--test", "ufd"'),
     "python -m tools.findings_page": ("tests/house/test_pages.py", "findings_page"),
-    "make findings": ("tests/slow/test_reproduce.py", "--results"),
+    "make findings": ("tests/e2e/test_documented.py", "make -n findings"),
     "python -m tools.published_page": ("tests/house/test_pages.py", "published_page"),
     "python -m tools.methods_page": ("tests/house/test_pages.py", "methods_page"),
     "python -m tools.board_means": ("tests/unit/tools/test_board_means.py", "board_means"),

@@ -12,9 +12,13 @@ from bench.recipe import Recipe
 from bench.types import Item, Job
 
 #: The recipes that this module makes, by the name in their ``engine`` field.
-PRESENTED = ("aligned", "jpeg")
+PRESENTED = ("aligned", "jpeg", "perturb")
 #: Their present versions.
-VERSIONS: Mapping[str, int] = {"aligned": ALIGNED_VERSION, "jpeg": perturb.JPEG_VERSION}
+VERSIONS: Mapping[str, int] = {
+    "aligned": ALIGNED_VERSION,
+    "jpeg": perturb.JPEG_VERSION,
+    "perturb": perturb.VERSION,
+}
 
 
 def _present_image(job: Job, item: Item, store: Store) -> RGB:
@@ -23,7 +27,7 @@ def _present_image(job: Job, item: Item, store: Store) -> RGB:
         return perform(job.slice.operations[item.row_id], read_source(item))
     source = job.recipe.inputs["image"]
     rgb = decode(store.get(source, item.image_id)).rgb if isinstance(source, Recipe) else read_source(item)
-    return perturb.perform(job.recipe, rgb)
+    return perturb.perform(job.recipe, rgb, item.image_id)
 
 
 def present(job: Job, chunk: Sequence[Item], store: Store) -> dict[str, bytes]:

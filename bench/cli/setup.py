@@ -258,7 +258,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check all options without importing torch. Raises UserError for those that cannot be used."""
     require_run()
     load_plugins(options.plugin or (), progress)
-    suite = suites.load(options.suite)
+    suite = suites.load(options.suite).perturbed(options.perturb)
     options = with_null(options, suite, progress)
     methods = requests.choose_methods(options.methods, suite)
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)

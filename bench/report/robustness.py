@@ -19,7 +19,16 @@ from bench.results.folder import Results
 #: A perturbation with its strength, as ``jpeg75``.
 _STRENGTH = re.compile(r"([a-z_]+?)(\d+(?:\.\d+)?)")
 #: Of these a smaller number is the stronger perturbation; what the number is.
-_DOWN = {"jpeg": "JPEG quality"}
+_DOWN = {
+    "jpeg": "JPEG quality",
+    "webp": "WebP quality",
+    "resize": "reduced to percent",
+    "crop": "percent of each side",
+    "screenshot": "zoom in percent",
+    "limit": "longer side, pixels",
+}
+#: Of these a larger number is the stronger one.
+_UP = {"blur": "blur, σ in pixels", "noise": "noise, σ in 8-bit values"}
 NONE = "none"
 _PANELS = ("source", "out")
 COLUMNS = ("panel", "method", "label", "strength", "auc", "low", "high", "seeds", "reason")
@@ -63,7 +72,7 @@ def draw(board: Board, data: pd.DataFrame, name: str, caption: str) -> mpl.figur
     """Draw :func:`points`: strengths are evenly spaced, and detectors stand a little beside each other."""
     looks, shown = style.detectors(board), list(data["label"].unique())
     panels, strengths = list(data["panel"].unique()), list(data["strength"].unique())
-    figure, axes = style.panels(len(panels), _DOWN.get(name, name), "AUC", height=2.6, across=2)
+    figure, axes = style.panels(len(panels), {**_DOWN, **_UP}.get(name, name), "AUC", height=2.6, across=2)
     for axis, panel in zip(axes, panels, strict=True):
         for place, label in enumerate(shown):
             look, line = looks[label], data[(data["panel"] == panel) & (data["label"] == label)]

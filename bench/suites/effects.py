@@ -1,4 +1,4 @@
-"""What the papers claim, as quantities with a sign: ``effects.toml``."""
+"""What the papers claim, as quantities with a sign: ``claims/effects.toml``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from bench.errors import UserError
 from bench.recipe import content_key
 
-FILE = Path(__file__).with_name("effects.toml")
+FILE = Path(__file__).parent / "claims" / "effects.toml"
 #: What an interval says of a claim: it lies on the claimed side, on the other side, or on both.
 Verdict = Literal["shown", "opposite", "open"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

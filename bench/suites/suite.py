@@ -62,6 +62,13 @@ class Suite(BaseModel):
     timed: int = 0
     file: str = ""
 
+    def perturbed(self, names: str | None) -> Suite:
+        """The suite with these perturbations, separated by commas; its own if None."""
+        if names is None:
+            return self
+        given = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+        return self.model_copy(update={"perturbations": tuple(given)})
+
 
 def names() -> list[str]:
     """Names of all suites."""

@@ -100,3 +100,11 @@ def test_a_wrong_suite_file_is_one_message(tmp_path):
 def test_half_a_bracket_is_no_method():
     with pytest.raises(UserError, match="not a method name"):
         suites.split_variant("dire[adm")
+
+
+def test_perturbations_can_be_named_beside_a_suite():
+    mini = suites.load("mini")
+    assert mini.perturbed(None) is mini
+    assert mini.perturbed("jpeg75, web,jpeg75").perturbations == ("jpeg75", "web")
+    assert mini.perturbed("").perturbations == ()
+    assert len(suites.load("robustness").perturbations) == 21

@@ -33,8 +33,8 @@ class Measure(BaseModel):
     * ``fakes``: the mean of the first value over fakes minus that of the second.
     * ``ratio``: the seconds per image of the first value over those of the second.
 
-    The claim is that it is ``above`` the number ``than``, or ``below`` it. ``title`` says what it is, if a claim has
-    several.
+    The claim is that it is ``above`` the number ``than``, ``below`` it, or another number on ``either`` side. ``title``
+    says what it is, if a claim has several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +48,7 @@ class Measure(BaseModel):
     shift: tuple[str, ...] = ()
     fakes: tuple[str, str] | None = None
     ratio: tuple[str, str] | None = None
-    side: Literal["above", "below"] = "above"
+    side: Literal["above", "below", "either"] = "above"
     than: float = 0.0
 
     @model_validator(mode="after")
@@ -75,6 +75,8 @@ class Measure(BaseModel):
         above, below = low > self.than, high < self.than
         if self.side == "below":
             above, below = below, above
+        elif self.side == "either":
+            above, below = above or below, False
         return "shown" if above else "opposite" if below else "open"
 
 

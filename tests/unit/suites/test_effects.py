@@ -35,6 +35,8 @@ def test_a_verdict_is_where_the_interval_lies():
     below = above.model_copy(update={"side": "below"})
     assert [above.verdict(*ends) for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))] == ["shown", "opposite", "open"]
     assert [below.verdict(*ends) for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))] == ["opposite", "shown", "open"]
+    either = above.model_copy(update={"side": "either"})
+    assert [either.verdict(*ends) for ends in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1))] == ["shown", "shown", "open"]
     eight = Measure(source="lare2-figure1c", ratio=("DIRE (SD)", "LaRE²"), than=8)
     assert [eight.verdict(*ends) for ends in ((9, 10), (5, 7), (7, 9))] == ["shown", "opposite", "open"]
 

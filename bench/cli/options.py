@@ -190,9 +190,9 @@ class RunOptions:
     perturb: Annotated[
         str | None,
         typer.Option(
-            help="Also test after perturbations of both classes, comma-separated: `jpeg75`, `webp50`, `blur1`, `noise5`, "
-            "`resize50`, `crop80`, `screenshot80`; or chains, `web` (768 px, JPEG 60), `hard` (512 px, JPEG 40), "
-            "`shared` (both). Default: the suite's.",
+            help="Also test after perturbations of both classes, comma-separated: `jpeg75`, `webp50`, `blur1`, "
+            "`noise5`, `resize50`, `crop80`, `screenshot80`; or chains, `web` (768 px, JPEG 60), `hard` (512 px, "
+            "JPEG 40), `shared` (both). Default: the suite's.",
             rich_help_panel=_WHAT,
         ),
     ] = None

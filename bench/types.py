@@ -22,6 +22,10 @@ def label_of(method: str, variant: str) -> str:
     return f"{method}[{variant}]" if variant else method
 
 
+#: Training source and protocol of fits with their authors' weights, of which only the file is known.
+RELEASED = "released"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One image of a slice.
@@ -168,6 +172,11 @@ class Fit:
         return label_of(self.method, self.variant)
 
     @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The keys of the slices that it is trained on; none for released weights, whose ``train`` is their file."""
+        return self.train if self.protocol else ()
+
+    @property
     def title(self) -> str:
         """Text for messages: method, training source, protocol and seed; for a checkpoint, method and digest."""
         trained = f"{self.label} on {self.source}, {self.protocol}, seed {self.seed}"
@@ -233,7 +242,8 @@ class Cell:
     def id(self) -> CellId:
         """The cell in words."""
         fit, test = self.fit, self.test
-        training = (fit.method, fit.variant, fit.source, fit.protocol, fit.seed, fit.task)
+        trained = (fit.source, fit.protocol) if fit.protocol else (RELEASED, RELEASED)
+        training = (fit.method, fit.variant, *trained, fit.seed, fit.task)
         return CellId(*training, test.dataset, test.subset, test.role, test.protocol, self.perturbation, self.relation)
 
 

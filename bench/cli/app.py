@@ -21,7 +21,7 @@ from bench.cli import store as store_verbs
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
 from bench.cli.reproduce import reproduce
-from bench.cli.setup import check, load_plugins, new_zoo, plan_of, plugin_name, require_run
+from bench.cli.setup import check, keep_released, load_plugins, new_zoo, plan_of, plugin_name, require_run
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning import shards
@@ -83,6 +83,7 @@ def run(
     from bench.execution.session import open_session
 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
+    keep_released(prepared)
     if part is None:
         execute.carry_out(made, prepared.request, session, started, prepared.processes, prepared.cluster)
         roots = places.unpacked(prepared.request.roots.values(), prepared.store.root)

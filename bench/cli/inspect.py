@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from bench import discover
+from bench.cli.located import unused
 from bench.cli.reproduce import listed
-from bench.cli.setup import unused
 from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic

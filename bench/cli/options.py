@@ -179,6 +179,16 @@ class RunOptions:
         ),
     ] = None
     suite: SuiteName = "mini"
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METHOD=FILE",
+            help="Measure a detector with the weights that its authors released, without training: "
+            "`univfd=fc_weights.pth`. Implies its paper's parameters and, unless named, `--models hub`; needs no "
+            "training images. Can be repeated. Other methods are trained only if `--methods` names them.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None
     protocols: Annotated[
         str | None,
         typer.Option(

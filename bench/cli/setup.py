@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import device as devices
 from bench import discover
 from bench.artefacts.store import Store
+from bench.cli.located import locate
 from bench.cli.nulls import with_null
 from bench.cli.options import RunOptions
 from bench.cli.places import writable_home
 from bench.controls import CONTROLS
-from bench.data.dataset import Folders, unused_folders
-from bench.data.files import printable
+from bench.data.dataset import Folders
 from bench.data.perturb import check_perturbation
 from bench.data.splits import Limits
 from bench.device import Processes
 from bench.errors import UserError, unknown
-from bench.miniature.unpack import unpack
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics
 from bench.numerics import choose as choose_numerics
+from bench.planning import released, sources
 from bench.planning import request as requests
-from bench.planning import sources
 from bench.planning.gather import gather
 from bench.planning.matrix import build
+from bench.planning.released import Released
 from bench.planning.request import Request
 from bench.predict.user_weights import own_weights
 from bench.progress import Progress
@@ -59,17 +59,6 @@ class Prepared:
     cluster: str | None
 
 
-#: Root and present subsets of each dataset.
-Located = dict[str, tuple[Path, dict[str, Folders]]]
-
-
-def _roots(suite: suites.Suite, options: RunOptions, progress: Progress) -> dict[str, Path]:
-    data = options.data or suite.data
-    if data == "mini":
-        return dict.fromkeys(suite.datasets, unpack(options.store, progress))
-    return dict.fromkeys([*suite.datasets, *requests.datasets_of(options.test, Path(data))], Path(data))
-
-
 def _check_names(suite: suites.Suite, options: RunOptions) -> str:
     """Check the names of training sources, tests and perturbations, without data; returns the training sources.
 
@@ -95,60 +84,14 @@ def _limits(suite: suites.Suite, options: RunOptions) -> Limits:
     return Limits(requests.choose_limit("--limit-train", train), requests.choose_limit("--limit-test", test))
 
 
-def _located(suite: suites.Suite, options: RunOptions, progress: Progress) -> Located:
-    """Root and present subsets of each dataset. A missing test dataset is left out, with a note."""
-    located = {}
-    for name, root in _roots(suite, options, progress).items():
-        try:
-            located[name] = requests.locate(name, root)
-        except UserError as error:
-            if name == sources.TRAIN_DATASET or not root.is_dir():
-                raise
-            progress.note(f"left out: {error.problem} {error.fix}")
-    for message in unused(located, Path(options.data)) if options.data else ():
-        progress.warn(message)
-    for message in _renamed(located):
-        progress.note(message)
-    return located
-
-
-def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:
-    """The names given to generators that no dataset knows, if they differ from their folders' names."""
-    messages = []
-    for name, (root, subsets) in located.items():
-        known = {subset.name for subset in discover.dataset(name).subsets}
-        for subset in sorted(set(subsets) - known):
-            homes = [h for classes in subsets[subset].values() for paths in classes.values() for h in paths]
-            folder = homes[0].relative_to(root).parts[0]
-            if folder != subset:
-                messages.append(f"{printable(root / folder)} is {name}:{subset}")
-    return messages
-
-
-def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
-    """One line for each folder of a user's data that no dataset uses, with the reason or how to arrange it."""
-    used = [folders for _, subsets in located.values() for folders in subsets.values()]
-    homes = {root, *(home for home, _ in located.values())}
-    messages = []
-    for folder in sorted({f for home in homes for f in unused_folders(home, used) if f not in homes}):
-        twin = [
-            f"{name}:{dataset.by_alias()[folder.name.lower()]}"
-            for name, dataset in ((name, discover.dataset(name)) for name in located)
-            if dataset.by_alias().get(folder.name.lower()) in located[name][1]
-        ]
-        layouts = " or ".join(discover.dataset(name).layout() for name in located)
-        reason = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
-        messages.append(f"not used: {printable(folder)} ({reason})")
-    return messages
-
-
 def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progress) -> dict[str, Recipe]:
     """The suite's probes if requested; none, with a warning, if their weights are missing: the run goes on."""
     if options.methods == requests.NO_METHODS and options.probes is False:
         raise UserError(
             "--methods none --no-probes leaves nothing to do.", "`none`: probes alone.", "Leave out one of them."
         )
-    if not (options.methods in ("all", requests.NO_METHODS) if options.probes is None else options.probes):
+    usual = options.methods in ("all", requests.NO_METHODS) and not options.checkpoint
+    if not (usual if options.probes is None else options.probes):
         return {}
     probes = requests.choose_probes(suite)
     try:
@@ -209,11 +152,15 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
     return file.stem
 
 
-def _check_models(methods: tuple[requests.Chosen, ...], zoo: Zoo, options: RunOptions, progress: Progress) -> None:
+def _roles(request: Request) -> list[set[str]]:
+    return [requests.roles_of(chosen, chosen.label in request.released) for chosen in request.methods]
+
+
+def _check_models(request: Request, zoo: Zoo, options: RunOptions, progress: Progress) -> None:
     """Check the weights of every method. Raises UserError if one has none."""
-    for role in set[str]().union(*(requests.roles_of(chosen) for chosen in methods)):
+    for role in set[str]().union(*_roles(request)):
         zoo.folder(role)
-    if options.data and zoo.is_mini and any(requests.roles_of(chosen) for chosen in methods):
+    if options.data and zoo.is_mini and any(_roles(request)):
         progress.warn(
             "miniature weights on other data: the pipeline runs, but the numbers are not those of Stable Diffusion."
         )
@@ -232,8 +179,7 @@ def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> 
         return Processes(options.processes, requested=True)
     if device == "cuda" or options.devices_per_fit > 1:
         return Processes(1)
-    used_together = [requests.roles_of(chosen) for chosen in request.methods]
-    used_together += [set(recipe.roles()) for recipe in request.probes.values()]
+    used_together = _roles(request) + [set(recipe.roles()) for recipe in request.probes.values()]
     sizes = {role: zoo.size(role) for role in set[str]().union(*used_together)}
     return devices.processes(max((sum(sizes[role] for role in roles) for roles in used_together), default=0))
 
@@ -260,7 +206,11 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite).perturbed(options.perturb)
     options = with_null(options, suite, progress)
-    methods = requests.choose_methods(options.methods, suite)
+    files = released.named(options.checkpoint or (), suite)
+    # With released weights, `all` means these alone.
+    trained = () if files and options.methods == "all" else requests.choose_methods(options.methods, suite)
+    released.beside(files, trained)
+    methods = (*trained, *(chosen for chosen, _ in files.values()))
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
@@ -269,11 +219,12 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)
     numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
-    zoo = new_zoo(options.weights or (), options.models or suite.models, options.store, numerics)
-    located = _located(suite, options, progress)
-    folders = {name: subsets for name, (_, subsets) in located.items()}
-    chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET]) if methods else ()
-    requests.check_tasks(methods, chosen)
+    models = options.models or (suite.models if trained or not files else "hub")
+    zoo = new_zoo(options.weights or (), models, options.store, numerics)
+    places = locate(suite, options, progress, trains=bool(trained))
+    folders = {name: subsets for name, (_, subsets) in places.items()}
+    chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET]) if trained else ()
+    requests.check_tasks(trained, chosen)
     request = Request(
         suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
         methods=methods,
@@ -283,14 +234,24 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         controls=suite.controls,
         seeds=seeds,
         limits=limits,
-        roots={name: home for name, (home, _) in located.items()},
+        roots={name: home for name, (home, _) in places.items()},
         folders=folders,
         perturbations=suite.perturbations,
         probes=_probes(suite, zoo, options, progress),
+        released={n: Released(one, path, zoo.digest(path)) for n, (one, path) in files.items()},
     )
-    _check_models(methods, zoo, options, progress)
+    _check_models(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
+
+
+def keep_released(prepared: Prepared) -> None:
+    """Write the released weights of a request to the store as finished fits. Raises UserError if one does not match."""
+    from bench.predict.predict import keep_checkpoint
+
+    for one in prepared.request.released.values():
+        fit = one.fit(prepared.zoo.hash)
+        keep_checkpoint(one.chosen, fit, one.path, (prepared.zoo, prepared.store))
 
 
 def plan_of(prepared: Prepared, options: RunOptions, progress: Progress) -> Plan:

@@ -151,7 +151,7 @@ def score_cell(cell: Cell, method: Method, session: Session) -> None:
 def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) -> None:
     """Train a trial's fit, or record why it failed."""
     fit, started = trial.fit, time.monotonic()
-    images = [plan.slices[key].image for key in (*fit.train, *fit.val)]
+    images = [plan.slices[key].image for key in (*fit.trained_on, *fit.val)]
     presented = [recipe.key for image in images if isinstance(image, Recipe) for recipe in image.closure()]
     reason = session.blocked((*fit.recipes, *presented))
     if reason is not None:
@@ -159,7 +159,7 @@ def fit_or_record(trial: Trial, method: Method, plan: Plan, session: Session) ->
     elif session.attempt(
         fit.key, f"fit of {trial.title}", partial(session.repair, partial(train, trial, method, plan, session))
     ):
-        count = sum(len(plan.slices[key].usable) for key in fit.train) * passes(method)
+        count = sum(len(plan.slices[key].usable) for key in fit.trained_on) * passes(method)
         session.costs.append(("fit", fit.label, count, time.monotonic() - started))
 
 

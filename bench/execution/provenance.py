@@ -70,7 +70,11 @@ def _card(chosen: Chosen) -> dict[str, Any]:
 
 def write_cards(request: Request, results: Results) -> None:
     """Write ``methods.json``: the card and parameters of every method of the run."""
-    results.write_json(results.cards, {chosen.label: _card(chosen) for chosen in request.methods})
+    cards = {chosen.label: _card(chosen) for chosen in request.methods}
+    for label, one in request.released.items():
+        title = f"{cards[label]['title']} (released)"
+        cards[label] |= {"title": title, "released": {"file": one.path.name, "sha256": one.content}}
+    results.write_json(results.cards, cards)
 
 
 def write_citations(request: Request, session: Session) -> None:

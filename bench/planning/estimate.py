@@ -183,7 +183,7 @@ def _fits(plan: Plan, store: Store) -> list[dict[str, Any]]:
             "protocol": fit.protocol,
             "seed": fit.seed,
             "key": fit.key,
-            "images": sum(len(plan.slices[key].usable) for key in fit.train),
+            "images": sum(len(plan.slices[key].usable) for key in fit.trained_on),
             "done": is_fitted(store, fit),
         }
         for fit in plan.fits

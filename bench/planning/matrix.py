@@ -19,7 +19,7 @@ from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source, joint_name
 from bench.recipe import Recipe
 from bench.training.budgets import VERSION
-from bench.types import FAKE, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice, Use
+from bench.types import FAKE, RELEASED, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice, Use
 
 HashOf = Callable[[str], str]
 
@@ -162,8 +162,7 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
     controls = ["none", *_controls(chosen, request), *request.perturbations]
     for raw in tests:
         presented = draft.why_not(chosen, raw) or draft.present(raw, blank.protocol)
-        source = next(s for s in request.sources if s.name == blank.train)
-        related = relation(source, raw.dataset, raw.subset, request.suite.families)
+        related = _related(request, blank.train, raw)
         for control in controls:
             if isinstance(fit, str) or isinstance(presented, str):
                 test = {"dataset": raw.dataset, "subset": raw.subset, "perturbation": control, "relation": related}
@@ -174,6 +173,25 @@ def _cells(draft: _Draft, request: Request, chosen: Chosen, fit: Fit | str, test
             cell = Cell(fit, part, control, related, part.classes if uses_class(chosen) else "")
             draft.register(part, draft.recipes(chosen, part, ("test",), noise_of(cell)))
             draft.cells[cell.key] = cell
+
+
+def _related(request: Request, train: str, raw: Slice) -> str:
+    """The relation of a test slice to a training source; what released weights were trained on is not known."""
+    if train == RELEASED:
+        return "out"
+    source = next(s for s in request.sources if s.name == train)
+    return relation(source, raw.dataset, raw.subset, request.suite.families)
+
+
+def _released(draft: _Draft, request: Request, tests: list[Slice]) -> None:
+    """Add the cells of the detectors with released weights, under every protocol."""
+    for released in request.released.values():
+        chosen = released.chosen
+        fit = released.fit(draft.hash_of)
+        draft.fits.setdefault(fit.key, fit)
+        for protocol in request.protocols:
+            training = (chosen.name, chosen.variant, RELEASED, RELEASED, 0, "detect")
+            _cells(draft, request, chosen, fit, tests, CellId(*training, "", "", "test", protocol, "none", "out"))
 
 
 def _val_cells(draft: _Draft) -> None:
@@ -210,7 +228,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics 
     """The plan of a request; ``hash_of`` returns the content hash of a weights role."""
     draft = _Draft(hash_of, numerics, data.unusable)
     detect_tests = [data.tests[test] for test in request.tests if test in data.tests]
-    for chosen in request.methods:
+    for chosen in request.trained:
         for source in request.sources:
             tests = [data.tests[ATTRIBUTION, source.name]] if source.target else detect_tests
             for seed in request.seeds:
@@ -220,6 +238,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics 
                     training = (chosen.name, chosen.variant, source.name, train_protocol, seed, source.task)
                     blank = CellId(*training, "", "", "test", protocol, "none", "out")
                     _cells(draft, request, chosen, fit, tests, blank)
+    _released(draft, request, detect_tests)
     _val_cells(draft)
     _probes(draft, request, detect_tests)
     return Plan(

@@ -6,19 +6,23 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import discover
 from bench.artefacts.probes import PROBES
 from bench.data.dataset import Folders
 from bench.data.protocols import check_protocol
 from bench.data.splits import Limits, missing_class
-from bench.detector import STAGES, Method
+from bench.detector import STAGES, Detector, Method, Stage
 from bench.device import has_driver
 from bench.errors import UserError, unknown
 from bench.planning.sources import TRAIN_DATASET, Source, check_name, check_subset, comma_list
 from bench.recipe import Recipe
 from bench.suites.suite import Suite, instantiate, split_variant
 from bench.types import label_of
+
+if TYPE_CHECKING:
+    from bench.planning.released import Released
 
 #: The largest seed that both torch and numpy accept.
 LARGEST_SEED = 2**32 - 1
@@ -42,7 +46,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named."""
+    """A checked request. ``roots`` and ``folders`` are by dataset; ``tests`` are (dataset, subset) pairs as named.
+
+    ``released`` are the detectors with their authors' weights by label; they are in ``methods`` too.
+    """
 
     suite: Suite
     methods: tuple[Chosen, ...]
@@ -56,6 +63,12 @@ class Request:
     folders: dict[str, dict[str, Folders]]
     probes: Mapping[str, Recipe] = field(default_factory=dict)
     perturbations: tuple[str, ...] = ()
+    released: Mapping[str, Released] = field(default_factory=dict)
+
+    @property
+    def trained(self) -> tuple[Chosen, ...]:
+        """The methods that are trained here; the others have released weights."""
+        return tuple(chosen for chosen in self.methods if chosen.label not in self.released)
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
@@ -235,10 +248,12 @@ def choose_executor(name: str, address: str | None) -> str | None:
     return address or ""
 
 
-def roles_of(chosen: Chosen) -> set[str]:
-    """Every weights role that a method's networks and artefacts need."""
-    needs = [need for stage in STAGES for need in chosen.method.needs(stage).values()]
-    return set(chosen.method.roles()).union(*(need.roles() for need in needs))
+def roles_of(chosen: Chosen, released: bool = False) -> set[str]:
+    """Every weights role that a method's networks and artefacts need; with ``released`` weights it is not trained."""
+    stages: tuple[Stage, ...] = ("test",) if released else STAGES
+    needs = [need for stage in stages for need in chosen.method.needs(stage).values()]
+    own = chosen.method.companions() if released and isinstance(chosen.method, Detector) else chosen.method.roles()
+    return set(own).union(*(need.roles() for need in needs))
 
 
 def check_tasks(methods: Sequence[Chosen], sources: Sequence[Source]) -> None:

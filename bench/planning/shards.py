@@ -70,7 +70,7 @@ def part_of_fits(plan: Plan, shard: Shard, methods: Methods, resolve: Resolve) -
     cells = tuple(cell for cell in plan.cells if cell.fit.key in kept)
     wanted: set[tuple[str, str]] = set()
     for fit in fits:
-        parts = [(plan.slices[key], fit.noise) for key in (*fit.train, *fit.val)]
+        parts = [(plan.slices[key], fit.noise) for key in (*fit.trained_on, *fit.val)]
         parts += [(cell.test, noise_of(cell)) for cell in cells if cell.fit.key == fit.key]
         for part, noise in parts:
             read_here = recipes_read(methods[fit.method, fit.variant].method, [(part, noise)], resolve)

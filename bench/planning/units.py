@@ -101,11 +101,11 @@ def cut_fits(
         unscored, fitted = tuple(cells[fit.key]), is_fitted(store, fit) and not waiting(store, fit)
         if fitted and not unscored:
             continue
-        images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.train)
+        images = 0 if fitted else sum(len(plan.slices[key].usable) for key in fit.trained_on)
         method = methods[fit.method, fit.variant].method
         seconds = images * passes(method) * rates.seconds("fit", fit.label)
         seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
-        parts = [(plan.slices[key], fit.noise) for key in (*fit.train, *fit.val)]
+        parts = [(plan.slices[key], fit.noise) for key in (*fit.trained_on, *fit.val)]
         parts += [(cell.test, noise_of(cell)) for cell in unscored]
         trials.append(Trial(fit, unscored, seconds, recipes_read(method, parts, resolve)))
     return sorted(trials, key=lambda trial: -trial.seconds)

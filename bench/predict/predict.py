@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import device as devices
+from bench.artefacts.store import Store
 from bench.data.index import Index
 from bench.detector import Detector
 from bench.device import Processes
@@ -16,6 +16,9 @@ from bench.errors import UserError
 from bench.execution import fitting, pool
 from bench.execution.session import open_session
 from bench.models.embedded import build_atomically
+from bench.models.zoo import Zoo
+from bench.planning.released import fit_of
+from bench.planning.request import Chosen
 from bench.predict import user_artefacts
 from bench.predict.options import ScoreRequest
 from bench.predict.user_weights import save_clip
@@ -25,7 +28,7 @@ from bench.results.folder import Results
 from bench.training import checkpoint, network
 from bench.training.examples import references, substituted
 from bench.training.faults import Fault
-from bench.training.fits import fit_folder
+from bench.training.fits import fit_folder, is_fitted
 from bench.types import OK, Fit, Item, Job, Plan, Slice
 
 if TYPE_CHECKING:
@@ -110,31 +113,25 @@ def _keep_copy(role: str, copy: Mapping[str, Tensor], folder: Path, request: Sco
 
 def import_checkpoint(request: ScoreRequest, path: Path) -> Fit:
     """An official checkpoint as a finished fit in the store; read, checked and written once per content."""
-    method = request.chosen.method
-    if not isinstance(method, Detector):
-        raise UserError(f"{request.chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
-    weights = {role: request.zoo.folder(role) for role in method.companions()}
-    content = request.zoo.digest(path)
-    fit = Fit(
-        method=request.chosen.name,
-        variant=request.chosen.variant,
-        version=method.card.version,
-        params=asdict(method.params),
-        weights={role: request.zoo.hash(role) for role in weights},
-        recipes=(),
-        source=f"checkpoint {content[:12]}",
-        train=(content,),
-        val=(),
-        protocol="",
-        seed=0,
-    )
-    folder = fit_folder(request.store, fit.key)
-    if not (folder / "fit.json").exists():
-        tensors = checkpoint.read(path, request.trust_pickle)
-        model = method.build(weights)
-        checkpoint.fill(method, model, tensors, path)
-        network.save_model(model, folder, {"fit": fitting.describe(fit), "train_images": 0, "checkpoint": path.name})
+    fit = fit_of(request.chosen, request.zoo.digest(path), request.zoo.hash)
+    keep_checkpoint(request.chosen, fit, path, (request.zoo, request.store), request.trust_pickle)
     return fit
+
+
+def keep_checkpoint(
+    chosen: Chosen, fit: Fit, path: Path, places: tuple[Zoo, Store], trust_pickle: bool = False
+) -> None:
+    """Write an official checkpoint to the store as the finished ``fit``, unless it is there.
+
+    Raises UserError if the file cannot be read, or does not match the detector's network.
+    """
+    zoo, store = places
+    folder = fit_folder(store, fit.key)
+    if isinstance(chosen.method, Detector) and not is_fitted(store, fit):
+        tensors = checkpoint.read(path, trust_pickle)
+        model = chosen.method.build({role: zoo.folder(role) for role in chosen.method.companions()})
+        checkpoint.fill(chosen.method, model, tensors, path)
+        network.save_model(model, folder, {"fit": fitting.describe(fit), "train_images": 0, "checkpoint": path.name})
 
 
 def _line(item: Item, logit: float | None, method: str, fit: Fit, why: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.results import budgets, nulls, rankings, summary
 from bench.results.folder import Column, Results
+from bench.types import RELEASED
 
 #: Columns in which the values of one metric agree.
 _METRIC = ["train", "train_protocol", "dataset", "protocol", "perturbation", "metric", "threshold_rule"]
@@ -39,6 +40,11 @@ class Setting(NamedTuple):
     dataset: str
     protocol: str
     perturbation: str
+
+    @property
+    def released(self) -> bool:
+        """Whether its detectors have their authors' weights; what they were trained on is not known."""
+        return self.train == RELEASED
 
     @property
     def slug(self) -> str:

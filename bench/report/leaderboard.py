@@ -135,8 +135,9 @@ def _section(board: Board, setting: Setting) -> str:
     filled = [i for i in range(len(_COLUMNS)) if any(line[i] not in ("", _DASH) for line in lines)]
     shown = [[line[i] for i in filled] for line in lines]
     body = tabulate(shown, [_COLUMNS[i] for i in filled], "github", disable_numparse=True, stralign="left")
-    protocols = f"{setting.train_protocol} → {setting.protocol}"
-    return f"## {setting.dataset}, trained on {setting.train}, {protocols}\n\n{body}\n{_note(board, setting)}"
+    where = f"trained on {setting.train}, {setting.train_protocol} → {setting.protocol}"
+    where = f"released weights, {setting.protocol}" if setting.released else where
+    return f"## {setting.dataset}, {where}\n\n{body}\n{_note(board, setting)}"
 
 
 def _drawn(board: Board) -> str:

@@ -93,7 +93,8 @@ def parts(board: Board, results: Results, setting: Setting) -> list[Part]:
 
 def words(setting: Setting) -> str:
     """The first words of a caption: what was trained and tested."""
-    return f"Trained on {setting.train} ({setting.train_protocol}), tested on {setting.dataset} ({setting.protocol})."
+    trained = "Released weights" if setting.released else f"Trained on {setting.train} ({setting.train_protocol})"
+    return f"{trained}, tested on {setting.dataset} ({setting.protocol})."
 
 
 def left_out(frame: pd.DataFrame, names: Iterable[str] = ("method", "relation")) -> str:

@@ -1,0 +1,89 @@
+"""Where the images of a run are: the folder and the present subsets of each dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import discover
+from bench.cli.options import RunOptions
+from bench.data.dataset import Folders, unused_folders
+from bench.data.files import printable
+from bench.errors import UserError
+from bench.miniature.unpack import unpack
+from bench.planning import request as requests
+from bench.planning.sources import TRAIN_DATASET
+from bench.progress import Progress
+from bench.suites.suite import Suite
+
+#: Root and present subsets of each dataset.
+Located = dict[str, tuple[Path, dict[str, Folders]]]
+
+
+def _roots(suite: Suite, options: RunOptions, progress: Progress) -> dict[str, Path]:
+    data = options.data or suite.data
+    if data == "mini":
+        return dict.fromkeys(suite.datasets, unpack(options.store, progress))
+    return dict.fromkeys([*suite.datasets, *requests.datasets_of(options.test, Path(data))], Path(data))
+
+
+def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool) -> Located:
+    """Root and present subsets of each dataset. A missing test dataset is left out, with a note.
+
+    Raises UserError if the data to train on are missing and the run ``trains``, or if nothing is there.
+    """
+    located: Located = {}
+    missing: UserError | None = None
+    for name, root in _roots(suite, options, progress).items():
+        try:
+            located[name] = requests.locate(name, root)
+        except UserError as error:
+            if (name == TRAIN_DATASET and trains) or not root.is_dir():
+                raise
+            progress.note(f"left out: {error.problem} {error.fix}")
+            missing = error
+    if missing is not None and not located:
+        located = _plain(Path(options.data or suite.data), missing)
+    for message in unused(located, Path(options.data)) if options.data else ():
+        progress.warn(message)
+    for message in _renamed(located):
+        progress.note(message)
+    return located
+
+
+def _plain(root: Path, missing: UserError) -> Located:
+    """Any folder of photographs and fakes, where no dataset was found. Raises ``missing`` if it is none either."""
+    try:
+        return {"folder": requests.locate("folder", root)}
+    except UserError:
+        raise missing from None
+
+
+def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:
+    """The names given to generators that no dataset knows, if they differ from their folders' names."""
+    messages = []
+    for name, (root, subsets) in located.items():
+        known = {subset.name for subset in discover.dataset(name).subsets}
+        for subset in sorted(set(subsets) - known):
+            homes = [h for classes in subsets[subset].values() for paths in classes.values() for h in paths]
+            folder = homes[0].relative_to(root).parts[0]
+            if folder != subset:
+                messages.append(f"{printable(root / folder)} is {name}:{subset}")
+    return messages
+
+
+def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:
+    """One line for each folder of a user's data that no dataset uses, with the reason or how to arrange it."""
+    used = [folders for _, subsets in located.values() for folders in subsets.values()]
+    homes = {root, *(home for home, _ in located.values())}
+    messages = []
+    for folder in sorted({f for home in homes for f in unused_folders(home, used) if f not in homes}):
+        twin = [
+            f"{name}:{dataset.by_alias()[folder.name.lower()]}"
+            for name, dataset in ((name, discover.dataset(name)) for name in located)
+            if dataset.by_alias().get(folder.name.lower()) in located[name][1]
+        ]
+        layouts = " or ".join(discover.dataset(name).layout() for name in located)
+        reason = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
+        messages.append(f"not used: {printable(folder)} ({reason})")
+    return messages

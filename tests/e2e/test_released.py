@@ -1,0 +1,75 @@
+"""Released weights on a folder of one's own: no training, the same scores as ``score``, one table for all detectors."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.conftest import picture
+from tests.e2e.conftest import bench
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two generators with both classes and one without photographs, and weights of two networks."""
+    import torch
+    from torchvision.models import resnet50
+
+    root = tmp_path_factory.mktemp("released")
+    for seed, (generator, kinds) in enumerate({"flux": "rf", "sora": "rf", "veo": "f"}.items()):
+        for kind, suffix in (("real", "jpg"), ("fake", "png")):
+            for number in range(20 if kind[0] in kinds else 0):
+                folder = root / "data" / generator / kind
+                folder.mkdir(parents=True, exist_ok=True)
+                image = picture(1000 * seed + number + 500 * (kind == "fake"), 40, 36)
+                Image.fromarray(image).save(folder / f"{number}.{suffix}")
+    torch.manual_seed(0)
+    for name in ("one", "two"):
+        torch.save({"model": resnet50(num_classes=1).state_dict()}, root / f"{name}.pth")
+    return root
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    files = ("--checkpoint", f"cnnspot={place / 'one.pth'}", "--checkpoint", f"cnnspot[drct]={place / 'two.pth'}")
+    places = ("--data", place / "data", "--store", place / "store", "--results", place / "results", "--device", "cpu")
+    done = bench("run", *files, *places, "--protocols", "raw", "--models", "mini", "--no-figures")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_every_score_is_that_of_score(place, done):
+    rows = pd.read_csv(place / "results" / "summary.csv", keep_default_na=False)
+    assert set(rows["train"]) == set(rows["train_protocol"]) == {"released"}
+    lines = bench(
+        *("score", "cnnspot", place / "data" / "flux", "--checkpoint", place / "one.pth", "--json"),
+        *("--store", place / "store", "--models", "mini", "--device", "cpu"),
+    )
+    logits = {line["path"].rpartition("/data/")[2]: line["logit"] for line in json.loads(lines.stdout)}
+    entry = next((place / "results" / "scores" / "cnnspot").glob("*/folder-flux-test@raw.parquet"))
+    scores = pd.read_parquet(entry).merge(pd.read_parquet(place / "results" / "images.parquet"), on="row_id")
+    assert len(scores) == len(logits) == 40
+    assert scores["logit"].tolist() == pytest.approx([logits[path] for path in scores["path"]], abs=1e-4)
+
+
+def test_rows_say_which_file_and_a_subset_without_a_class_is_a_hole(place, done):
+    cards = json.loads((place / "results" / "methods.json").read_text())
+    digest = hashlib.sha256((place / "one.pth").read_bytes()).hexdigest()
+    assert cards["cnnspot"]["released"] == {"file": "one.pth", "sha256": digest}
+    rows = pd.read_csv(place / "results" / "rows.csv", keep_default_na=False)
+    assert set(rows.loc[rows["subset"] == "veo", "status"]) == {"missing"}
+    assert rows.loc[rows["subset"] == "veo", "reason"].str.contains("no readable real image").all()
+    assert "## folder, released weights, raw" in (place / "results" / "leaderboard.md").read_text()
+    run = json.loads((place / "results" / "run.json").read_text())
+    assert run["fits_trained"] == 0
+    assert bench("verify", "--results", place / "results").returncode == 0
+
+
+def test_what_does_not_fit_is_one_message_before_anything_is_scored(place):
+    places = ("--data", place / "data", "--store", place / "store", "--results", place / "none", "--device", "cpu")
+    wrong = bench("run", "--checkpoint", f"gramnet={place / 'one.pth'}", *places, "--models", "mini")
+    assert (wrong.returncode, "does not fit GramNet" in wrong.stderr) == (2, True)
+    both = bench("run", "--methods", "cnnspot", "--checkpoint", f"cnnspot={place / 'one.pth'}", *places)
+    assert (both.returncode, "cannot be trained and given" in both.stderr) == (2, True)

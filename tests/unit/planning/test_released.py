@@ -1,0 +1,74 @@
+"""Detectors with released weights: how they are named, and what their fits are."""
+
+import pytest
+
+from bench.errors import UserError
+from bench.planning import released
+from bench.planning.request import choose_methods, roles_of
+from bench.suites import suite as suites
+from bench.types import Cell, Slice
+from tests.conftest import item
+
+MINI = suites.load("mini")
+
+
+def test_files_are_named_by_method_with_the_papers_parameters(tmp_path):
+    file = tmp_path / "weights=1.pth"
+    file.write_bytes(b"x")
+    found = released.named([f"cnnspot={file}", f"gramnet[drct]={file}"], MINI)
+    assert list(found) == ["cnnspot", "gramnet[drct]"]
+    chosen, path = found["cnnspot"]
+    assert path == file
+    assert chosen.method.params == type(chosen.method).Params()
+    assert chosen.method.params != choose_methods("cnnspot", MINI)[0].method.params
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["cnnspot"], "There is no `=`"),
+        (["cnnspot=nothing.pth"], "Nothing.pth is not a file"),
+        (["cnnspott={file}"], "cnnspot"),
+        (["cnnspot={file}", "cnnspot={file}"], "names cnnspot twice"),
+    ],
+)
+def test_wrong_names_are_one_message(texts, told, tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"x")
+    with pytest.raises(UserError) as error:
+        released.named([text.format(file=file) for text in texts], MINI)
+    assert told in f"{error.value.problem} {error.value.context} {error.value.fix}"
+
+
+def test_a_method_cannot_be_trained_and_given():
+    with pytest.raises(UserError, match="cnnspot cannot be trained and given"):
+        released.beside({"cnnspot": None}, choose_methods("gramnet,cnnspot", MINI))
+    released.beside({"cnnspot": None}, choose_methods("cnnspot[drct]", MINI))
+
+
+def test_a_fit_is_its_file_and_was_trained_on_nothing_that_is_known():
+    (chosen,) = choose_methods("univfd", MINI)
+    fits = [released.fit_of(chosen, content * 32, lambda role: f"hash of {role}") for content in ("aa", "bb")]
+    assert fits[0].key != fits[1].key
+    assert fits[0].weights == {role: f"hash of {role}" for role in chosen.method.companions()}
+    assert fits[0].trained_on == ()
+    cell = Cell(fits[0], Slice("genimage", "adm", "test", (item(1, 0),)))
+    assert (cell.id.train, cell.id.train_protocol, cell.fit.title) == (
+        "released",
+        "released",
+        "univfd, checkpoint aaaaaaaaaaaa",
+    )
+
+
+def test_a_statistic_has_no_checkpoint():
+    (chosen,) = choose_methods("container", MINI)
+    with pytest.raises(UserError, match="It is a statistic"):
+        released.fit_of(chosen, "a" * 64, str)
+
+
+def test_released_weights_need_no_pretrained_ones():
+    (cnnspot,) = choose_methods("cnnspot", MINI)
+    assert roles_of(cnnspot) == {"resnet50"}
+    assert roles_of(cnnspot, released=True) == set()
+    (drct,) = choose_methods("drct_sare", MINI)
+    assert roles_of(drct, released=True) < roles_of(drct)

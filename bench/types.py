@@ -296,15 +296,3 @@ class Plan:
     holes: tuple[Hole, ...] = ()
     probes: tuple[Probe, ...] = ()
     passed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Per-image outcome of a cell, in the order of the slice's items; failed images have NaN and a reason."""
-
-    row_id: tuple[str, ...]
-    image_id: tuple[str, ...]
-    label: tuple[int | None, ...]
-    logit: tuple[float, ...]
-    status: tuple[str, ...]
-    reason: tuple[str, ...]

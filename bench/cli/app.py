@@ -68,8 +68,7 @@ def run(
 
     With `--shard`, only part of the fits is trained and scored; run it without `--shard` at the end.
     """
-    part = None if shard is None else shards.read(shard)
-    started, progress = datetime.now(UTC), new_progress()
+    part, started, progress = None if shard is None else shards.read(shard), datetime.now(UTC), new_progress()
     prepared = check(options, progress)
     made = plan_of(prepared, options, progress)
     if part is not None:

@@ -119,6 +119,24 @@ ShardOf = Annotated[
         rich_help_panel=_HOW,
     ),
 ]
+Checkpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METHOD=FILE",
+        help="Measure a detector with its authors' weights, without training: `univfd=fc_weights.pth`. Implies its "
+        "paper's parameters and, unless named, `--models hub`. Repeatable. `--methods` may name others to train.",
+        rich_help_panel=_WHAT,
+    ),
+]
+Perturb = Annotated[
+    str | None,
+    typer.Option(
+        help="Also test after perturbations of both classes, comma-separated: `jpeg75`, `webp50`, `blur1`, "
+        "`noise5`, `resize50`, `crop80`, `screenshot80`; or chains, `web` (768 px, JPEG 60), `hard` (512 px, "
+        "JPEG 40), `shared` (both). Default: the suite's.",
+        rich_help_panel=_WHAT,
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.", rich_help_panel=_HOW)]
 Mistakes = Annotated[
     int | None,
@@ -179,16 +197,7 @@ class RunOptions:
         ),
     ] = None
     suite: SuiteName = "mini"
-    checkpoint: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="METHOD=FILE",
-            help="Measure a detector with the weights that its authors released, without training: "
-            "`univfd=fc_weights.pth`. Implies its paper's parameters and, unless named, `--models hub`; needs no "
-            "training images. Can be repeated. Other methods are trained only if `--methods` names them.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None
+    checkpoint: Checkpoints = None
     protocols: Annotated[
         str | None,
         typer.Option(
@@ -197,15 +206,7 @@ class RunOptions:
             rich_help_panel=_WHAT,
         ),
     ] = None
-    perturb: Annotated[
-        str | None,
-        typer.Option(
-            help="Also test after perturbations of both classes, comma-separated: `jpeg75`, `webp50`, `blur1`, "
-            "`noise5`, `resize50`, `crop80`, `screenshot80`; or chains, `web` (768 px, JPEG 60), `hard` (512 px, "
-            "JPEG 40), `shared` (both). Default: the suite's.",
-            rich_help_panel=_WHAT,
-        ),
-    ] = None
+    perturb: Perturb = None
     seeds: Annotated[
         str | None,
         typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +152,13 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
     return file.stem
 
 
+def _trained(files: Collection[str], suite: suites.Suite, options: RunOptions) -> tuple[requests.Chosen, ...]:
+    """The methods that are trained: those of ``--methods``; beside released weights, ``all`` means none."""
+    trained = () if files and options.methods == "all" else requests.choose_methods(options.methods, suite)
+    released.beside(files, trained)
+    return trained
+
+
 def _roles(request: Request) -> list[set[str]]:
     return [requests.roles_of(chosen, chosen.label in request.released) for chosen in request.methods]
 
@@ -207,10 +214,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     suite = suites.load(options.suite).perturbed(options.perturb)
     options = with_null(options, suite, progress)
     files = released.named(options.checkpoint or (), suite)
-    # With released weights, `all` means these alone.
-    trained = () if files and options.methods == "all" else requests.choose_methods(options.methods, suite)
-    released.beside(files, trained)
-    methods = (*trained, *(chosen for chosen, _ in files.values()))
+    trained = _trained(files, suite, options)
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
     seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
@@ -219,7 +223,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)
     numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
-    models = options.models or (suite.models if trained or not files else "hub")
+    models = options.models or ("hub" if files and not trained else suite.models)
     zoo = new_zoo(options.weights or (), models, options.store, numerics)
     places = locate(suite, options, progress, trains=bool(trained))
     folders = {name: subsets for name, (_, subsets) in places.items()}
@@ -227,7 +231,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     requests.check_tasks(trained, chosen)
     request = Request(
         suite=_labelled(suite, own=bool(options.data) and (suite.data == "mini" or zoo.is_mini)),
-        methods=methods,
+        methods=(*trained, *(one for one, _ in files.values())),
         sources=chosen,
         tests=_tests(suite, options, folders) if not chosen or any(not s.target for s in chosen) else (),
         protocols=protocols,

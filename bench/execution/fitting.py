@@ -22,11 +22,12 @@ from bench.planning.estimate import passes
 from bench.planning.needs import needs, noise_of
 from bench.planning.units import Trial
 from bench.recipe import Recipe, content_key
+from bench.results.scores import Scores
 from bench.training import network, statistic
 from bench.training.examples import Reference, controlled, references
 from bench.training.faults import BadImages, Fault, without
 from bench.training.fits import fit_folder, waiting
-from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan, Scores
+from bench.types import NO_ARTEFACT, OK, Cell, Fit, Plan
 
 
 def _folders(fit: Fit, zoo: Zoo) -> dict[str, Path]:

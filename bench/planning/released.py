@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -73,9 +73,9 @@ def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path]]:
     return found
 
 
-def beside(released: Mapping[str, object], methods: Sequence[Chosen]) -> None:
+def beside(released: Collection[str], methods: Sequence[Chosen]) -> None:
     """Raise UserError if a method is both trained and given as a checkpoint: their rows would have one name."""
-    both = sorted({chosen.label for chosen in methods} & released.keys())
+    both = sorted({chosen.label for chosen in methods} & set(released))
     if both:
         raise UserError(
             f"{', '.join(both)} cannot be trained and given by --checkpoint in one run.",

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from bench.errors import UserError
 from bench.results.packed import Packed
-from bench.types import Cell, CellId, Item, Probe, Scores
+from bench.results.scores import Scores
+from bench.types import Cell, CellId, Item, Probe
 
 SCHEMA = 1
 
@@ -113,11 +114,10 @@ class Results:
         self.matrix, self.run, self.cards = root / "cells.json", root / "run.json", root / "methods.json"
         self.rows, self.summary = root / "rows.csv", root / "summary.csv"
         self.ranks, self.pairs = root / "ranks.csv", root / "pairs.csv"
-        self.tables, self.figures = root / "tables", root / "figures"
+        self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        self.citations = root / "CITATIONS.bib"
         self.nulls, self.budgets, self.submitted = (root / f"{n}.csv" for n in ("nulls", "budgets", "submitted"))
         self._packed = Packed(root)
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from bench.metrics import classification, resampling
 from bench.metrics.classification import Tally, tally
 from bench.results.folder import Entry, Results
-from bench.types import OK, Scores
+from bench.results.scores import Scores
+from bench.types import OK
 
 #: The cells of a table: they are shown, averaged, compared and resampled together.
 SETTING = ("train", "train_protocol", "dataset", "protocol", "perturbation", "task")

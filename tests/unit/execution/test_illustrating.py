@@ -11,7 +11,7 @@ from bench.artefacts.engines import blip, clip_image, ddim_inversion, latent_err
 from bench.artefacts.geometry import limit_sides
 from bench.execution import illustrating
 from bench.results.folder import Results
-from bench.types import Scores
+from bench.results.scores import Scores
 from tests.conftest import picture
 
 

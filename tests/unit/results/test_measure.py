@@ -10,7 +10,7 @@ from bench.metrics.classification import best_threshold, tally
 from bench.results import load_results, rows
 from bench.results.folder import Column, Entry, Matrix, Results
 from bench.results.measure import measure
-from bench.types import Scores
+from bench.results.scores import Scores
 
 TRAINING, TEST = ("dire", "", "sdv14", "raw", 0, "detect"), ("genimage", "sdv14", "test", "raw", "none", "source")
 ENTRY = Entry(*TRAINING, *TEST, fit="f" * 32)

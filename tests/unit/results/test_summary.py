@@ -11,7 +11,7 @@ from bench.results.comparisons import Side, between, corrected, printed, repeats
 from bench.results.folder import Column, Entry, Matrix, Results
 from bench.results.frames import to_csv
 from bench.results.measure import measure
-from bench.types import Scores
+from bench.results.scores import Scores
 
 PLACE = {"variant": "", "train": "sdv14", "train_protocol": "raw", "task": "detect", "dataset": "genimage"}
 PLACE |= {"role": "test", "protocol": "raw", "perturbation": "none"}

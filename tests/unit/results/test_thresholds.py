@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.results import thresholds
 from bench.results.folder import Entry, Matrix, Results
-from bench.types import Scores
+from bench.results.scores import Scores
 
 PLACE = {"train": "sdv14", "train_protocol": "raw", "seed": 0, "task": "detect", "dataset": "genimage"}
 CELL = {"role": "test", "protocol": "raw", "perturbation": "none", "relation": "source", "variant": ""}

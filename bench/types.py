@@ -22,8 +22,8 @@ def label_of(method: str, variant: str) -> str:
     return f"{method}[{variant}]" if variant else method
 
 
-#: Training source and protocol of fits with their authors' weights, of which only the file is known.
-RELEASED = "released"
+#: Training source and protocol of fits with their authors' weights, and of scores computed elsewhere.
+RELEASED, EXTERNAL = "released", "external"
 
 
 @dataclass(frozen=True, slots=True)

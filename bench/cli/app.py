@@ -18,6 +18,7 @@ from bench.cli import board as board_verbs
 from bench.cli import inspect, places, show
 from bench.cli import options as opt
 from bench.cli import store as store_verbs
+from bench.cli.external import import_scores
 from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
 from bench.cli.reproduce import reproduce
@@ -34,9 +35,9 @@ from bench.suites import suite as suites
 COMMAND = "python run_bench.py" if Path(bench.__file__).parents[1].joinpath("run_bench.py").is_file() else "reconbench"
 app = typer.Typer(
     help=(
-        "A leak-audited benchmark for detectors of AI-generated images.\n\n"
-        f"`{COMMAND} --methods all --train sdv14` plans, makes reconstructions, trains, tests and prints the "
-        "tables. The default verb is `run`. Everything computed is kept: repeating a command computes nothing."
+        f"A leak-audited benchmark for detectors of AI-generated images.\n\n`{COMMAND} --methods all --train sdv14` "
+        "plans, makes reconstructions, trains, tests and prints the tables. The default verb is `run`. Everything "
+        "computed is kept: repeating a command computes nothing."
     ),
     add_completion=False,
     no_args_is_help=False,
@@ -45,12 +46,13 @@ app = typer.Typer(
 )
 app.add_typer(store_verbs.app, name="store")
 app.add_typer(board_verbs.app, name="board")
-app.command()(reproduce)
+for verb in (reproduce, import_scores):
+    app.command()(verb)
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
 VERBS = (
     *("run", "plan", "prepare", "reproduce", "score", "report", "verify", "compare", "check", "check-method", "list"),
-    *("store", "board"),
+    *("store", "board", "import-scores"),
 )
 
 
@@ -91,9 +93,7 @@ def run(
     else:
         execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)
         show.part(made, session.meter, as_json)
-    if session.failed:
-        show.failures(session.failed)
-        raise typer.Exit(1)
+    show.exit_if_failed(session.failed)
 
 
 @app.command()
@@ -123,9 +123,7 @@ def prepare(options: RunOptions, shard: opt.ShardOf = None, as_json: opt.Json = 
     session = open_session(prepared.zoo, prepared.store, prepared.results, options.device, progress)
     execute.prepare(made, session, prepared.processes, prepared.cluster)
     show.prepared(session.meter, as_json)
-    if session.failed:
-        show.failures(session.failed)
-        raise typer.Exit(1)
+    show.exit_if_failed(session.failed)
 
 
 @app.command()

@@ -166,9 +166,7 @@ def reproduce(
     told = findings.write(sources, sources[names[0]].root.parent) if len(names) > 1 else None
     made += [told] if told else []
     show.reproduced(made, as_json)
-    if failed:
-        show.failures(failed)
-        raise typer.Exit(1)
+    show.exit_if_failed(failed)
 
 
 def _run(options: RunOptions) -> tuple[Results, dict[str, str]]:

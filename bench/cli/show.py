@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import typer
 from tabulate import tabulate
 
 from bench.cli.setup import Prepared
@@ -26,6 +27,7 @@ from bench.types import Plan
 if TYPE_CHECKING:
     from bench.report.write import Written
     from bench.report.written import Written as Experiment
+    from bench.results.external import Imported
     from bench.results.submitted import Added
 
 
@@ -135,10 +137,12 @@ def prepared(meter: Meter, as_json: bool) -> None:
         print(f"made {meter.artefacts_made} artefacts with {meter.forwards} forwards")
 
 
-def failures(failed: Mapping[str, str]) -> None:
-    """Print why units failed, each reason once, to standard error."""
+def exit_if_failed(failed: Mapping[str, str]) -> None:
+    """If units failed, print why to standard error, each reason once, and exit with 1."""
     for reason in dict.fromkeys(failed.values()):
         print(f"failed: {reason}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
 
 
 def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
@@ -165,6 +169,14 @@ def added(board: Results, made: Added, rows: int, written: Written, as_json: boo
         print(f"left out: {count} rows: {reason}")
     methods, tables = ", ".join(made.methods), len(written.tables)
     print(f"verified {rows} rows; added {made.rows} of {methods} to {board.root}, whose {tables} tables are new")
+
+
+def imported(made: Imported) -> None:
+    """What ``import-scores`` has read."""
+    print(f"read {made.images} images, scored by {', '.join(made.methods)}")
+    for method, count in made.missing.items():
+        if count:
+            print(f"no score: {count} of {method}; they count as failures")
 
 
 def verified(found: Mapping[Path, tuple[int, Sequence[str]]], as_json: bool) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.results import budgets, nulls, rankings, summary
 from bench.results.folder import Column, Results
-from bench.types import RELEASED
+from bench.types import EXTERNAL, RELEASED
 
 #: Columns in which the values of one metric agree.
 _METRIC = ["train", "train_protocol", "dataset", "protocol", "perturbation", "metric", "threshold_rule"]
@@ -42,9 +42,9 @@ class Setting(NamedTuple):
     perturbation: str
 
     @property
-    def released(self) -> bool:
-        """Whether its detectors have their authors' weights; what they were trained on is not known."""
-        return self.train == RELEASED
+    def untrained(self) -> str:
+        """``released weights`` or ``external scores``, if its detectors were not trained here; else nothing."""
+        return {RELEASED: "released weights", EXTERNAL: "external scores"}.get(self.train, "")
 
     @property
     def slug(self) -> str:

@@ -136,7 +136,7 @@ def _section(board: Board, setting: Setting) -> str:
     shown = [[line[i] for i in filled] for line in lines]
     body = tabulate(shown, [_COLUMNS[i] for i in filled], "github", disable_numparse=True, stralign="left")
     where = f"trained on {setting.train}, {setting.train_protocol} → {setting.protocol}"
-    where = f"released weights, {setting.protocol}" if setting.released else where
+    where = f"{setting.untrained}, {setting.protocol}" if setting.untrained else where
     return f"## {setting.dataset}, {where}\n\n{body}\n{_note(board, setting)}"
 
 

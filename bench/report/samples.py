@@ -37,8 +37,8 @@ class Part:
 
 
 def settings(board: Board) -> list[Setting]:
-    """The settings that are drawn from per-image scores: trained and tested under one protocol, unperturbed."""
-    return [s for s in board.settings if s.perturbation == "none" and s.train_protocol == s.protocol]
+    """The settings drawn from per-image scores: unperturbed, trained (if here) and tested under one protocol."""
+    return [s for s in board.settings if s.perturbation == "none" and (s.untrained or s.train_protocol == s.protocol)]
 
 
 def labels(board: Board, setting: Setting) -> list[str]:
@@ -93,7 +93,7 @@ def parts(board: Board, results: Results, setting: Setting) -> list[Part]:
 
 def words(setting: Setting) -> str:
     """The first words of a caption: what was trained and tested."""
-    trained = "Released weights" if setting.released else f"Trained on {setting.train} ({setting.train_protocol})"
+    trained = setting.untrained.capitalize() or f"Trained on {setting.train} ({setting.train_protocol})"
     return f"{trained}, tested on {setting.dataset} ({setting.protocol})."
 
 

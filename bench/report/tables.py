@@ -50,7 +50,7 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
     cells = board.cells(setting, list(titles), metric, rule)
     cells.insert(2, "column", cells.pop("subset").map(titles))
     after = "" if setting.perturbation == "none" else f" Test images of both classes after {setting.perturbation}."
-    trained = "released weights" if setting.released else f"trained on {setting.train} ({setting.train_protocol})"
+    trained = setting.untrained or f"trained on {setting.train} ({setting.train_protocol})"
     caption = f"{words} on {setting.dataset}, {trained}, tested {setting.protocol}.{after} {_of(cells)} {board.label}."
     least = classification.METRICS[metric].least
     return Table(cells, caption, least, windows(board, setting, list(titles)))

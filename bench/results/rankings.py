@@ -24,7 +24,7 @@ from bench.results.folder import SCHEMA, Results
 from bench.results.frames import read_csv
 from bench.results.numbers import Number
 from bench.results.scored import SETTING
-from bench.types import OK, RELEASED
+from bench.types import EXTERNAL, OK, RELEASED
 
 #: What is ranked.
 SUBSET, KEY = "mean:out", ("auc", "")
@@ -71,7 +71,7 @@ def _detector(by_seed: Sequence[Sequence[Number]]) -> Detector | None:
         return None
     entry = out[0].entry
     reason = next((number.entry.reason for number in out if number.entry.status != OK), "")
-    if not reason and len(out) < 2 and entry.train != RELEASED:  # Released weights have no training that could vary.
+    if not reason and len(out) < 2 and entry.train not in (RELEASED, EXTERNAL):  # Their training cannot vary.
         reason = "one seed: the interval describes the test images, not training"
     if not reason and not out[0].sizes.enough:
         reason = f"fewer than {intervals.MIN_PER_CLASS} images in a class"

@@ -191,7 +191,7 @@ def verify(suite: opt.SuiteToVerify = None, results: opt.ResultsToVerify = None,
 
     Without options, every folder under results/board is verified.
     """
-    folders = [inspect.results_folder(suite or "mini", results)] if suite or results else places.published()
+    folders = places.several(inspect.results_folder, suite, results) if suite or results else places.published()
     found = {folder.root: inspect.verify(folder) for folder in folders}
     show.verified(found, as_json)
     if any(differences for _, differences in found.values()):

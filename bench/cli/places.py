@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bench.cli.options import RunOptions
@@ -63,6 +63,14 @@ def mistakes(given: int | None, roots: Sequence[Path]) -> int:
     ``roots`` are the folders whose images are embedded: a user's own are not copied without being asked for.
     """
     return (MISTAKES if roots else 0) if given is None else given
+
+
+def several(find: Callable[[str, Path | None], Results], suite: str | None, given: Path | None) -> list[Results]:
+    """The results folder that is named, or those in it, as ``reproduce`` of several experiments leaves them."""
+    inside = sorted(path.parent for path in given.glob("*/cells.json")) if given and given.is_dir() else []
+    if given and inside and not (given / "cells.json").exists():
+        return [Results(path) for path in inside]
+    return [find(suite or "mini", given)]
 
 
 def published() -> list[Results]:

@@ -166,6 +166,8 @@ def reproduce(
     told = findings.write(sources, sources[names[0]].root.parent) if len(names) > 1 else None
     made += [told] if told else []
     show.reproduced(made, as_json)
+    if not as_json:
+        show.folders([results.root / "reproduced" for results in sources.values()])
     show.exit_if_failed(failed)
 
 

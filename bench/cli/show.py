@@ -171,6 +171,11 @@ def added(board: Results, made: Added, rows: int, written: Written, as_json: boo
     print(f"verified {rows} rows; added {made.rows} of {methods} to {board.root}, whose {tables} tables are new")
 
 
+def folders(paths: Sequence[Path]) -> None:
+    """Where something was written."""
+    print("\n".join(f"written to {path}" for path in paths))
+
+
 def imported(made: Imported) -> None:
     """What ``import-scores`` has read."""
     print(f"read {made.images} images, scored by {', '.join(made.methods)}")
@@ -190,6 +195,8 @@ def verified(found: Mapping[Path, tuple[int, Sequence[str]]], as_json: bool) -> 
             print(difference)
         where = f"{root}: " if len(found) > 1 else ""
         print(f"{where}{count} rows recomputed from per-image scores, {len(differences)} differences")
+        if not count:
+            print(f"{where}this folder has no scores of detectors; the values of probes are not recomputed")
 
 
 def comparisons(compared: pd.DataFrame, as_json: bool) -> None:

@@ -17,10 +17,11 @@ from bench.suites.published import PAPERS
 
 _WORDS = {"shown": "shown", "opposite": "the opposite", "open": "open", "": "no interval"}
 _READING = """*Shown*: the 95 % interval lies on the claimed side. *The opposite*: it lies on the other side. *Open*: it
-includes the border, so these images do not decide. The last column counts generators by their own intervals, in this
-order. Differences between methods are in points of AUC, whatever the paper prints (SemGIR accuracy, LaRE² accuracy and
-AP). Their intervals include what the seeds of their source varied; a source with one seed has test sampling alone. The
-intervals are not corrected for their number ({total} here): one in twenty misses the true value by chance."""
+includes the border, so these images do not decide. The last column has the numbers of generators whose own interval
+shows the claim, its opposite, or neither. The rows of a claim share images, so they are not independent. Differences
+between methods are in points of AUC, whatever the paper prints (SemGIR accuracy, LaRE² accuracy and AP). Their
+intervals include what the seeds of their source varied; a source with one seed has test sampling alone. The intervals
+are not corrected for their number ({total} here): one in twenty misses the true value by chance."""
 _HEADS = ("measured", "source", "protocol", "value", "images", "verdict", "generators: shown, opposite, open")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from bench.report.written import table
+from bench.results.folder import Results
 from bench.suites import published
 
 #: Column → table and column of SARE's paper, which trains every method in one recipe on GenImage's SD v1.4.
@@ -12,6 +15,18 @@ _COLUMNS = {
     "ForenSynths, ACC": ("table3", "Avg ACC"),
     "ForenSynths, AUC": ("table4", "Avg AUC"),
 }
+
+
+def provenance(results: Results) -> str:
+    """Of what run a board is, and how to repeat it."""
+    run = json.loads(results.run.read_text(encoding="utf-8"))
+    seeds = ", ".join(map(str, sorted({entry.seed for entry in results.read_matrix().entries})))
+    device = run.get("environment", {}).get("device_name", "an unknown device")
+    return (
+        f"## Where it comes from\n\nSuite `{run.get('suite', 'board')}`, seeds {seeds}, commit "
+        f"`{run.get('commit', 'unknown')[:12]}`, on {device}. `make board` runs it again, and `run_bench.py verify` "
+        "recomputes every number from the committed scores. [How to read it](docs/board.md).\n"
+    )
 
 
 def averages() -> str:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from bench.errors import UserError
 from bench.report.gates import write_gates
-from bench.report.papers import averages
+from bench.report.papers import averages, provenance
 from bench.report.write import write_report
 from bench.results import budgets, comparisons, measure, thresholds
 from bench.results import nulls as null_results
@@ -160,7 +160,7 @@ def main() -> None:
             publish(results, boards / name, figures=False)
         beside = {name.removeprefix("null-"): made for name, made in found.items() if name.startswith("null-")}
         text = publish(board, boards / "mini", found["own"], nulls=beside, plateau=found.get("plateau"))
-        write_text(Path("leaderboard.md"), f"{text}\n{averages()}")
+        write_text(Path("leaderboard.md"), f"{text}\n{averages()}\n{provenance(Results(boards / 'mini'))}")
 
 
 if __name__ == "__main__":

@@ -63,13 +63,14 @@ def write_report(results: Results, figures: bool = True) -> Written:
         *write_fewshot(board, results),
     ]
     drawn = [*_figures(board, results), *shifts] if figures else []
-    _clear(results, {*tables, *_KEPT}, {figure.stem for figure in drawn})
+    _clear(results.tables, {*tables, *_KEPT})
+    if figures:
+        _clear(results.figures, {figure.stem for figure in drawn})
     return Written(text, tuple(tables), tuple(drawn))
 
 
-def _clear(results: Results, tables: set[str], figures: set[str]) -> None:
-    """Delete the tables and figures of an earlier run that this one has not written again."""
-    for folder, stems in ((results.tables, tables), (results.figures, figures)):
-        for path in folder.glob("*") if folder.is_dir() else ():
-            if path.is_file() and path.stem not in stems:
-                path.unlink()
+def _clear(folder: Path, stems: set[str]) -> None:
+    """Delete the tables or figures of an earlier run that this one has not written again."""
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.is_file() and path.stem not in stems:
+            path.unlink()

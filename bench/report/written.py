@@ -25,8 +25,9 @@ def lines_of(frame: pd.DataFrame, experiment: str) -> tuple[dict[str, Any], ...]
 
 
 def table(body: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
-    """A table as GitHub Markdown."""
-    text: str = tabulate(body, columns, "github", disable_numparse=True)
+    """A table as GitHub Markdown; a ``|`` in a cell does not end it."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (columns, *body)]
+    text: str = tabulate(cells[1:], cells[0], "github", disable_numparse=True)
     return text
 
 

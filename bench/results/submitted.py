@@ -21,11 +21,12 @@ from bench.results.folder import Results, read_text, write_text
 from bench.results.frames import read_csv, table, to_csv
 from bench.types import label_of
 
-#: Those of ``summary.csv``, ``title`` and ``kind`` of the method's card, who submitted it and where it is described,
-#: and whether its ``run.json`` names the board's training images (``same`` or ``other``).
+#: Those of ``summary.csv``, ``origin`` (always ``submitted``), ``title`` and ``kind`` of the method's card, who
+#: submitted it and where it is described, and whether its ``run.json`` names the board's training images (``same`` or
+#: ``other``).
 COLUMNS: Mapping[str, str] = {
     **summary.COLUMNS,
-    **dict.fromkeys(("title", "kind", "name", "link", "training"), "str"),
+    **dict.fromkeys(("origin", "title", "kind", "name", "link", "training"), "str"),
 }
 #: Text of a folder that others wrote must not end a cell of a table, or be markup.
 _MARKUP = re.compile(r"[|<>`\[\]\n\r]|\]\(|://")
@@ -61,6 +62,13 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
     beside = board.read_matrix().beside
     images = _images(board), _images(folder)
     reasons = found.apply(lambda line: _reason(line, *images, beside), axis=1)
+    same = _scored(board) & _scored(folder)
+    if same:
+        raise UserError(
+            f"{folder.root} cannot be added: {len(same)} of its fits are the board's own.",
+            "Their scores stand on the board already.",
+            "Submit detectors that the board does not have.",
+        )
     kept = found[reasons == ""]
     if kept.empty:
         raise UserError(
@@ -69,12 +77,23 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
             "Run the suite and the limits of the board, so that the same images are tested.",
         )
     keys = _keys(board), _keys(folder)
-    kept = kept.assign(name=name, link=link, training=[_training(line, *keys) for line in _lines(kept)])
+    kept = kept.assign(
+        origin="submitted", name=name, link=link, training=[_training(line, *keys) for line in _lines(kept)]
+    )
     before = read(board.submitted)
     made = pd.concat([before[before["name"] != name], kept[list(COLUMNS)]]) if len(before) else kept[list(COLUMNS)]
     write_text(board.submitted, to_csv(made.sort_values(["name", "method", "variant"], kind="stable")))
     left = reasons[reasons != ""].value_counts()
     return Added(tuple(sorted(set(label[kept.index]))), len(kept), {str(k): int(v) for k, v in left.items()})
+
+
+def _scored(results: Results) -> set[str]:
+    """The fits of the detectors whose scores a folder has."""
+    cards = json.loads(results.cards.read_text(encoding="utf-8"))
+    entries = (
+        e for e in results.read_matrix().entries if e.scores and cards.get(e.label, {}).get("kind") == "detector"
+    )
+    return {entry.fit for entry in entries if entry.fit}
 
 
 def _lines(found: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from bench.metrics.classification import METRICS
 from bench.report.board import Board
 from bench.report.gates import write_gates
 from bench.report.leaderboard import leaderboard
-from bench.report.papers import averages
+from bench.report.papers import averages, provenance
 from bench.report.publish import digests
 from bench.results import budgets, nulls
 from bench.results.folder import Results, read_text
@@ -49,8 +49,10 @@ def test_every_number_follows_from_the_committed_scores(board):
 
 
 def test_the_leaderboard_is_the_boards():
-    board = Board(Results(ROOT / "results" / "board" / "mini"))
-    assert (ROOT / "leaderboard.md").read_text() == f"{leaderboard(board)}\n{averages()}"
+    results = Results(ROOT / "results" / "board" / "mini")
+    assert (
+        ROOT / "leaderboard.md"
+    ).read_text() == f"{leaderboard(Board(results))}\n{averages()}\n{provenance(results)}"
 
 
 def test_the_gates_are_what_the_two_boards_say(tmp_path):

@@ -215,6 +215,7 @@
     return element("img", { className: big ? "large" : "thumb", src: data.pictures[image[3]], alt: big ? image[1] : "" });
   }
 
+  const shownPictures = data.pictures.length > 0;
   function drawImages() {
     const slice = sliceOf(), scores = (data.scores[state.setting][state.method] || {})[columns()[state.column]?.id];
     const title = data.methods[state.method].title;
@@ -227,12 +228,13 @@
       const error = Math.abs(p - 1000 * image[0]), wrong = error > 500;
       const open = element("button", { type: "button", textContent: image[1] });
       open.addEventListener("click", () => imageCard(slice, i));
-      return element("tr", {}, element("td", { className: "text" }, thumb(image, false)), element("td", { className: "text", "data-order": image[1], "data-search": image[1] }, open), element("td", { textContent: image[0] ? "fake" : "photograph" }),
+      return element("tr", {}, ...(shownPictures ? [element("td", { className: "text" }, thumb(image, false))] : []), element("td", { className: "text", "data-order": image[1], "data-search": image[1] }, open), element("td", { textContent: image[0] ? "fake" : "photograph" }),
         element("td", { textContent: percent(p), "data-order": p }), element("td", { className: wrong ? "wrong" : "", textContent: wrong ? "wrong" : "right", "data-order": error }));
     });
-    const head = [heading("Picture", "", "text"), heading("File", "", "text"), heading("Class"), heading("P(fake), %"), heading("Verdict", "sorted by the size of the error")];
-    table("list", head, rows, { order: [[4, "desc"]], pageLength: 10, lengthMenu: [10, 25, 100], language: { search: "Filter ", lengthMenu: "_MENU_ per page" }, columnDefs: [{ targets: 0, orderable: false }] });
-    const without = data.pictures.length ? "" : " Pictures are not embedded here: `report --embed-images DIR` does that.";
+    const head = [...(shownPictures ? [heading("Picture", "", "text")] : []), heading("File", "", "text"), heading("Class"), heading("P(fake), %"), heading("Verdict", "sorted by the size of the error")];
+    const fixed = shownPictures ? [{ targets: 0, orderable: false }] : [];
+    table("list", head, rows, { order: [[head.length - 1, "desc"]], pageLength: 10, lengthMenu: [10, 25, 100], language: { search: "Filter ", lengthMenu: "_MENU_ per page" }, columnDefs: fixed });
+    const without = shownPictures ? "" : " Pictures are not embedded here: report --embed-images DIR does that (mini for the miniature's).";
     $("images-note").textContent = `${title} on ${columns()[state.column].title}, ${slice.protocol}: ${rows.length} images, the worst mistakes first. Choose one to see what all methods say of it.${without}`;
   }
 

@@ -167,6 +167,8 @@ def added(board: Results, made: Added, rows: int, written: Written, as_json: boo
     print((board.tables / "submitted.md").read_text(encoding="utf-8"))
     for reason, count in made.left_out.items():
         print(f"left out: {count} rows: {reason}")
+    if made.own:
+        print(f"note: {made.own} of its fits are the board's own, whose scores stand there already", file=sys.stderr)
     methods, tables = ", ".join(made.methods), len(written.tables)
     print(f"verified {rows} rows; added {made.rows} of {methods} to {board.root}, whose {tables} tables are new")
 

@@ -36,11 +36,15 @@ _Images = dict[tuple[str, str, str], frozenset[tuple[str, int]]]
 
 @dataclass(frozen=True)
 class Added:
-    """What a submission has added: methods, rows, and why rows were left out, counted by reason."""
+    """What a submission has added: methods, rows, and why rows were left out, counted by reason.
+
+    ``own`` is the number of fits that are the board's own: the same detectors, trained in the same way.
+    """
 
     methods: tuple[str, ...]
     rows: int
     left_out: Mapping[str, int]
+    own: int = 0
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -62,13 +66,6 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
     beside = board.read_matrix().beside
     images = _images(board), _images(folder)
     reasons = found.apply(lambda line: _reason(line, *images, beside), axis=1)
-    same = _scored(board) & _scored(folder)
-    if same:
-        raise UserError(
-            f"{folder.root} cannot be added: {len(same)} of its fits are the board's own.",
-            "Their scores stand on the board already.",
-            "Submit detectors that the board does not have.",
-        )
     kept = found[reasons == ""]
     if kept.empty:
         raise UserError(
@@ -84,7 +81,8 @@ def add(board: Results, folder: Results, name: str, link: str) -> Added:
     made = pd.concat([before[before["name"] != name], kept[list(COLUMNS)]]) if len(before) else kept[list(COLUMNS)]
     write_text(board.submitted, to_csv(made.sort_values(["name", "method", "variant"], kind="stable")))
     left = reasons[reasons != ""].value_counts()
-    return Added(tuple(sorted(set(label[kept.index]))), len(kept), {str(k): int(v) for k, v in left.items()})
+    own = len(_scored(board) & _scored(folder))
+    return Added(tuple(sorted(set(label[kept.index]))), len(kept), {str(k): int(v) for k, v in left.items()}, own)
 
 
 def _scored(results: Results) -> set[str]:

@@ -12,6 +12,8 @@ def test_results_join_a_board_if_their_scores_bear_them_out(world, first, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "[A lab](https://example.org/x)" in done.stdout
     assert "added " in done.stdout.splitlines()[-1]
+    assert "of its fits are the board's own" in done.stderr
+    assert list((board / "figures").glob("*.png"))  # They show the board's own detectors, and stay.
     assert bench("verify", "--results", board).returncode == 0
     told = bench("board", "add", given, "--name", "B", "--board", board, "--json")
     assert {"dire", "gramnet"} <= set(json.loads(told.stdout)["methods"])

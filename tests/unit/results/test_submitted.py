@@ -48,6 +48,9 @@ def test_detectors_on_the_boards_images_join_it_with_their_numbers(tmp_path):
     assert set(found.query("train_protocol == 'aligned'")["training"]) == {"other"}  # Their key is not known.
     assert found["value"].sum() == pytest.approx(wanted["value"].sum(), abs=1e-6)
     assert added.left_out["not a detector"] > 0
+    fits = {e.fit for e in board.read_matrix().entries if e.scores and cards[label(e)]["kind"] == "detector"}
+    assert added.own == len(fits)  # Both folders have the same made-up fits.
+    assert set(found["origin"]) == {"submitted"}
     assert write_report(board, False).tables.count("submitted") == 1
     table = (board.tables / "submitted.md").read_text()
     assert "[A lab](https://example.org)" in table

@@ -174,8 +174,8 @@ def added(board: Results, made: Added, rows: int, written: Written, as_json: boo
 
 
 def folders(paths: Sequence[Path]) -> None:
-    """Where something was written."""
-    print("\n".join(f"written to {path}" for path in paths))
+    """Where something was written, to standard error: standard output is the pages themselves."""
+    print("\n".join(f"written to {path}" for path in paths), file=sys.stderr)
 
 
 def imported(made: Imported) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from bench import __version__
 
-_VENUE = re.compile(r",\s+((?:ACM MM|CCS|CVPR|ECCV|ICCV|ICIP|ICLR|ICML|NeurIPS)\s+(\d{4}))")
+_VENUE = re.compile(r",\s+((?:ACM MM|CCS|CVPR|ECCV|ICCV|ICIP|ICLR|ICML|IEEE OJSP|NeurIPS)\s+(\d{4}))")
+#: The first author; without "et al." the only one. A control's text begins with "none".
+_AUTHOR = re.compile(r"(?!none\b)([\w'-]+)( et al\.)?: ")
 _ARXIV, _DOI = re.compile(r"arXiv (\d{2})(\d{2}\.\d{5})"), re.compile(r"doi (\S+?)[,;)]?$")
 _SOFTWARE = f"""@software{{reconbench,
   title = {{reconbench: a leak-audited benchmark for detectors of AI-generated images}},
@@ -17,18 +19,23 @@ _SOFTWARE = f"""@software{{reconbench,
 
 
 def entry(key: str, paper: str) -> str:
-    """A paper as a BibTeX entry, from ``Wang et al.: Title, CVPR 2020, arXiv 1912.11035``.
+    """A paper as a BibTeX entry, from ``Wang et al.: Title, CVPR 2020, arXiv 1912.11035`` or ``Wang: Title, …``.
 
     Text after a semicolon is left out. Raises ValueError if there is no title, or neither a venue nor an arXiv id.
     """
     first = paper.split(";")[0]
-    author, separator, rest = first.partition(" et al.: ")
+    author = _AUTHOR.match(first)
+    rest = first[author.end() :] if author else ""
     venue, arxiv, doi = _VENUE.search(rest), _ARXIV.search(rest), _DOI.search(rest)
     starts = [match.start() for match in (venue, arxiv) if match]
-    if not separator or not starts:
+    if author is None or not starts:
         raise ValueError(f"{paper!r} is not 'Author et al.: Title, VENUE YEAR' or '…, arXiv ID'.")
     year = venue[2] if venue else f"20{arxiv[1]}" if arxiv else ""
-    fields = {"author": f"{author} and others", "title": f"{{{rest[: min(starts)].rstrip(' ,(')}}}", "year": year}
+    fields = {
+        "author": f"{author[1]}{' and others' if author[2] else ''}",
+        "title": f"{{{rest[: min(starts)].rstrip(' ,(')}}}",
+        "year": year,
+    }
     if venue:
         fields["booktitle"] = venue[1]
     if arxiv:
@@ -46,6 +53,6 @@ def render(papers: Mapping[str, str]) -> str:
     """
     entries: dict[str, str] = {}
     for key, paper in papers.items():
-        if " et al.: " in paper:
+        if _AUTHOR.match(paper):
             entries.setdefault(paper.split(";")[0], entry(key, paper))
     return "\n".join([_SOFTWARE, *entries.values()])

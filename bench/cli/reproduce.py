@@ -32,7 +32,7 @@ ALL = "all"
 #: The suite with the papers' settings, models and data.
 PAPER = "paper"
 #: Options of ``run`` that an experiment decides.
-_OWN = ("methods", "train", "test", "protocols", "null", "probes")
+_OWN = ("methods", "checkpoint", "train", "test", "protocols", "null", "probes")
 
 
 def options_for(name: str, options: RunOptions) -> RunOptions:

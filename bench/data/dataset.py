@@ -85,6 +85,15 @@ class Dataset(ABC):
         numbered = (f"{plain}_{number}" for number in count(2))
         return plain if plain not in taken else next(name for name in numbered if name not in taken)
 
+    def beside(self, homes: Iterable[Path], reals: tuple[Path, ...]) -> dict[str, Folders]:
+        """The subsets whose folders of fakes are in one of ``homes``, all with the same photographs."""
+        by_alias, subsets = self.by_alias(), dict[str, Folders]()
+        for folder in (folder for home in homes for folder in subfolders(home)):
+            name = by_alias.get(folder.name.lower())
+            if name and name not in subsets:
+                subsets[name] = tested((folder,), reals)
+        return subsets
+
     def by_alias(self) -> dict[str, str]:
         """Subset names by lower-case folder name."""
         return {alias: subset.name for subset in self.subsets for alias in subset.aliases}
@@ -98,6 +107,11 @@ def class_folders(folder: Path, names: Mapping[str, int] = CLASS_FOLDERS) -> dic
     """The class folders at any depth below a folder, by label; a label without a folder is left out."""
     found = {label: [path for n, of in names.items() if of == label for path in below(folder, n)] for label in (0, 1)}
     return {label: tuple(sorted(paths)) for label, paths in found.items() if paths}
+
+
+def tested(fakes: tuple[Path, ...], reals: tuple[Path, ...]) -> Folders:
+    """The test folders of a subset whose photographs have a folder of their own; a class without one is left out."""
+    return {"test": {label: paths for label, paths in ((REAL, reals), (FAKE, fakes)) if paths}}
 
 
 def unused_folders(root: Path, subsets: Iterable[Folders]) -> list[Path]:

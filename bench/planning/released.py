@@ -58,10 +58,8 @@ def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path]]:
     for text in texts:
         name, equals, file = text.partition("=")
         if not equals or not Path(file).is_file():
-            problem = f"{file} is not a file" if equals else "there is no `=`"
-            raise UserError(
-                f"--checkpoint {text!r} cannot be used.", f"{problem.capitalize()}.", "Give METHOD=FILE, univfd=fc.pth."
-            )
+            problem = f"{file} is not a file." if equals else "There is no `=`."
+            raise UserError(f"--checkpoint {text!r} cannot be used.", problem, "Give METHOD=FILE, univfd=fc.pth.")
         (chosen,) = choose_methods(name, plain)
         if chosen.label in found:
             raise UserError(

@@ -32,6 +32,7 @@ def test_experiments_are_listed_with_what_they_cost():
         ([], "reproduce --list"),
         (["sare-table6", "--methods", "dire"], "The experiment sare-table6 decides it."),
         (["sare-table6", "--train", "adm"], "reproduce does not take --train"),
+        (["sare-table6", "--checkpoint", "drct=a.pth"], "reproduce does not take --checkpoint"),
         (["sare-table6", "--suite", "nothing.toml"], "nothing.toml does not exist"),
     ],
 )

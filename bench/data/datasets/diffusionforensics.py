@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.dataset import Dataset, Folders, Subset, class_folders
+from bench.data.dataset import Dataset, Folders, Subset, class_folders, tested
 from bench.data.files import named, subfolders
 from bench.types import FAKE, REAL
 
@@ -51,7 +51,7 @@ class DiffusionForensics(Dataset):
             for folder in (f for f in subfolders(source) if f not in reals):
                 known = by_alias.get(folder.name.lower(), folder.name.lower())
                 name = known if plain else f"{source.name.lower()}-{known}"
-                subsets[name] = {"test": {FAKE: (folder,)} | ({REAL: reals} if reals else {})}
+                subsets[name] = tested((folder,), reals)
         return subsets
 
     def _packed(self, home: Path) -> dict[str, Folders]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.dataset import Dataset, Folders, Subset
+from bench.data.dataset import Dataset, Folders, Subset, tested
 from bench.data.files import named, subfolders
-from bench.types import FAKE, REAL
 
 
 class DRCT2M(Dataset):
@@ -51,7 +50,7 @@ class DRCT2M(Dataset):
         for folder in (folder for home in homes for folder in subfolders(home)):
             name, fakes = by_alias.get(folder.name.lower()), tuple(named(folder, "val2017"))
             if name and fakes and name not in subsets:
-                subsets[name] = {"test": {FAKE: fakes} | ({REAL: reals} if reals else {})}
+                subsets[name] = tested(fakes, reals)
         return subsets
 
     def layout(self) -> str:

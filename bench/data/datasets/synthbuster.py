@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.data.dataset import Dataset, Folders, Subset
-from bench.data.files import named, subfolders
-from bench.types import FAKE, REAL
+from bench.data.files import named
 
 #: Names of the folder of photographs.
 _REALS = ("real_raise_1k", "raise-1k", "raise_1k", "raise", "real", "0_real")
@@ -39,14 +38,9 @@ class Synthbuster(Dataset):
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders and one folder of photographs, in ``root`` or in its folder ``synthbuster``."""
-        by_alias, subsets = self.by_alias(), dict[str, Folders]()
         homes = (root, *named(root, "synthbuster"))
         reals = tuple(path for home in homes for name in _REALS for path in named(home, name))
-        for folder in (folder for home in homes for folder in subfolders(home)):
-            name = by_alias.get(folder.name.lower())
-            if name and name not in subsets:
-                subsets[name] = {"test": {FAKE: (folder,)} | ({REAL: reals} if reals else {})}
-        return subsets
+        return self.beside(homes, reals)
 
     def layout(self) -> str:
         """The expected folder layout as a pattern."""

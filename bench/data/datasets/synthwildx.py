@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.data.dataset import Dataset, Folders, Subset
-from bench.data.files import named, subfolders
-from bench.types import FAKE, REAL
+from bench.data.files import named
 
 
 class SynthWildX(Dataset):
@@ -31,14 +30,9 @@ class SynthWildX(Dataset):
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders and the folder ``real``, in ``root`` or in its folder ``synthwildx``."""
-        by_alias, subsets = self.by_alias(), dict[str, Folders]()
         homes = (root, *named(root, "synthwildx"))
         reals = tuple(path for home in homes for path in named(home, "real"))
-        for folder in (folder for home in homes for folder in subfolders(home)):
-            name = by_alias.get(folder.name.lower())
-            if name and name not in subsets:
-                subsets[name] = {"test": {FAKE: (folder,)} | ({REAL: reals} if reals else {})}
-        return subsets
+        return self.beside(homes, reals)
 
     def layout(self) -> str:
         """The expected folder layout as a pattern."""

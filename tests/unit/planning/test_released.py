@@ -27,7 +27,7 @@ def test_files_are_named_by_method_with_the_papers_parameters(tmp_path):
     ("texts", "told"),
     [
         (["cnnspot"], "There is no `=`"),
-        (["cnnspot=nothing.pth"], "Nothing.pth is not a file"),
+        (["cnnspot=No/Such.PTH"], "No/Such.PTH is not a file"),
         (["cnnspott={file}"], "cnnspot"),
         (["cnnspot={file}", "cnnspot={file}"], "names cnnspot twice"),
     ],

@@ -1,5 +1,7 @@
 """Claims measured on made-up folders, and their page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +13,7 @@ from bench.results.comparisons import Side, between
 from bench.results.folder import Column, Matrix, ProbeEntry, Results
 from bench.results.shown import Time
 from bench.suites import experiment as experiments
-from bench.suites.effects import Effect, Measure
+from bench.suites.effects import Effect
 from bench.suites.probed import Probed
 from tests.conftest import item
 from tests.unit.report.folders import cells_of, made
@@ -148,16 +150,19 @@ def test_findings_of_some_experiments_are_about_their_claims_alone(tmp_path, toy
 
 
 def test_each_generator_with_its_own_detector_is_averaged(tmp_path):
-    subsets = (("sdv14", "source", 1.5), ("adm", "out", 0.4))
-    results = made(tmp_path, protocols=("raw",), subsets=subsets)
-    single = [{"source": "board/x", "compare": ("alpha", "gamma"), "of": f"genimage:{s}"} for s, *_ in subsets]
-    parts = effects.measured({"one": claim(*single)}, {"board/x": results})
-    measure = Measure(source="board/x", compare=("alpha", "gamma"), each=("sdv14", "adm"))
-    joined = effects._joined([effects.Estimate(*line) for line in parts[["value", "low", "high"]].to_numpy()])
-    assert joined.value == pytest.approx(parts["value"].mean())
-    halves = (parts["high"] - parts["low"]) / 2
-    assert joined.high - joined.value == pytest.approx(np.sqrt((halves**2).sum()) / 2)
-    assert measure.places == [("sdv14", "genimage:sdv14"), ("adm", "genimage:adm")]
+    results = made(tmp_path, seeds=1, protocols=("raw",), subsets=(("sdv14", "source", 1.5), ("adm", "out", 0.4)))
+    matrix = results.read_matrix()
+    tests = [replace(e, train=e.subset, relation="source") for e in matrix.entries if e.role == "test"]
+    results.write_matrix(replace(matrix, entries=tuple(tests)))
+    pair = {"source": "board/x", "compare": ("alpha", "gamma")}
+    single = [pair | {"train": name, "of": f"genimage:{name}"} for name in ("sdv14", "adm")]
+    found = effects.measured({"each": claim(pair | {"each": ("sdv14", "adm")}, *single)}, {"board/x": results})
+    mean, *parts = found.to_dict("records")
+    assert mean["value"] == pytest.approx(np.mean([part["value"] for part in parts]))
+    halves = [(part["high"] - part["low"]) / 2 for part in parts]
+    assert (mean["high"] - mean["low"]) / 2 == pytest.approx(np.hypot(*halves) / 2)
+    assert mean["images"] == sum(part["images"] for part in parts)
+    assert mean["shown"] + mean["opposite"] + mean["open"] == 2
 
 
 def test_a_hole_leaves_no_average_and_one_class_no_value(tmp_path, toy):

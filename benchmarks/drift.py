@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from bench.cli.options import RunOptions
+from bench.cli.run_options import RunOptions
 from bench.cli.setup import Prepared, check, plan_of
 from bench.detector import Detector
 from bench.execution import execute, fitting

@@ -25,7 +25,7 @@ from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BlipVisionConfig, BlipVisionModel
 
-from bench.cli.options import RunOptions
+from bench.cli.run_options import RunOptions
 from bench.cli.setup import check, plan_of
 from bench.nets.adm import ADM, Shape
 from bench.planning.chunks import view_sizes

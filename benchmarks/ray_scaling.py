@@ -30,7 +30,7 @@ from tabulate import tabulate
 from bench import device as devices
 from bench import discover
 from bench.artefacts.store import Store
-from bench.cli.options import RunOptions
+from bench.cli.run_options import RunOptions
 from bench.cli.setup import Prepared, check, plan_of
 from bench.execution.cluster import Cluster, RayWorker, Runner
 from bench.execution.pool import Pool

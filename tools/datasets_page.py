@@ -22,6 +22,31 @@ others are tested.
 those that have a folder of their own, such as `DIR/synthbuster/`. In `--test all` the latter are included. The dataset
 `folder` is any folder with photographs and fakes. `check --data DIR` says what was found.
 
+## A table of images
+
+`--data FILE.csv` reads images that a table lists, one line per image, wherever their files are:
+
+    path,label,generator,split,class
+    photos/1.jpg,real,flickr,test,dog
+    out/flux/1.png,fake,flux_dev,test,dog
+
+Only `path` and `label` (real or fake, 0 or 1) are needed. Relative paths start at the file's folder. Photographs of a
+source that has no fakes belong to every generator that has no photographs of its own. Rows of a split of training can
+be trained on. Columns with other names are named with `--columns image=file,label=is_fake`; what is used is printed.
+
+`--data hf:OWNER/NAME[:CONFIG][@REVISION]` streams a dataset from the Hugging Face Hub into the store, in any format
+that the library `datasets` reads (parquet, arrow, WebDataset, image folders); `hf:FOLDER` reads a local copy. Images
+keep the bytes that they have there, the revision is pinned to its commit, and an interrupted download goes on where it
+was. With limits, the first images of each class and generator are kept; `--rows N` reads only the first N rows of each
+split. Where one column has both label and generator, name it twice: `--columns label=model,generator=model`.
+
+    python run_bench.py check --data hf:OWNER/NAME         # splits, columns, what they are taken for
+    python run_bench.py --checkpoint univfd=fc_weights.pth --data hf:OWNER/NAME --rows 5000
+
+In tables such images are the dataset `folder`, or `genimage` if they are trained on.
+
+## Folders
+
 A subset without photographs, because they are a download of their own, is a hole that says so. Family and release date
 come from the generators' papers or releases; subsets of the training generator's family are not counted as unseen.
 """

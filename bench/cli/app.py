@@ -19,16 +19,17 @@ from bench.cli import inspect, places, show
 from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.external import import_scores
-from bench.cli.options import RunOptions, with_run_options
+from bench.cli.machine import machine
 from bench.cli.progress import progress as new_progress
 from bench.cli.reproduce import reproduce
+from bench.cli.run_options import RunOptions, with_run_options
+from bench.cli.score import score
 from bench.cli.setup import check, keep_released, load_plugins, new_zoo, plan_of, plugin_name, require_run
 from bench.data.decode import route_warnings
 from bench.errors import BenchError
 from bench.planning import shards
 from bench.planning.matrix import detectors
 from bench.planning.sources import comma_list
-from bench.predict.options import ScoreOptions, check_score
 from bench.suites import suite as suites
 
 #: How this command is called, in a checkout and installed.
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(store_verbs.app, name="store")
 app.add_typer(board_verbs.app, name="board")
-for verb in (reproduce, import_scores):
+for verb in (score, reproduce, import_scores):
     app.command()(verb)
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
@@ -127,48 +128,6 @@ def prepare(options: RunOptions, shard: opt.ShardOf = None, as_json: opt.Json = 
 
 
 @app.command()
-def score(
-    method: Annotated[
-        str, typer.Argument(help="A method or `name[variant]`, fitted by `run` or given by `--checkpoint`.")
-    ],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of images.")],
-    train: Annotated[str, typer.Option(help="The training generator of the fit.")] = "sdv14",
-    protocol: Annotated[str, typer.Option(help="The protocol that the fit was trained under.")] = "aligned",
-    seed: Annotated[int, typer.Option(help="The seed of the fit.")] = 0,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            help="An official checkpoint, used instead of a fit. Implies the paper's parameters and `--models hub`."
-        ),
-    ] = None,
-    weights: opt.Weights = None,
-    artefact: opt.Artefacts = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Unpickle a whole module. This runs any code that the file contains.")
-    ] = False,
-    suite: opt.SuiteName = "mini",
-    models: opt.Models = None,
-    plugin: opt.Plugins = None,
-    device: opt.Device = "auto",
-    store: opt.StoreDir = Path("store"),
-    as_json: opt.Json = False,
-) -> None:
-    """Print P(fake) of your own images, by a detector that `run` has trained or by its authors' checkpoint."""
-    progress = new_progress()
-    require_run()
-    load_plugins(plugin or (), progress)
-    user_files = tuple(weights or ()), tuple(artefact or ())
-    options = ScoreOptions(suite, models, device, store, checkpoint, *user_files, trust_pickle)
-    job = check_score(method, images, (train, protocol, seed), options, progress)
-    from bench.predict import predict
-
-    scored = predict.score_images(job, progress)
-    show.scores(scored, as_json)
-    if any(line["status"] != "ok" for line in scored):
-        raise typer.Exit(1)
-
-
-@app.command()
 def report(
     suite: opt.SuiteName = "mini",
     results: opt.ResultsToRead = None,
@@ -230,12 +189,14 @@ def check_machine(
     models: opt.Models = None,
     weights: opt.Weights = None,
     data: opt.Data = None,
+    columns: opt.Columns = None,
     store: opt.StoreDir = Path("store"),
     as_json: opt.Json = False,
 ) -> None:
     """Show what this machine has and lacks (data, weights, device, disk) and how to get what is missing."""
     require_run()
-    show.machine(inspect.machine(suite, models, tuple(weights or ()), data, store), as_json)
+    options = RunOptions(suite=suite, models=models, weights=weights, data=data, columns=columns, store=store)
+    show.machine(machine(options, new_progress()), as_json)
 
 
 @app.command("check-method")

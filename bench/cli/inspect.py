@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench import discover
-from bench.cli.located import unused
 from bench.cli.reproduce import listed
-from bench.data.files import Listing, describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
-from bench.miniature.unpack import packs
 from bench.models.catalogue import MODELS, Model
-from bench.models.zoo import Zoo
-from bench.planning.request import locate
 from bench.predict import user_artefacts
-from bench.predict.user_weights import own_weights
 from bench.results import comparisons, thresholds
 from bench.results.comparisons import Side
 from bench.results.folder import Results, read_text
@@ -183,70 +173,6 @@ def worse(found: pd.DataFrame, points: float | None) -> pd.DataFrame:
     means = found["subset"].str.startswith("mean:")
     below = found["effect"].isna() | (100 * found["effect"] < -(points or 0.0))
     return found[means & below & (points is not None)]
-
-
-def machine(
-    suite: str, models: str | None, weights: Sequence[str], data: str | None, store: Path
-) -> list[dict[str, str]]:
-    """What this machine has and lacks: one line per thing, with its state and how to get it."""
-    loaded = suites.load(suite)
-    lines = [{"thing": "python", "state": platform.python_version(), "fix": ""}, _device(), _disk(store)]
-    if data is None:
-        names = [path.stem for path in packs()]
-        lines.append({"thing": "embedded images", "state": ", ".join(names) or "missing", "fix": ""})
-    else:
-        lines += _data(loaded.datasets, Path(data))
-    source = models or loaded.models
-    zoo = Zoo(source, own_weights(weights, store, source), store)
-    for role, model in MODELS.items():
-        try:
-            lines.append({"thing": f"weights {role}", "state": f"{model.title}: {zoo.folder(role)}", "fix": ""})
-        except UserError as error:
-            lines.append({"thing": f"weights {role}", "state": f"missing. {error.context}", "fix": error.fix})
-    return lines
-
-
-def _unread(path: Path) -> str:
-    """Why an image file cannot be read, judged by its name and link alone; empty if neither shows a reason."""
-    if path.suffix.lower() in (".heic", ".heif"):
-        return "HEIC file"
-    return "" if path.exists() else "broken link"
-
-
-def _data(names: Sequence[str], root: Path) -> list[dict[str, str]]:
-    """One line per dataset, with the files that are not images, and one per folder that is not used."""
-    lines, located = [], {}
-    for name in names:
-        try:
-            located[name] = home, folders = locate(name, root)
-        except UserError as error:
-            lines.append({"thing": f"data {name}", "state": "missing", "fix": error.fix})
-            continue
-        counts = []
-        for subset in discover.dataset(name).ordered(folders):
-            homes = [h for classes in folders[subset.name].values() for paths in classes.values() for h in paths]
-            listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
-            skipped = f", passed over: {describe(listed.passed)}" if listed.passed else ""
-            unreadable = Counter(kind for path in listed.files if (kind := _unread(path)))
-            broken = f", {describe(unreadable)} among them" if unreadable else ""
-            counts.append(f"{subset.name} ({len(listed.files)} images{broken}{skipped})")
-        lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "fix": ""})
-    return lines + [{"thing": "data", "state": message, "fix": ""} for message in unused(located, root)]
-
-
-def _device() -> dict[str, str]:
-    import torch
-
-    if torch.cuda.is_available():
-        return {"thing": "device", "state": f"cuda: {torch.cuda.get_device_name()}", "fix": ""}
-    fix = "only the real models need a GPU; the miniature suite does not"
-    return {"thing": "device", "state": "cpu, no CUDA device", "fix": fix}
-
-
-def _disk(store: Path) -> dict[str, str]:
-    nearest = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(nearest).free / 2**30
-    return {"thing": "disk for the store", "state": f"{free:.1f} GiB free at {nearest}", "fix": ""}
 
 
 def names(kind: str, suite: str) -> list[dict[str, Any]]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import discover
-from bench.cli.options import RunOptions
+from bench.cli.listed_data import check_columns, is_listed, tree_of
+from bench.cli.run_options import RunOptions
 from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
+from bench.data.splits import Limits
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
 from bench.planning import request as requests
@@ -27,11 +29,16 @@ def _roots(suite: Suite, options: RunOptions, progress: Progress) -> dict[str, P
     return dict.fromkeys([*suite.datasets, *requests.datasets_of(options.test, Path(data))], Path(data))
 
 
-def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool) -> Located:
+def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool, limits: Limits) -> Located:
     """Root and present subsets of each dataset. A missing test dataset is left out, with a note.
 
-    Raises UserError if the data to train on are missing and the run ``trains``, or if nothing is there.
+    Raises UserError if the data to train on are missing and the run ``trains``, or if nothing is there. Of a dataset on
+    the Hub, ``limits`` bound what is downloaded.
     """
+    check_columns(options)
+    if is_listed(options.data):
+        listed = tree_of(options, limits, trains, progress)
+        return {listed.dataset: requests.locate(listed.dataset, listed.root)}
     located: Located = {}
     missing: UserError | None = None
     for name, root in _roots(suite, options, progress).items():

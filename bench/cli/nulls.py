@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bench.cli.options import RunOptions
+from bench.cli.listed_data import is_listed
+from bench.cli.run_options import RunOptions
 from bench.data import nulls
 from bench.data.files import list_images
 from bench.errors import UserError
@@ -46,6 +47,12 @@ def with_null(options: RunOptions, suite: Suite, progress: Progress) -> RunOptio
     if options.null is None:
         return options
     nulls.check_kind(options.null)
+    if is_listed(options.data):
+        raise UserError(
+            "--null is made from a folder of photographs.",
+            f"--data is {options.data}.",
+            "Name the folder that the photographs are in.",
+        )
     if options.train is not None or options.test != "all":
         raise UserError(
             "--null cannot be combined with --train or --test.",

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bench.cli.options import RunOptions
+from bench.cli.run_options import RunOptions
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
 from bench.progress import Progress
@@ -54,7 +54,7 @@ def image_folders(given: Sequence[str] | None, progress: Progress) -> list[Path]
 
 def unpacked(roots: Iterable[Path], store: Path) -> list[Path]:
     """The roots with the miniature's images, which a store holds. A user's own images are not copied into a page."""
-    return list(dict.fromkeys(root for root in roots if root.is_relative_to(store)))
+    return list(dict.fromkeys(root for root in roots if root.is_relative_to(store / "miniature")))
 
 
 def mistakes(given: int | None, roots: Sequence[Path]) -> int:

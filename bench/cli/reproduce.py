@@ -12,8 +12,8 @@ import typer
 from bench.cli import options as opt
 from bench.cli import show
 from bench.cli import store as store_verbs
-from bench.cli.options import RunOptions, with_run_options
 from bench.cli.progress import progress as new_progress
+from bench.cli.run_options import RunOptions, with_run_options
 from bench.cli.setup import check, plan_of
 from bench.errors import UserError, unknown
 from bench.planning.request import NO_METHODS

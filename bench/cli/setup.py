@@ -12,8 +12,8 @@ from bench import discover
 from bench.artefacts.store import Store
 from bench.cli.located import locate
 from bench.cli.nulls import with_null
-from bench.cli.options import RunOptions
 from bench.cli.places import writable_home
+from bench.cli.run_options import RunOptions
 from bench.controls import CONTROLS
 from bench.data.dataset import Folders
 from bench.data.perturb import check_perturbation
@@ -39,7 +39,7 @@ from bench.types import Plan
 #: Packages that the extra `run` brings, by the names that they are imported by.
 RUN_PACKAGES = (
     *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
-    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl", "imagehash"),
+    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl", "imagehash", "datasets"),
 )
 
 
@@ -225,7 +225,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
     models = options.models or ("hub" if files and not trained else suite.models)
     zoo = new_zoo(options.weights or (), models, options.store, numerics)
-    places = locate(suite, options, progress, trains=bool(trained))
+    places = locate(suite, options, progress, bool(trained), limits)
     folders = {name: subsets for name, (_, subsets) in places.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET]) if trained else ()
     requests.check_tasks(trained, chosen)

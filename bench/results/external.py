@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,17 +11,13 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import UserError, unknown
+from bench.labels import label_in, not_labels
 from bench.recipe import content_key
 from bench.results import comparisons, measure, thresholds
 from bench.results.folder import Column, Entry, Matrix, Results
 from bench.results.scores import Scores
 from bench.types import EXTERNAL, OK
 
-#: Words for the two classes, in lower case.
-LABELS: Mapping[str, int] = {
-    **dict.fromkeys(("0", "real", "nature", "natural", "photograph", "photo", "authentic", "0_real", "false"), 0),
-    **dict.fromkeys(("1", "fake", "ai", "generated", "synthetic", "1_fake", "true"), 1),
-}
 #: Logits are cut here: beyond it, probabilities are 0 and 1 in single precision.
 _LIMIT = 30.0
 _NAMES = {"id": ("id", "path", "image", "file"), "label": ("label",), "subset": ("subset", "generator")}
@@ -91,15 +87,11 @@ def _long(table: pd.DataFrame, form: Form, fixed: Sequence[str]) -> pd.DataFrame
 
 
 def _labels(table: pd.DataFrame, column: str) -> pd.Series:
-    words = table[column].str.strip().str.lower().str.removesuffix(".0")
-    unknown = sorted(set(words) - LABELS.keys())
-    if unknown:
-        raise UserError(
-            f"Labels in the column {column} that are neither real nor fake: {', '.join(unknown[:5])}.",
-            f"Known: {', '.join(LABELS)}.",
-            "Write 0 or real for photographs, and 1 or fake for generated images.",
-        )
-    return words.map(LABELS).astype("int64")
+    labels = {word: label_in(word) for word in table[column].unique()}
+    strange = sorted(word for word, label in labels.items() if label is None)
+    if strange:
+        raise not_labels(column, strange[:5])
+    return table[column].map(labels).astype("int64")
 
 
 def _logits(table: pd.DataFrame, form: Form) -> pd.Series:

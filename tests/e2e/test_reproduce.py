@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bench.cli.options import RunOptions
 from bench.cli.reproduce import options_for
+from bench.cli.run_options import RunOptions
 from bench.cli.setup import check
 from bench.progress import Progress
 from bench.suites import experiment

@@ -14,7 +14,6 @@ import typer
 from tabulate import tabulate
 
 from bench.cli.setup import Prepared
-from bench.data.files import printable
 from bench.device import without_collection
 from bench.planning.estimate import estimate, rates
 from bench.planning.matrix import detectors
@@ -143,20 +142,6 @@ def exit_if_failed(failed: Mapping[str, str]) -> None:
         print(f"failed: {reason}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
-
-
-def scores(lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Print P(fake) of images, or P(generator) if the fit attributes."""
-    if as_json:
-        document(list(lines))
-        return
-    name = next(key for key in lines[0] if key.startswith("p_"))
-    body = [
-        [printable(Path(line["path"])), "–" if line[name] is None else f"{line[name]:.4f}", line["reason"]]
-        for line in lines
-    ]
-    print(tabulate(body, ["image", f"P({name[2:]})", ""], disable_numparse=True))
-    print(f"\nfit: {lines[0]['trained']}")
 
 
 def added(board: Results, made: Added, rows: int, written: Written, as_json: bool) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from bench import device as devices
 from bench.artefacts.store import Store
-from bench.data.files import describe, list_images
 from bench.data.protocols import PROTOCOLS
 from bench.detector import Detector
 from bench.errors import UserError, unknown
@@ -18,6 +17,7 @@ from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics, choose
 from bench.planning.request import Chosen, choose_device, choose_methods
 from bench.predict import user_artefacts
+from bench.predict.inputs import Inputs
 from bench.predict.user_weights import own_weights
 from bench.progress import Progress
 from bench.recipe import CLASSES, DONORS, Recipe
@@ -33,7 +33,7 @@ class ScoreOptions:
     models: str | None
     device: str
     store: Path
-    checkpoint: Path | None = None
+    checkpoint: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     artefacts: tuple[str, ...] = ()
     trust_pickle: bool = False
@@ -59,26 +59,6 @@ class ScoreRequest:
 def _fits(store: Path) -> list[dict[str, Any]]:
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((store / "fits").glob("*/fit.json"))]
     return [record["fit"] | {"train_images": record["train_images"]} for record in records]
-
-
-def _images(paths: list[Path], progress: Progress) -> tuple[Path, ...]:
-    absent = [path for path in paths if not path.is_dir() and not path.is_file()]
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        listing = list_images(path)
-        files += listing.files
-        if listing.passed:
-            progress.warn(f"passed over in {path}: {describe(listing.passed)}")
-    if absent or not files:
-        raise UserError(
-            f"No image at {', '.join(map(str, absent or paths))}.",
-            f"Relative paths start at {Path.cwd()}.",
-            "Give image files, or folders that contain images.",
-        )
-    return tuple(file.absolute() for file in files)
 
 
 def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int) -> Fit:
@@ -118,38 +98,79 @@ def _check_unknown(chosen: Chosen, artefacts: Mapping[str, Path]) -> None:
         )
 
 
-def check_score(
-    method: str, paths: list[Path], wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
-) -> ScoreRequest:
-    """Check the options of ``score``; ``wanted`` is the (source, protocol, seed) of a fit. Raises UserError."""
+def check_scores(
+    methods: str, inputs: Inputs, wanted: tuple[str, str, int], options: ScoreOptions, progress: Progress
+) -> list[ScoreRequest]:
+    """Check the options of ``score``: one request per method; ``wanted`` is the (source, protocol, seed) of fits.
+
+    Raises UserError.
+    """
     suite = suites.load(options.suite)
-    if options.checkpoint is not None:  # It was trained with the paper's parameters: those of the suite do not apply.
-        suite = suite.model_copy(update={"methods": {}})
-    chosen, *others = choose_methods(method, suite)
-    if others:
-        raise UserError(f"score takes one method, not {method!r}.", "It names several.", "Call it once for each.")
+    released = _released(options.checkpoint, methods)
+    # A checkpoint was trained with the paper's parameters: those of the suite do not apply.
+    plain = suite.model_copy(update={"methods": {}})
+    names = [chosen.label for chosen in choose_methods(methods, suite if not released else plain)]
+    unused = sorted(released.keys() - set(names))
+    if unused:
+        raise unknown("method among those to score with, but of --checkpoint", unused[0], names)
+    if len(names) > 1 and options.artefacts:
+        raise UserError(
+            "--artefact needs one method.", f"These are several: {', '.join(names)}.", "Call score once for each."
+        )
     choose_device(options.device)
-    images = _images(paths, progress)
-    models = options.models or (suite.models if options.checkpoint is None else "hub")
+    requests = []
+    for name in names:
+        (chosen,) = choose_methods(name, plain if name in released else suite)
+        requests.append(_check(chosen, released.get(name), inputs.paths, wanted, options, progress))
+    return requests
+
+
+def _released(texts: Sequence[str], methods: str) -> dict[str, Path]:
+    """The official checkpoints by method: ``METHOD=FILE``, or FILE alone for the only method. Raises UserError."""
+    found = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if Path(text).is_file() or not equals:
+            name, file = methods.strip(), text
+            if "," in methods:
+                raise UserError(
+                    f"--checkpoint {text} does not say of which method it is.",
+                    f"The methods are {methods}.",
+                    f"Write --checkpoint METHOD={text}.",
+                )
+        if not Path(file).is_file():
+            raise UserError(
+                f"--checkpoint {file} is not a file.",
+                f"Looked at {Path(file).absolute()}.",
+                "Give the file that the authors published.",
+            )
+        found[name] = Path(file)
+    return found
+
+
+def _check(
+    chosen: Chosen,
+    checkpoint: Path | None,
+    images: tuple[Path, ...],
+    wanted: tuple[str, str, int],
+    options: ScoreOptions,
+    progress: Progress,
+) -> ScoreRequest:
+    """Check the options for one method. Raises UserError."""
+    models = options.models or (suites.load(options.suite).models if checkpoint is None else "hub")
     weights = own_weights(options.weights, options.store, models, options.trust_pickle)
     artefacts = _own_artefacts(options.artefacts, chosen)
     _check_unknown(chosen, artefacts)
-    if options.checkpoint is None:
+    store, device = Store(options.store), options.device
+    if checkpoint is None:
         fit = _find_fit(chosen, options.store, *wanted)
-        zoo = Zoo(models, weights, options.store, _numerics(options.device, fit.numerics.get("precision", "fp32")))
-        return ScoreRequest(chosen, fit, images, zoo, Store(options.store), options.device, artefacts=artefacts)
-    if not options.checkpoint.is_file():
-        raise UserError(
-            f"--checkpoint {options.checkpoint} is not a file.",
-            f"Looked at {options.checkpoint.absolute()}.",
-            "Give the file that the authors published.",
-        )
+        zoo = Zoo(models, weights, options.store, _numerics(device, fit.numerics.get("precision", "fp32")))
+        return ScoreRequest(chosen, fit, images, zoo, store, device, artefacts=artefacts)
     hint = chosen.method.checkpoint_hint(weights) if isinstance(chosen.method, Detector) else ""
     if hint:
         progress.warn(hint)
-    zoo, store = Zoo(models, weights, options.store, _numerics(options.device, "fp32")), Store(options.store)
-    device, trust = options.device, options.trust_pickle
-    return ScoreRequest(chosen, options.checkpoint, images, zoo, store, device, trust, artefacts)
+    zoo = Zoo(models, weights, options.store, _numerics(device, "fp32"))
+    return ScoreRequest(chosen, checkpoint, images, zoo, store, device, options.trust_pickle, artefacts)
 
 
 def _numerics(device: str, precision: str) -> Numerics:

@@ -35,7 +35,7 @@ _KEPT = (
     "run.json",
     "costs.csv",
 )
-#: Kept as ``.gz``: their lines repeat the same words.
+#: Kept as ``.xz``: their lines repeat the same words.
 _PACKED = ("rows.csv", "summary.csv", "cells.json")
 
 

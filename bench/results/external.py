@@ -76,6 +76,8 @@ def _long(table: pd.DataFrame, form: Form, fixed: Sequence[str]) -> pd.DataFrame
                 "Give a pattern such as 'prob_*', in quotes.",
             )
         return table.melt(id_vars=list(fixed), value_vars=names, var_name="method", value_name="score")
+    if "score" not in table and "p_fake" in table:  # As `score --out FILE.csv` writes it.
+        table = table.rename(columns={"p_fake": "score"})
     absent = [name for name in ("method", "score") if name not in table]
     if absent:
         raise UserError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,19 +31,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_packed(path: Path, text: str) -> None:
-    """Write a text as ``<path>.gz``; the same text gives the same bytes."""
-    packed = path.with_name(path.name + ".gz")
+    """Write a text as ``<path>.xz``; the same text gives the same bytes."""
+    packed = path.with_name(path.name + ".xz")
     partial = packed.with_name(f"{packed.name}.{os.getpid()}.part")
-    partial.write_bytes(gzip.compress(text.encode(), mtime=0))
+    partial.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
     partial.replace(packed)
 
 
 def read_text(path: Path) -> str | None:
-    """The text of a file or of its ``.gz``; None if neither exists."""
-    packed = path.with_name(path.name + ".gz")
+    """The text of a file or of its ``.xz``; None if neither exists."""
+    packed = path.with_name(path.name + ".xz")
     if path.exists():
         return path.read_text(encoding="utf-8")
-    return gzip.decompress(packed.read_bytes()).decode() if packed.exists() else None
+    return lzma.decompress(packed.read_bytes()).decode() if packed.exists() else None
 
 
 @dataclass(frozen=True)

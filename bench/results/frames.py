@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,13 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def read_csv(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """A CSV file (or its ``.gz``) with exactly ``columns``, name → pandas type, in that order.
+    """A CSV file (or its ``.xz``) with exactly ``columns``, name → pandas type, in that order.
 
     Raises UserError if the file does not exist, is damaged or has other columns.
     """
     try:
         text = read_text(path)
-    except (ValueError, OSError, EOFError) as error:  # Not UTF-8, or a damaged .gz.
+    except (ValueError, OSError, EOFError, LZMAError) as error:  # Not UTF-8, or a damaged .xz.
         raise _unreadable(path, error) from error
     if text is None:
         raise UserError(

@@ -70,5 +70,5 @@ def write(path: Path, rows: pd.DataFrame) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read rows, also from ``rows.csv.gz``. Raises UserError if the file is missing or has other columns."""
+    """Read rows, also from ``rows.csv.xz``. Raises UserError if the file is missing or has other columns."""
     return read_csv(path, COLUMNS)

@@ -77,5 +77,5 @@ def frame(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read the summary, also from ``summary.csv.gz``. Raises UserError if it is missing or has other columns."""
+    """Read the summary, also from ``summary.csv.xz``. Raises UserError if it is missing or has other columns."""
     return read_csv(path, COLUMNS)

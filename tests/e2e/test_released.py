@@ -73,3 +73,67 @@ def test_what_does_not_fit_is_one_message_before_anything_is_scored(place):
     assert (wrong.returncode, "does not fit GramNet" in wrong.stderr) == (2, True)
     both = bench("run", "--methods", "cnnspot", "--checkpoint", f"cnnspot={place / 'one.pth'}", *places)
     assert (both.returncode, "cannot be trained and given" in both.stderr) == (2, True)
+
+
+def score(place, *words, store="store"):
+    """``score`` by both networks with their released weights, on images of the folder."""
+    weights = ("--checkpoint", f"cnnspot={place / 'one.pth'}", "--checkpoint", f"cnnspot[drct]={place / 'two.pth'}")
+    places = ("--store", place / store, "--models", "mini", "--device", "cpu")
+    return bench("score", "cnnspot,cnnspot[drct]", *words, *weights, *places)
+
+
+def test_several_detectors_judge_by_the_users_photographs(place, done):
+    out = place / "scores.csv"
+    reals = place / "data" / "sora" / "real"
+    told = score(place, place / "data" / "flux", "--calibrate", reals, "--fpr", "0.2", "--out", out)
+    assert told.returncode == 0, told.stderr
+    lines = pd.read_csv(out, keep_default_na=False)
+    assert lines.groupby("method").size().to_dict() == {"cnnspot": 40, "cnnspot[drct]": 40}
+    assert lines.groupby("label").size().to_dict() == {"fake": 40, "real": 40}
+    (cut,) = set(lines[lines["method"] == "cnnspot"]["threshold"])
+    photographs = score(place, reals, "--json")
+    logits = [line["logit"] for line in json.loads(photographs.stdout) if line["method"] == "cnnspot"]
+    assert sorted(logits)[15] == pytest.approx(cut)  # 4 of 20 are above.
+    low, high = (lines[name].iloc[0] for name in ("low", "high"))
+    expected = ["fake" if x > high else "inconclusive" if x > low else "real" for x in lines["logit"][::2]]
+    assert lines["verdict"][::2].tolist() == expected
+    assert "TPR at 20 % FPR" in told.stdout
+    assert "worst mistakes" in told.stdout
+    # The photographs are not scored again, and an image without change neither.
+    again = score(place, place / "data" / "flux", "--calibrate", reals, "--fpr", "0.5", "--out", place / "s.html")
+    assert again.returncode == 0, again.stderr
+    page = (place / "s.html").read_text()
+    assert page.count("<img ") == 40
+    assert "at most 50 % of 20 photographs" in page
+    assert not list(place.glob(".s.html*"))
+
+
+def test_scores_can_be_imported(place, done):
+    assert score(place, place / "data" / "flux", "--out", place / "import.csv").returncode == 0
+    made = bench("import-scores", place / "import.csv", "--results", place / "imported")
+    assert made.returncode == 0, made.stderr
+    rows = pd.read_csv(place / "imported" / "summary.csv", keep_default_na=False)
+    own = pd.read_csv(place / "results" / "summary.csv", keep_default_na=False)
+    values = [
+        float(
+            t[(t["subset"] == s) & (t["metric"] == "auc") & (t["method"] == "cnnspot") & (t["variant"] == "")][
+                "value"
+            ].iloc[0]
+        )
+        for t, s in ((rows, "all"), (own, "flux"))
+    ]
+    assert values[0] == pytest.approx(values[1], abs=1e-6)
+
+
+def test_what_score_cannot_use_is_told(place, done):
+    flux = place / "data" / "flux"
+    for words, told in (
+        (("cnnspot,gramnet", flux, "--checkpoint", place / "one.pth"), "does not say of which method"),
+        (("cnnspot", flux, "--checkpoint", f"univfd={place / 'one.pth'}"), "univfd"),
+        (("cnnspot", flux, "--checkpoint", place / "one.pth", "--out", "x.txt"), "has no known form"),
+        (("cnnspot", flux, "--checkpoint", place / "one.pth", "--fpr", "5"), "--fpr is 5"),
+        (("cnnspot,cnnspot[drct]", flux, "--artefact", "a=b"), "--artefact needs one method"),
+    ):
+        done = bench("score", *words, "--store", place / "store", "--models", "mini", "--device", "cpu")
+        assert done.returncode == 2, done.stderr
+        assert told in done.stderr

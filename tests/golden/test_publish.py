@@ -34,7 +34,7 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
         assert (board.tables / f"{stem}.md").read_text() == (source.tables / f"{stem}.md").read_text()
     stated = json.loads((board.root / "digests.json").read_text())
     assert stated == digests(board.root)
-    (board.root / "rows.csv.gz").write_bytes(b"x")
+    (board.root / "rows.csv.xz").write_bytes(b"x")
     assert stated != digests(board.root)
 
 
@@ -76,6 +76,6 @@ def test_runs_are_published_beside_what_was_published_before(tmp_path, monkeypat
     main()
     again = digests(tmp_path / "results" / "board" / "mini")
     assert {name for name in again if again[name] != first.get(name)} >= {"nulls.csv", "tables/nulls.md"}
-    assert again["rows.csv.gz"] == first["rows.csv.gz"]
+    assert again["rows.csv.xz"] == first["rows.csv.xz"]
     assert again["scores.parquet"] == first["scores.parquet"]
     assert (tmp_path / "leaderboard.md").read_text().startswith("# Leaderboard")

@@ -18,7 +18,7 @@ from bench.results import budgets, nulls
 from bench.results.folder import Results, read_text
 from tests.conftest import ROOT
 
-BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv.gz"))
+BOARDS = sorted(path.parent for path in (ROOT / "results" / "board").glob("*/rows.csv.xz"))
 if not BOARDS:
     pytest.skip("no board is committed yet (make board)", allow_module_level=True)
 

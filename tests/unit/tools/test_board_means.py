@@ -1,5 +1,5 @@
 import csv
-import gzip
+import lzma
 import sys
 from collections import defaultdict
 from statistics import mean
@@ -25,7 +25,7 @@ def test_means_are_those_of_the_committed_rows(monkeypatch, capsys):
         "perturbation": "none",
     }
     found = defaultdict(list)
-    with gzip.open(board_means.BOARD / "rows.csv.gz", "rt", newline="") as file:
+    with lzma.open(board_means.BOARD / "rows.csv.xz", "rt", newline="") as file:
         for row in csv.DictReader(file):
             if all(row[name] == value for name, value in place.items()) and row["subset"] in ("adm", "vqdm"):
                 found[row["subset"]].append(float(row["value"]))

@@ -31,7 +31,8 @@ from bench import device as devices
 from bench import discover
 from bench.detector import Detector, Facts, Sample
 from bench.models.configs import shipped
-from bench.predict.options import ScoreOptions, check_score
+from bench.predict.inputs import Inputs
+from bench.predict.options import ScoreOptions, check_scores
 from bench.predict.predict import score_images
 from bench.progress import Progress
 
@@ -77,8 +78,9 @@ class Case:
     def ours(self, paths: list[Path]) -> list[float]:
         """Logits from ``score``."""
         weights = tuple(f"{role}={folder}" for role, folder in self.weights.items())
-        options = ScoreOptions("mini", "hub", "cpu", self.home / "store", self.checkpoint, weights)
-        job = check_score(DETECTORS[self.name], paths, ("sdv14", "aligned", 0), options, Progress())
+        options = ScoreOptions("mini", "hub", "cpu", self.home / "store", (str(self.checkpoint),), weights)
+        inputs = Inputs(tuple(path.absolute() for path in paths), {})
+        (job,) = check_scores(DETECTORS[self.name], inputs, ("sdv14", "aligned", 0), options, Progress())
         return [line["logit"] for line in score_images(job, Progress())]
 
     @torch.inference_mode()

@@ -39,6 +39,7 @@ RUN_BY = {
     "python run_bench.py": ("tests/e2e/test_main_job.py", "bench("),
     "python run_bench.py --null": ("tests/e2e/test_null.py", '"--null"'),
     "python run_bench.py import-scores": ("tests/e2e/test_external.py", '"import-scores"'),
+    "python run_bench.py audit": ("tests/e2e/test_audit.py", '"audit", data'),
     "python run_bench.py check --data hf:": ("tests/e2e/test_listed.py", '"check", "--data"'),
     "python run_bench.py --checkpoint": ("tests/e2e/test_released.py", '"--checkpoint"'),
     "python run_bench.py list experiments": ("tests/e2e/test_reproduce.py", '"list", "experiments"'),

@@ -26,7 +26,8 @@ class Params:
     reconstruction at native size, with sides cropped to ``max_size``). ``clip_denoised``: whether ``adm`` clips the
     predicted image. ``recipe``: ``official``, or ``drct`` (DRCT's schedule, and crops of the map at native resolution).
     ``depths``, ``width`` and ``stride`` define the ResNet; the defaults are ResNet-50. ``pretrained``: whether training
-    starts from ImageNet weights. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
+    starts from ImageNet weights. ``container``: ``png``, or ``input`` for the official script's leak: the map of a JPEG
+    file is itself a JPEG. ``weight_decay`` and ``cosine`` apply to ``drct`` only.
     """
 
     model: Literal["sd", "adm", "inpaint"] = "sd"
@@ -44,6 +45,7 @@ class Params:
     lr: float = 1e-4
     weight_decay: float = 0.0
     cosine: int = 5
+    container: Literal["png", "input"] = "png"
     epochs: int = 400
     batch_size: int = 64
 
@@ -69,8 +71,8 @@ class DIRE(recipes.OneLogit):
             "the official ADM code clips the predicted x0 and has an off-by-one at the last inversion step; so does "
             "the variant `adm`, but not the default with Stable Diffusion",
             "maps are computed from reconstructions rounded to 8 bits; the official code truncates a map of floats",
-            "reconstructions are stored as PNG for every input format; "
-            "the official code writes maps in the input's format, which leaks the class",
+            "reconstructions are stored as PNG for every input format; the official code writes maps in the input's "
+            "format, which leaks the class, as does the variant `official_container`",
             "the best checkpoint is kept after a reduction of the learning rate; the official early stop overwrites it",
             recipes.DRCT_ONE_LOGIT,
         ),
@@ -80,6 +82,7 @@ class DIRE(recipes.OneLogit):
         "adm": {"model": "adm"},
         "adm_unclipped": {"model": "adm", "clip_denoised": False},
         "drct": {**recipes.DRCT, "model": "inpaint", "steps": 50},
+        "official_container": {"container": "input"},
     }
 
     #: The official code stores |x − x'| instead of x'.
@@ -139,6 +142,8 @@ class DIRE(recipes.OneLogit):
 
         p, image = self.params, self._preprocessed(sample.rgb).astype(np.int16)
         difference = np.abs(image - sample.artefacts["reconstruction"]).astype(np.uint8)
+        if p.container == "input" and sample.facts.container == "jpeg":
+            difference = _as_jpeg(difference)
         crop_rng = rng if stage == "train" else None
         if p.recipe == "drct":
             cropped = crop(pad_to_square(difference, p.crop_size), p.crop_size, crop_rng, "albumentations")
@@ -159,6 +164,18 @@ class DIRE(recipes.OneLogit):
         if p.recipe == "drct":
             return recipes.drct_schedule(p)
         return Schedule(p.epochs, p.batch_size, "adam", p.lr, plateau=Plateau())
+
+
+def _as_jpeg(difference: RGB) -> RGB:
+    """A map as the official script leaves it beside a JPEG file: under the file's name, by OpenCV at quality 95.
+
+    ZhendongWang6/DIRE@1f89fff:guided-diffusion/compute_dire.py.
+    """
+    import cv2
+
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(difference[..., ::-1]))
+    bgr = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(bgr[..., ::-1])
 
 
 METHOD = DIRE

@@ -11,14 +11,14 @@ from tabulate import tabulate
 
 from bench.report.board import Board, Setting
 from bench.report.nulls import leaks
+from bench.report.shortcuts import FILE_FACTS
 from bench.results import comparisons
 from bench.results.comparisons import Side
 from bench.results.folder import Results, write_text
 from bench.results.frames import to_csv
 
-#: Trivial baselines by name: those that use facts of the file, which ``aligned`` removes, and those that compute one
-#: number from the pixels.
-FILE_FACTS, NUMBERS = ("container", "jpeg_quality", "image_size"), ("bytes_per_pixel", "hf_energy")
+#: Trivial baselines that compute one number from the pixels.
+NUMBERS = ("bytes_per_pixel", "hf_energy")
 _HONEST = {"train_protocol": "aligned", "protocol": "aligned", "perturbation": "none"}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA, Rank
+from bench.report import shortcuts
 from bench.report.board import Board, Setting, Value, percent
 from bench.report.comparisons import p_text
 from bench.report.nulls import row
@@ -117,7 +118,7 @@ def _note(board: Board, setting: Setting) -> str:
     seeds = board.budgets["seeds"].max() if len(board.budgets) else 0
     if seeds == 1 and setting.train_protocol == setting.protocol == "aligned":
         parts.append("Trained to the plateau: one seed, with intervals of the test images alone.")
-    parts.append(row(board, setting.train_protocol, setting.protocol))
+    parts += [row(board, setting.train_protocol, setting.protocol), shortcuts.line(board, setting)]
     unranked = table.loc[table["reason"] != "", "reason"]
     for why, labels in unranked.groupby(unranked).groups.items():
         parts.append(f"Not ranked: {', '.join(map(board.title, labels))} ({why}).")

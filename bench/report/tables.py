@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from bench.controls import CONTROLS
 from bench.metrics import classification
+from bench.report import shortcuts
 from bench.report.board import Board, Setting, percent
 from bench.report.windows import windows
 from bench.results.folder import Results, write_text
@@ -33,12 +34,14 @@ class Table:
     """A table as data: ``cells`` has one row per method and column, in the order in which they are printed.
 
     ``least`` says that a small value is good. ``windows`` are lines on the test images of each column.
+    ``shortcut`` says which columns a fact of the files solves as well.
     """
 
     cells: pd.DataFrame
     caption: str
     least: bool = False
     windows: Sequence[Sequence[str]] = ()
+    shortcut: str = ""
 
 
 def table(board: Board, setting: Setting, metric: str, rule: str, words: str) -> Table:
@@ -53,7 +56,7 @@ def table(board: Board, setting: Setting, metric: str, rule: str, words: str) ->
     trained = setting.untrained or f"trained on {setting.train} ({setting.train_protocol})"
     caption = f"{words} on {setting.dataset}, {trained}, tested {setting.protocol}.{after} {_of(cells)} {board.label}."
     least = classification.METRICS[metric].least
-    return Table(cells, caption, least, windows(board, setting, list(titles)))
+    return Table(cells, caption, least, windows(board, setting, list(titles)), shortcuts.line(board, setting))
 
 
 def _of(cells: pd.DataFrame) -> str:
@@ -92,6 +95,7 @@ def markdown(data: Table) -> str:
     holes = data.cells[data.cells["value"].isna()]
     names = (holes["method"] + " on " + holes["column"]).groupby(holes["reason"]).agg(", ".join)
     notes = "".join(f"\n- {cells}: {reason}" for reason, cells in names.items())
+    notes = f"\n{data.shortcut}\n{notes}" if data.shortcut else notes
     return f"{data.caption}\n\n{body}\n{notes}\n" if notes else f"{data.caption}\n\n{body}\n"
 
 
@@ -99,7 +103,7 @@ def latex(data: Table) -> str:
     """The table as a LaTeX tabular (package booktabs), as papers print it: values without intervals."""
     wide = _wide(data, _LATEX, interval=False).reset_index(names="Method").rename_axis(columns=None)
     text = wide.to_latex(index=False, escape=False, column_format="l" + "r" * (len(wide.columns) - 1))
-    caption = data.caption.replace("%", r"\%").replace("_", r"\_")
+    caption = " ".join(filter(None, (data.caption, data.shortcut))).replace("%", r"\%").replace("_", r"\_")
     return f"% {data.caption}\n{text}% caption: {caption}\n"
 
 

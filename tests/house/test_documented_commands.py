@@ -79,6 +79,7 @@ RUN_BY = {
     "python run_bench.py --suite paper": ("tests/e2e/test_ray.py", '"--executor"'),
     "python run_bench.py plan --suite paper": ("tests/slow/test_benchmarks.py", '"planning"'),
     "python -m benchmarks.processes": ("tests/slow/test_benchmarks.py", '"processes"'),
+    "python -m benchmarks.container_leak": ("tests/slow/test_benchmarks.py", '"container_leak"'),
     "python -m benchmarks.score": ("tests/slow/test_benchmarks.py", '"score"'),
     "python -m tests.golden.test_report": ("tests/golden/test_report.py", "__main__"),
 }

@@ -66,6 +66,12 @@ def test_batches_and_precision_change_last_bits_alone(tmp_path):
     assert all(0 < row["fp16"] < row["bf16"] < 1 for row in found.values() if "bf16" in row)
 
 
+def test_maps_in_the_images_container_leak_it(tmp_path):
+    found = figures_of("container_leak", tmp_path, "--store", tmp_path / "store", "--results", tmp_path / "results")
+    assert found["flipped"] > found["flipped_clean"]
+    assert found["flipped_clean"] < 0.05
+
+
 def test_the_script_for_a_gpu_runs_at_tiny_sizes(tmp_path):
     out = tmp_path / "gpu.json"
     command = [sys.executable, "-m", "benchmarks.gpu", "--tiny", "--seconds", "30", "--out", str(out)]

@@ -84,7 +84,7 @@ def draw(found: pd.DataFrame, flips: dict[str, float], path: Path) -> None:
     left.set_xticks(range(len(found)), found.index, rotation=25, ha="right")
     left.set_ylabel("AUC, %")
     left.set_ylim(-3, 103)
-    left.legend(fontsize=7, loc="lower left")
+    left.legend(fontsize=7, loc="lower right")
     right.bar([0, 1], [100 * flips[LEAKY], 100 * flips[CLEAN]], color=[style.VERMILLION, style.BLUE])
     right.set_xticks([0, 1], ["in the image's\ncontainer", "lossless"], fontsize=7)
     right.set_ylabel("decisions that follow a container swap, %", fontsize=8)

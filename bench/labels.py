@@ -8,14 +8,31 @@ from bench.errors import UserError
 
 #: Words for the two classes, in lower case: 0 for a photograph, 1 for a generated image.
 LABELS: Mapping[str, int] = {
-    **dict.fromkeys(("0", "real", "nature", "natural", "photograph", "photo", "authentic", "0_real", "false"), 0),
-    **dict.fromkeys(("1", "fake", "ai", "generated", "synthetic", "1_fake", "true"), 1),
+    **dict.fromkeys(("0", "false", "real", "0_real", "nature", "natural"), 0),
+    **dict.fromkeys(("photograph", "photo", "authentic", "human"), 0),
+    **dict.fromkeys(("1", "true", "fake", "1_fake", "ai", "ai-generated", "ai_generated", "generated", "synthetic"), 1),
 }
 
 
 def label_in(word: object) -> int | None:
     """The label that a word or number names: 0 for real, 1 for fake, None for any other."""
     return LABELS.get(str(word).strip().lower().removesuffix(".0"))
+
+
+#: Names of columns in which 1 or true means a photograph, the opposite of what is meant here.
+_OPPOSITE = ("real", "is_real", "isreal", "authentic", "is_authentic", "human", "is_human")
+_NUMBERS = ("0", "1", "false", "true")
+
+
+def check_direction(column: str, words: Iterable[object]) -> None:
+    """Raise UserError for a column such as ``is_real`` with numbers: 1 would be taken for fake."""
+    found = {str(word).strip().lower().removesuffix(".0") for word in words}
+    if column.lower().rpartition(".")[2] in _OPPOSITE and found & set(_NUMBERS):
+        raise UserError(
+            f"The column {column} seems to say 1 for photographs.",
+            "A label is 1, true or fake for a generated image.",
+            "Give a column with the words real and fake, or with 1 for fakes.",
+        )
 
 
 def not_labels(column: str, words: Iterable[object]) -> UserError:

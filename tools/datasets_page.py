@@ -30,7 +30,8 @@ those that have a folder of their own, such as `DIR/synthbuster/`. In `--test al
     photos/1.jpg,real,flickr,test,dog
     out/flux/1.png,fake,flux_dev,test,dog
 
-Only `path` and `label` (real or fake, 0 or 1) are needed. Relative paths start at the file's folder. Photographs of a
+Only `path` and `label` (real or fake, 0 or 1) are needed to measure released weights (`--checkpoint`) and to audit;
+what is trained needs a column `split` with train and test. Relative paths start at the file's folder. Photographs of a
 source that has no fakes belong to every generator that has no photographs of its own. Rows of a split of training can
 be trained on. Columns with other names are named with `--columns image=file,label=is_fake`; what is used is printed.
 

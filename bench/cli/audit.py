@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from bench import discover
 from bench.cli import options as opt
-from bench.cli.located import locate
+from bench.cli.located import Located, locate
 from bench.cli.progress import progress as new_progress
 from bench.cli.run_options import RunOptions
 from bench.cli.show import document
@@ -32,22 +32,26 @@ _SPLITS: tuple[Split, ...] = ("test", "train")
 Place = tuple[str, str, str]
 
 
+Data = Annotated[
+    str,
+    typer.Argument(help="A folder in a dataset's layout, `FILE.csv`, `hf:OWNER/NAME`, or `mini`; as for `--data`."),
+]
+Test = Annotated[str, typer.Option(help="Datasets to look for beside the suite's, as for `run`.")]
+HeaderOnly = Annotated[
+    bool,
+    typer.Option(
+        "--header-only",
+        help="Read only the headers of the files: much faster, but finds no image that is there twice.",
+    ),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the page and its tables. Default: `results/audits/NAME`.")]
+
+
 def audit(
-    data: Annotated[
-        str,
-        typer.Argument(help="A folder in a dataset's layout, `FILE.csv`, `hf:OWNER/NAME`, or `mini`; as for `--data`."),
-    ],
-    test: Annotated[str, typer.Option(help="Datasets to look for beside the suite's, as for `run`.")] = "all",
-    header_only: Annotated[
-        bool,
-        typer.Option(
-            "--header-only",
-            help="Read only the headers of the files: much faster, but finds no image that is there twice.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the page and its tables. Default: `results/audits/NAME`.")
-    ] = None,
+    data: Data,
+    test: Test = "all",
+    header_only: HeaderOnly = False,
+    out: Out = None,
     columns: opt.Columns = None,
     rows: opt.Rows = None,
     suite: opt.SuiteName = "mini",
@@ -67,19 +71,24 @@ def audit(
     if own is None:
         unpack(store, progress)
     located = locate(suites.load(suite), options, progress, False, Limits(None, None))
-    listed: dict[Place, list[tuple[Path, int]]] = {
-        (name, subset.name, split): _listed(subsets[subset.name].get(split, {}))
-        for name, (_, subsets) in located.items()
-        for subset in discover.dataset(name).ordered(subsets)
-        for split in _SPLITS
-        if split in subsets[subset.name]
-    }
+    listed = _all_listed(located)
     files = _table(listed, {name: root for name, (root, _) in located.items()}, progress)
     doubles = [] if header_only else list(_doubles(listed, Index(store / "index"), progress))
     judged = report.judge(files)
     folder = out or Path("results") / "audits" / (Path(data).stem or "data")
     report.write(folder, files, judged, doubles, data)
     _show(judged, doubles, folder, header_only, as_json)
+
+
+def _all_listed(located: Located) -> dict[Place, list[tuple[Path, int]]]:
+    """The files with their labels, by dataset, subset and split."""
+    return {
+        (name, subset.name, split): _listed(subsets[subset.name].get(split, {}))
+        for name, (_, subsets) in located.items()
+        for subset in discover.dataset(name).ordered(subsets)
+        for split in _SPLITS
+        if split in subsets[subset.name]
+    }
 
 
 def _listed(classes: Mapping[int, Sequence[Path]]) -> list[tuple[Path, int]]:

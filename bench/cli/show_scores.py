@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from bench.cli.show import document
 from bench.data.files import printable
-from bench.predict.verdicts import FAKE, INCONCLUSIVE, REAL, chance
+from bench.predict.verdicts import BASELINE, FAKE, INCONCLUSIVE, REAL, chance
 
 if TYPE_CHECKING:
     from bench.predict.several import Digest
@@ -83,6 +83,8 @@ def _row(group: Sequence[Mapping[str, Any]], name: str) -> list[str]:
 
 def _threshold(line: Mapping[str, Any]) -> str:
     """``; fake above 0.7312 (5 % of 200 photographs …), inconclusive from 0.6001 to 0.8123``."""
+    if line["rule"] == BASELINE:
+        return f"\n     {BASELINE}"
     low, high = line["band"]
     text = f"\n     threshold P(fake) = {chance(line['threshold']):.4f}: {line['rule']}"
     if low == high and low is not None:

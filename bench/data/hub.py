@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data import listed
 from bench.data.dataset import Split
 from bench.errors import UserError
+from bench.labels import label_in, not_labels
 from bench.recipe import content_key
 
 if TYPE_CHECKING:
@@ -159,7 +160,11 @@ def describe(source: Source, commit: str, columns: Mapping[str, str]) -> list[st
     lines = []
     for name, (_, stream) in streams(source, commit, Wanted(("train", "test"), {}, columns=columns)).items():
         present, total = columns_of(stream), length(stream, None)
-        chosen = listed.shown(listed.choose_columns(present, columns, f"{PREFIX}{source.repo}"))
+        found = listed.choose_columns(present, columns, f"{PREFIX}{source.repo}")
+        strange = [name for name in class_names(stream, found["label"]) if label_in(name) is None]
+        if strange and found["label"] != found.get("generator"):
+            raise not_labels(found["label"], strange[:5])
+        chosen = listed.shown(found)
         rows = "an unknown number of rows" if total == UNKNOWN_LENGTH else f"{total} rows"
         lines.append(f"split {name}: {rows}, columns {', '.join(present)}; used: {chosen}. `run` downloads it.")
     return lines

@@ -14,7 +14,7 @@ from bench.data.dataset import Split
 from bench.data.decode import HEAD, kind_of
 from bench.data.hub import Source, Wanted
 from bench.data.listed import Place
-from bench.labels import label_in, not_labels
+from bench.labels import check_direction, label_in, not_labels
 from bench.progress import Progress
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class _Reader:
         label = label_in(word)
         if label is None and self._one_column and word:
             label = 1
+        check_direction(self._columns["label"], [word])
         if label is None:
             if not word:
                 return "no label"
@@ -105,10 +106,16 @@ class _Reader:
         full = limit is not None and self._state.places[place.name] >= limit
         return "beyond the limit" if full else place
 
+    def _image(self, row: Mapping[str, Any]) -> bytes | None:
+        """The image of a row; in WebDataset, images of other formats have columns of their own."""
+        others = (name for name in listed.COLUMNS["image"] if name in row and name != self._columns["image"])
+        found = (_image_bytes(_value(row, name)) for name in (self._columns["image"], *others))
+        return next((data for data in found if data), None)
+
     def take(self, number: int, row: Mapping[str, Any], split: Split, source: str) -> None:
         """Keep one row's image, or count why not."""
         place = self._place(row, split)
-        data = None if isinstance(place, str) else _image_bytes(_value(row, self._columns["image"]))
+        data = None if isinstance(place, str) else self._image(row)
         if isinstance(place, str) or not data:
             self._state.left_out[place if isinstance(place, str) else "no image"] += 1
             return
@@ -149,6 +156,8 @@ def read(source: Source, commit: str, wanted: Wanted, tree: Path, progress: Prog
             "--columns chooses others"
         )
         reader = _Reader(tree, state, wanted, columns, hub.class_names(stream, columns["label"]))
+        for column in listed.COLUMNS["image"]:
+            stream = _as_bytes(stream, column)
         place = (split, _as_bytes(stream, columns["image"]))
         total = hub.length(stream, wanted.rows)
         with progress.stage(f"rows of {source.repo}, {name}", total) as stage:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.classes import FILES
-from bench.data.dataset import Split
+from bench.data.dataset import CLASS_FOLDERS, Split
 from bench.errors import UserError, unknown
+from bench.recipe import content_key
 from bench.types import FAKE, REAL
 
 #: What a column can be, with its usual names.
@@ -36,13 +37,16 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "png",
         "webp",
     ),
-    "label": ("label", "labels", "is_fake", "fake", "target"),
+    "label": ("label", "labels", "is_fake", "fake", "target", "cls"),
     "generator": ("generator", "model", "model_name", "subset", "source_model"),
     "split": ("split",),
     "class": ("class", "class_name"),
 }
 #: Words for the splits, in lower case; a word that contains one of them counts.
 _TRAIN, _TEST = ("train",), ("test", "val", "eval", "dev")
+#: Names of folders that mean something in a dataset's layout.
+_RESERVED = {*CLASS_FOLDERS, "train", "test", "val", "validation", "images", "genimage", "folder"}
+_LONGEST = 80
 #: The generator of fakes of which nothing says where they are from.
 UNNAMED = "fakes"
 #: Folders of the classes, in GenImage's layout and in that of the dataset ``folder``.
@@ -126,8 +130,15 @@ def split_in(word: str) -> Split | None:
 
 
 def folder_name(generator: str) -> str:
-    """A generator's name as the name of its folder, which is the name of its subset."""
-    return re.sub(r"[^\w.-]+", "_", generator.strip().lower()).strip("_.") or UNNAMED
+    """A generator's name as the name of its folder, which is the name of its subset.
+
+    A name that a dataset would take for a class or a split, such as ``real`` or ``train``, gets an ending; a long one
+    is cut and ends in its hash.
+    """
+    name = re.sub(r"[^\w.-]+", "_", generator.strip().lower()).strip("_.") or UNNAMED
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST - 9]}-{content_key([name])[:8]}"
+    return f"{name}-images" if name in _RESERVED else name
 
 
 def arrange(tree: Path, places: Iterable[Place], classes: Mapping[str, str], dataset: str = "") -> str:

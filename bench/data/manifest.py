@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,13 +14,15 @@ from bench.data import listed
 from bench.data.dataset import Split
 from bench.data.listed import Place
 from bench.errors import UserError
-from bench.labels import label_in, not_labels
+from bench.labels import check_direction, label_in, not_labels
 from bench.progress import Progress
 from bench.recipe import content_key
 
 #: Must be increased if the same file is laid out in another way.
 _FORM = 1
 _BATCH = 10_000
+#: Rows whose files must not all be missing.
+_TRIED = 100
 
 
 def key_of(path: Path, columns: Mapping[str, str]) -> str:
@@ -37,20 +40,22 @@ def read(path: Path, columns: Mapping[str, str], progress: Progress) -> pd.DataF
     cannot be read, a label that is neither real nor fake, an empty path, and a file without fakes.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = read_table(path)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(
             f"{path} cannot be read.",
             f"{type(error).__name__}: {error}.",
             "Give a CSV file in UTF-8 with a first line of names: path,label,generator,split,class.",
         ) from error
-    chosen = listed.choose_columns(map(str, table), columns, str(path))
+    chosen = listed.choose_columns(table, columns, str(path))
     progress.note(f"{path}: columns {listed.shown(chosen)}; --columns chooses others")
     rows = pd.DataFrame({"path": _paths(table[chosen["image"]], path), "label": _labels(table, chosen)})
     named = table[chosen["generator"]] if "generator" in chosen else pd.Series("", table.index)
     rows["generator"] = named.map(cache(listed.folder_name))
+    _warn_of_merged(named, path, progress)
     rows["split"] = _splits(table, chosen, path, progress)
     rows["class"] = table[chosen["class"]].str.strip() if "class" in chosen else ""
+    _check_rows(rows, path)
     twice = rows.duplicated()
     if twice.any():
         progress.warn(f"{path}: {twice.sum()} rows are there more than once; each is used once")
@@ -60,6 +65,42 @@ def read(path: Path, columns: Mapping[str, str], progress: Progress) -> pd.DataF
             f"{path} lists no fakes.", f"It has {len(rows)} rows that can be used.", "Mark generated images as fake."
         )
     return rows
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file as text, with commas, semicolons or tabs; names of columns without blanks around them."""
+    with path.open(encoding="utf-8-sig") as file:
+        head = file.readline()
+    separator = "," if "," in head else next((mark for mark in ";\t" if mark in head), ",")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator)
+    return table.rename(columns=lambda name: str(name).strip())
+
+
+def _check_rows(rows: pd.DataFrame, file: Path) -> None:
+    """Raise UserError if a file is listed with both labels, or if none of the first files exists."""
+    labels = rows.drop_duplicates(["path", "label"])
+    both = labels["path"][labels["path"].duplicated()]
+    if len(both):
+        raise UserError(
+            f"{file} lists {len(both)} files both as real and as fake.",
+            f"The first is {both.iloc[0]}.",
+            "Delete the wrong rows.",
+        )
+    first = rows["path"].head(_TRIED)
+    if len(first) and not any(os.path.exists(path) for path in first):  # noqa: PTH110 - many
+        raise UserError(
+            f"None of the first {len(first)} files of {file} exists.",
+            f"Looked for {first.iloc[0]}.",
+            "Relative paths start at the folder of the CSV file; they have slashes, and addresses are not downloaded.",
+        )
+
+
+def _warn_of_merged(named: pd.Series, file: Path, progress: Progress) -> None:
+    """Warn of generators whose names become the same folder."""
+    names = pd.Series(named.str.strip().unique())
+    for folder, part in names.groupby(names.map(listed.folder_name)):
+        if len(part) > 1:
+            progress.warn(f"{file}: the generators {', '.join(map(repr, part))} are read as one, {folder}")
 
 
 def _paths(column: pd.Series, file: Path) -> pd.Series:
@@ -75,6 +116,7 @@ def _paths(column: pd.Series, file: Path) -> pd.Series:
 def _labels(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.Series:
     """The labels; where one column has both label and generator, every word that is not ``real`` is a fake's."""
     column = table[chosen["label"]]
+    check_direction(chosen["label"], column.unique())
     labels = {word: label_in(word) for word in column.unique()}
     if chosen["label"] == chosen.get("generator"):
         return column.map({word: 1 if label is None else label for word, label in labels.items()})

@@ -12,8 +12,9 @@ import pandas as pd
 from bench.data import listed
 from bench.data.dataset import CLASS_FOLDERS
 from bench.data.files import describe, list_images
+from bench.data.manifest import read_table
 from bench.errors import UserError
-from bench.labels import label_in, not_labels
+from bench.labels import check_direction, label_in, not_labels
 from bench.progress import Progress
 
 
@@ -54,6 +55,15 @@ def read(words: Sequence[str | Path], progress: Progress) -> Inputs:
     return Inputs(tuple(found), {path: label for path, label in found.items() if label is not None})
 
 
+def photographs(folder: Path, progress: Progress) -> tuple[Path, ...]:
+    """The photographs in a folder: all images, or those with the label real if its folders give labels."""
+    found = read([folder], progress)
+    fakes = sum(found.labels.values())
+    if fakes:
+        progress.warn(f"{folder}: {fakes} images in folders of fakes are not photographs, and not used")
+    return tuple(path for path in found.paths if not found.labels.get(path))
+
+
 def _of_folder(folder: Path, progress: Progress) -> dict[Path, int | None]:
     listing = list_images(folder)
     if listing.passed:
@@ -75,7 +85,7 @@ def _label(file: Path, folder: Path) -> int | None:
 
 def _of_table(file: Path, progress: Progress) -> dict[Path, int | None]:
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = read_table(file)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(
             f"{file} cannot be read.", f"{type(error).__name__}: {error}.", "Give a CSV file with a column path."
@@ -88,8 +98,12 @@ def _of_table(file: Path, progress: Progress) -> dict[Path, int | None]:
         )
     progress.note(f"{file}: images are the column {image}, labels {f'the column {label}' if label else 'not given'}")
     found: dict[Path, int | None] = {}
+    check_direction(label, table[label].unique() if label else ())
     for path, word in zip(table[image], table[label] if label else [""] * len(table), strict=True):
         if word and label_in(word) is None:
             raise not_labels(label, [word])
-        found[(file.parent / path).absolute()] = label_in(word)
+        place = (file.parent / path).absolute()
+        if found.get(place) not in (None, label_in(word)) and word:
+            raise UserError(f"{file} lists {path} both as real and as fake.", "It has two labels.", "Delete one row.")
+        found[place] = label_in(word)
     return found

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import provenance
+from bench.data.decode import file_id
+from bench.detector import Statistic
 from bench.errors import UserError
 from bench.predict import predict, verdicts
 from bench.predict.inputs import Inputs
@@ -159,10 +161,13 @@ def score(
     requests: Sequence[ScoreRequest], inputs: Inputs, judging: Judging, kept: Kept, progress: Progress
 ) -> Iterator[Line]:
     """One line per image and detector, with its verdict; the lines of an image follow each other."""
-    both = len(set(inputs.paths) & set(judging.photographs))
+    both = _shared(inputs.paths, judging.photographs)
     if both:
         progress.warn(f"{both} of the images are among the photographs of --calibrate, which set the threshold")
-    limits = [threshold_of(request, judging, progress) for request in requests]
+    limits = [
+        None if isinstance(request.chosen.method, Statistic) else threshold_of(request, judging, progress)
+        for request in requests
+    ]
     with progress.stage("images scored", len(inputs.paths)) as stage:
         for start in range(0, len(inputs.paths), BATCH):
             batch = inputs.paths[start : start + BATCH]
@@ -170,6 +175,14 @@ def score(
             for number, path in enumerate(batch):
                 yield from _judged([column[number] for column in columns], limits, inputs.labels.get(path))
             progress.advance(stage, len(batch))
+
+
+def _shared(paths: Sequence[Path], photographs: Sequence[Path]) -> int:
+    """How many images have the bytes of a photograph; only files of the same size are read."""
+    sizes = {path.stat().st_size for path in photographs}
+    alike = [path for path in paths if sizes and path.is_file() and path.stat().st_size in sizes]
+    known = {file_id(path.read_bytes()) for path in photographs} if alike else set()
+    return sum(file_id(path.read_bytes()) in known for path in alike)
 
 
 def _column(request: ScoreRequest, batch: Sequence[Path], kept: Kept, progress: Progress) -> list[Line]:
@@ -186,10 +199,14 @@ def _column(request: ScoreRequest, batch: Sequence[Path], kept: Kept, progress: 
     return [line for line in lines if line is not None]
 
 
-def _judged(lines: Sequence[Line], limits: Sequence[Threshold], label: int | None) -> list[Line]:
-    """The lines of one image with verdicts, thresholds, label, and what its file says of itself."""
+def _judged(lines: Sequence[Line], given: Sequence[Threshold | None], label: int | None) -> list[Line]:
+    """The lines of one image with verdicts, thresholds, label, and what its file says of itself.
+
+    A trivial baseline has no threshold and gives no verdict.
+    """
+    limits = [limit or verdicts.uncalibrated(verdicts.BASELINE) for limit in given]
     told = provenance.of_file(Path(lines[0]["path"]))
-    found = [limit.verdict(line["logit"]) for line, limit in zip(lines, limits, strict=True)]
+    found = [limit.verdict(line["logit"]) if limit else "" for line, limit in zip(lines, given, strict=True)]
     divided = verdicts.disagree(found)
     return [
         {

@@ -25,6 +25,8 @@ from bench.recipe import content_key
 
 REAL, FAKE, INCONCLUSIVE = "real", "fake", "inconclusive"
 _FOLDER = "calibrations"
+#: The rule of a detector that gives no verdict.
+BASELINE = "no verdict, it is a trivial baseline"
 #: With fewer photographs a false positive rate cannot be placed at all.
 FEWEST = 20
 
@@ -55,9 +57,9 @@ def chance(logit: float) -> float:
     return 1 / (1 + math.exp(-max(min(logit, 700.0), -700.0)))
 
 
-def uncalibrated() -> Threshold:
+def uncalibrated(rule: str = "P(fake) = 0.5, not calibrated") -> Threshold:
     """P(fake) = 0.5."""
-    return Threshold(0.0, 0.0, 0.0, "P(fake) = 0.5, not calibrated")
+    return Threshold(0.0, 0.0, 0.0, rule)
 
 
 def needed(fpr: float) -> int:

@@ -53,3 +53,16 @@ def test_headers_alone_say_what_they_leave_out(data):
     assert "LEAK: container" in done.stdout
     assert "were not looked for" in done.stdout
     assert not (data / "quick" / "index.html").read_text().count("twice in one class")
+
+
+def test_sizes_that_never_repeat_are_a_leak(tmp_path):
+    for number in range(60):
+        for kind, side in (("real", 30 + number), ("fake", 120 + number)):
+            folder = tmp_path / "data" / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(number, side, side + number % 7)).save(folder / f"{number}.jpg")
+    options = ("--store", tmp_path / "store", "--out", tmp_path / "out", "--header-only", "--json")
+    told = json.loads(bench("audit", tmp_path / "data", *options).stdout)
+    (line,) = told["subsets"]
+    assert line["verdict"].startswith("LEAK: ")
+    assert "shorter side" in line["verdict"]

@@ -69,6 +69,7 @@ def test_columns_belong_to_tables(world, tmp_path):
 
 def test_a_table_without_training_images_says_so(world, tmp_path):
     (tmp_path / "list.csv").write_text("path,label\na.jpg,real\nb.png,fake\n")
+    (tmp_path / "a.jpg").touch()
     done = bench("plan", "--data", tmp_path / "list.csv", "--methods", "container", "--store", tmp_path / "store")
     assert done.returncode == 2
     assert "has no images to train on" in done.stderr

@@ -45,10 +45,10 @@ ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
-HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash", "datasets"}
+HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash", "datasets", "c2pa"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._shared", "bench.training.checkpoint", "bench.execution", "bench.predict.predict")
-LAZY += ("bench.report.write", "bench.report.publish")
+LAZY += ("bench.report.write", "bench.report.publish", "bench.report.audit", "bench.predict.several")
 
 
 def files():

@@ -156,7 +156,7 @@ def test_one_column_of_classes_may_have_label_and_generator(tmp_path):
     both = Wanted(("test",), {}, columns={"label": "label", "generator": "label"})
     (tmp_path / "tree").mkdir()
     hub_rows.read(source, "", both, tmp_path / "tree", Heard())
-    assert sorted(contents(tmp_path / "tree")) == ["test/0/real", "test/1/flux", "test/1/sdxl"]
+    assert sorted(contents(tmp_path / "tree")) == ["test/0/real-images", "test/1/flux", "test/1/sdxl"]
 
 
 def test_rows_without_image_or_label_are_counted(tmp_path):
@@ -201,3 +201,21 @@ def test_a_changed_copy_has_another_key(tmp_path):
 
 def test_a_commit_is_taken_as_it_is():
     assert hub.pinned(Source("a/b", "", "0" * 40)) == "0" * 40
+
+
+def test_check_refuses_names_of_classes_that_are_no_labels(tmp_path):
+    features = Features({"image": Image(), "label": ClassLabel(names=["art", "other"])})
+    (tmp_path / "copy").mkdir()
+    columns = {"image": [{"bytes": FILES[0], "path": None}], "label": [0]}
+    Dataset.from_dict(columns, features).to_parquet(str(tmp_path / "copy" / "data.parquet"))
+    with pytest.raises(UserError, match="neither real nor fake: art, other"):
+        hub.describe(Source(str(tmp_path / "copy")), "", {})
+
+
+def test_images_of_a_row_may_be_in_columns_by_format(tmp_path):
+    reader = hub_rows._Reader(tmp_path, hub_rows._State(), TESTED, {"image": "jpg", "label": "cls"}, [])
+    rows = {"jpg": {"bytes": FILES[0]}, "cls": 0}, {"png": {"bytes": FILES[1]}, "jpg": None, "cls": 1}
+    for number, row in enumerate(rows):
+        reader.take(number, row, "test", "test")
+    homes = [Place("test", label, "fakes").below(tmp_path / "images") for label in (0, 1)]
+    assert [len(list(home.iterdir())) for home in homes] == [1, 1]

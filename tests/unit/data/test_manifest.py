@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pandas as pd
 import pytest
@@ -31,10 +32,10 @@ def made(folder, text, columns=None):
     file = folder / "list.csv"
     file.write_text(text, encoding="utf-8")
     heard = Heard()
+    for name in re.findall(r"data/[\w/.]+", text):
+        folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        folder.joinpath(name).touch()
     rows = manifest.read(file, columns or {}, heard)
-    for path in rows["path"]:
-        folder.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
-        folder.joinpath(path).touch()
     name = manifest.lay_out(rows, folder / "tree", heard)
     return name, discover.dataset(name).find(folder / "tree" / name), heard.lines
 
@@ -96,7 +97,9 @@ def test_one_column_may_have_label_and_generator(tmp_path):
         ("path,verdict\na,real\n", "no column that is known as label", "--columns label=COLUMN"),
         ("path,label\na,perhaps\n", "neither real nor fake: perhaps", "0 or real"),
         ("path,label\na,real\n,fake\n", "line 3: the path is empty", "Delete"),
-        ("path,label\na,real\n", "lists no fakes", "fake"),
+        ("path,label\ndata/a,real\n", "lists no fakes", "fake"),
+        ("path,label\ndata/a,real\ndata/b,fake\ndata/a,fake\n", "lists 1 files both as real and as fake", "Delete"),
+        ("path,label\nnone/a,real\nnone/b,fake\n", "None of the first 2 files", "slashes"),
         ("", "cannot be read", "UTF-8"),
     ],
 )
@@ -139,8 +142,39 @@ def test_words_for_splits(word, split):
 def test_many_rows_need_no_look_at_the_files(tmp_path):
     rows = pd.DataFrame({"path": [f"none/{n}.png" for n in range(20_500)], "label": [n % 2 for n in range(20_500)]})
     rows.to_csv(tmp_path / "list.csv", index=False)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "0.png").touch()
     table = manifest.read(tmp_path / "list.csv", {}, Progress())
     manifest.lay_out(table, tmp_path / "tree", Progress())
     fakes = list((tmp_path / "tree" / "folder" / "fakes" / "fake" / "fakes").iterdir())
     assert len(fakes) == 10_250
     assert all(path.is_symlink() for path in fakes)
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+def test_separators_and_blanks_in_the_head(tmp_path, mark):
+    text = f"path{mark} label \ndata/a.jpg{mark}real\ndata/b.png{mark}fake\n"
+    _, subsets, _ = made(tmp_path, text)
+    assert names(subsets, "fakes", "test", FAKE) == ["b.png"]
+
+
+@pytest.mark.parametrize("name", ["real", "Fake", "nature", "train", "val", "test", "validation"])
+def test_generators_that_are_called_like_classes_or_splits(tmp_path, name):
+    text = f"path,label,generator\ndata/a.jpg,real,laion\ndata/b.png,fake,{name}\ndata/c.png,fake,flux\n"
+    _, subsets, _ = made(tmp_path, text)
+    assert set(subsets) == {"flux", f"{name.lower()}-images"}
+    assert names(subsets, f"{name.lower()}-images", "test", FAKE) == ["b.png"]
+    assert names(subsets, "flux", "test", REAL) == ["a.jpg"]
+
+
+def test_long_names_are_cut_and_merged_ones_are_told(tmp_path):
+    text = f"path,label,generator\ndata/a.jpg,real,\ndata/b.png,fake,{'x' * 300}\n"
+    text += "data/c.png,fake,A/B\ndata/d.png,fake,a_b\n"
+    _, subsets, lines = made(tmp_path, text)
+    assert {len(name) for name in subsets} == {80, 3}
+    assert any("'A/B', 'a_b' are read as one, a_b" in line for line in lines)
+
+
+def test_a_column_that_says_one_for_photographs_is_refused(tmp_path):
+    with pytest.raises(UserError, match="seems to say 1 for photographs"):
+        made(tmp_path, "path,is_real\ndata/a.jpg,1\ndata/b.png,0\n", {"label": "is_real"})

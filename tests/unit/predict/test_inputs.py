@@ -59,3 +59,18 @@ def test_names_that_stand_for_nothing_are_told(tmp_path):
         inputs.read([a, tmp_path / "none.png"], Heard())
     with pytest.raises(UserError, match="No image"):
         inputs.read([tmp_path / "empty*.png"], Heard())
+
+
+def test_photographs_are_not_the_fakes_beside_them(tmp_path):
+    real, _ = touched(tmp_path, "set/real/1.jpg", "set/fake/1.png")
+    heard = Heard()
+    assert inputs.photographs(tmp_path / "set", heard) == (real,)
+    assert any("1 images in folders of fakes" in line for line in heard.lines)
+    assert inputs.photographs(tmp_path / "set" / "real", Heard()) == (real,)
+
+
+def test_a_file_with_two_labels_is_refused(tmp_path):
+    touched(tmp_path, "a.png")
+    (tmp_path / "list.csv").write_text("path,label\na.png,fake\na.png,real\n")
+    with pytest.raises(UserError, match="both as real and as fake"):
+        inputs.read([tmp_path / "list.csv"], Heard())

@@ -2,7 +2,7 @@
 
 import json
 
-from bench.predict.several import Digest, Kept
+from bench.predict.several import Digest, Kept, _shared
 
 
 def line(path, **more):
@@ -52,3 +52,11 @@ def test_a_digest_counts_all_and_shows_the_first(tmp_path):
     assert (digest.images, digest.divided, digest.failed) == (3, 3, 1)
     assert [one["path"] for one in digest.labelled] == ["2", "2"]
     assert digest.verdicts["a"]["fake"] == 3
+
+
+def test_images_with_the_bytes_of_photographs_are_counted(tmp_path):
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    for file, data in zip(files, (b"one", b"one", b"two"), strict=True):
+        file.write_bytes(data)
+    assert _shared(files[1:], files[:1]) == 1
+    assert _shared(files, []) == 0

@@ -68,8 +68,7 @@ def test_batches_and_precision_change_last_bits_alone(tmp_path):
 
 def test_maps_in_the_images_container_leak_it(tmp_path):
     found = figures_of("container_leak", tmp_path, "--store", tmp_path / "store", "--results", tmp_path / "results")
-    assert found["flipped"] > found["flipped_clean"]
-    assert found["flipped_clean"] < 0.05
+    assert found["flipped"] > 3 * found["flipped_clean"]
 
 
 def test_the_script_for_a_gpu_runs_at_tiny_sizes(tmp_path):

@@ -40,17 +40,19 @@ def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool, 
         listed = tree_of(options, limits, trains, progress)
         return {listed.dataset: requests.locate(listed.dataset, listed.root)}
     located: Located = {}
-    missing: UserError | None = None
+    missing: list[UserError] = []
     for name, root in _roots(suite, options, progress).items():
         try:
             located[name] = requests.locate(name, root)
         except UserError as error:
             if (name == TRAIN_DATASET and trains) or not root.is_dir():
                 raise
-            progress.note(f"left out: {error.problem} {error.fix}")
-            missing = error
-    if missing is not None and not located:
-        located = _plain(Path(options.data or suite.data), missing)
+            missing.append(error)
+    if missing and not located:
+        located = _plain(Path(options.data or suite.data))
+    else:
+        for absent in missing:
+            progress.note(f"left out: {absent.problem} {absent.fix}")
     for message in unused(located, Path(options.data)) if options.data else ():
         progress.warn(message)
     for message in _renamed(located):
@@ -58,12 +60,17 @@ def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool, 
     return located
 
 
-def _plain(root: Path, missing: UserError) -> Located:
-    """Any folder of photographs and fakes, where no dataset was found. Raises ``missing`` if it is none either."""
+def _plain(root: Path) -> Located:
+    """Any folder of photographs and fakes, where no dataset was found. Raises UserError if it is none either."""
     try:
         return {"folder": requests.locate("folder", root)}
-    except UserError:
-        raise missing from None
+    except UserError as error:
+        raise UserError(
+            f"{root} has no folders of photographs and fakes in a layout that is known.",
+            error.context,
+            f"Arrange it as {discover.dataset('folder').layout()}, or as one of the datasets of docs/datasets.md; or "
+            "list its images in a CSV file.",
+        ) from None
 
 
 def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str]:

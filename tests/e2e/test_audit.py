@@ -66,3 +66,11 @@ def test_sizes_that_never_repeat_are_a_leak(tmp_path):
     (line,) = told["subsets"]
     assert line["verdict"].startswith("LEAK: ")
     assert "shorter side" in line["verdict"]
+
+
+def test_a_folder_without_classes_is_told_how_to_be_arranged(data, tmp_path):
+    shutil.copytree(data / "data" / "fair" / "real", tmp_path / "flat")
+    done = bench("audit", tmp_path / "flat", "--store", tmp_path / "store", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "DIR/[generator/][test/]{real,fake}/*" in done.stderr
+    assert "left out" not in done.stderr

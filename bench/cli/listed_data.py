@@ -8,7 +8,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bench import discover
 from bench.cli.run_options import RunOptions
 from bench.data import hub, hub_rows, listed, manifest
 from bench.data.dataset import Split
@@ -108,8 +107,7 @@ def _stream(source: Source, commit: str, wanted: Wanted, tree: Path, progress: P
             f"Not used: {', '.join(f'{count} rows: {why}' for why, count in left_out.items()) or 'nothing'}.",
             "Name its columns with --columns, or read more with --rows.",
         )
-    known = {discover.dataset(name).hub: name for name in discover.datasets() if discover.dataset(name).hub}
-    listed.arrange(partial, places, classes, known.get(source.repo, ""))
+    listed.arrange(partial, places, classes)
     (partial / _LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
     partial.replace(tree)
 

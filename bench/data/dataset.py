@@ -40,7 +40,7 @@ class Dataset(ABC):
     """A dataset: its subsets in the papers' column order, and how to find them below a folder.
 
     ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID"; ``commercial`` says whether ``licence`` allows commercial
-    use: ``yes``, ``no``, ``with conditions`` or ``unclear``. ``hub`` is its repository on the Hugging Face Hub.
+    use: ``yes``, ``no``, ``with conditions`` or ``unclear``.
     """
 
     name: str
@@ -48,7 +48,6 @@ class Dataset(ABC):
     paper: str = ""
     licence: str = "none stated"
     commercial: str = "unclear"
-    hub: str = ""
     subsets: tuple[Subset, ...]
 
     @abstractmethod

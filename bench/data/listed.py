@@ -141,16 +141,15 @@ def folder_name(generator: str) -> str:
     return f"{name}-images" if name in _RESERVED else name
 
 
-def arrange(tree: Path, places: Iterable[Place], classes: Mapping[str, str], dataset: str = "") -> str:
+def arrange(tree: Path, places: Iterable[Place], classes: Mapping[str, str]) -> str:
     """Lay out the images of a tree for a dataset, with links; returns its name.
 
-    ``classes`` maps file names to classes. ``dataset`` is the name of the dataset if it is one that tests alone. The
-    photographs of a generator are those that the table gives under its name; those of other sources belong to every
-    generator that has none of its own.
+    ``classes`` maps file names to classes. The photographs of a generator are those that the table gives under its
+    name; those of other sources belong to every generator that has none of its own.
     """
     known = sorted(set(places), key=lambda place: (place.split, place.label, place.generator))
     trained = any(place.split == "train" for place in known)
-    name = "genimage" if trained else dataset or "folder"
+    name = "genimage" if trained else "folder"
     home = tree / name
     shutil.rmtree(home, ignore_errors=True)  # Of an arrangement that was interrupted.
     home.mkdir(parents=True)

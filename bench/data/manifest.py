@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -39,14 +38,7 @@ def read(path: Path, columns: Mapping[str, str], progress: Progress) -> pd.DataF
     twice counts once, and rows of no known split are not used; both are counted. Raises UserError for a file that
     cannot be read, a label that is neither real nor fake, an empty path, and a file without fakes.
     """
-    try:
-        table = read_table(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(
-            f"{path} cannot be read.",
-            f"{type(error).__name__}: {error}.",
-            "Give a CSV file in UTF-8 with a first line of names: path,label,generator,split,class.",
-        ) from error
+    table = read_table(path)
     chosen = listed.choose_columns(table, columns, str(path))
     progress.note(f"{path}: columns {listed.shown(chosen)}; --columns chooses others")
     rows = pd.DataFrame({"path": _paths(table[chosen["image"]], path), "label": _labels(table, chosen)})
@@ -68,11 +60,21 @@ def read(path: Path, columns: Mapping[str, str], progress: Progress) -> pd.DataF
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file as text, with commas, semicolons or tabs; names of columns without blanks around them."""
-    with path.open(encoding="utf-8-sig") as file:
-        head = file.readline()
-    separator = "," if "," in head else next((mark for mark in ";\t" if mark in head), ",")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator)
+    """A CSV file as text, with commas, semicolons or tabs; names of columns without blanks around them.
+
+    Raises UserError for a file that cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            head = file.readline()
+        separator = "," if "," in head else next((mark for mark in ";\t" if mark in head), ",")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(
+            f"{path} cannot be read.",
+            f"{type(error).__name__}: {error}.",
+            "Give a CSV file in UTF-8 with a first line of names: path,label,generator,split,class.",
+        ) from error
     return table.rename(columns=lambda name: str(name).strip())
 
 
@@ -87,7 +89,7 @@ def _check_rows(rows: pd.DataFrame, file: Path) -> None:
             "Delete the wrong rows.",
         )
     first = rows["path"].head(_TRIED)
-    if len(first) and not any(os.path.exists(path) for path in first):  # noqa: PTH110 - many
+    if len(first) and not any(Path(path).exists() for path in first):
         raise UserError(
             f"None of the first {len(first)} files of {file} exists.",
             f"Looked for {first.iloc[0]}.",

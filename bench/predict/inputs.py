@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from bench.data import listed
 from bench.data.dataset import CLASS_FOLDERS
 from bench.data.files import describe, list_images
@@ -84,12 +82,7 @@ def _label(file: Path, folder: Path) -> int | None:
 
 
 def _of_table(file: Path, progress: Progress) -> dict[Path, int | None]:
-    try:
-        table = read_table(file)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(
-            f"{file} cannot be read.", f"{type(error).__name__}: {error}.", "Give a CSV file with a column path."
-        ) from error
+    table = read_table(file)
     columns = {str(name).lower(): str(name) for name in reversed(list(table))}
     image, label = (next((columns[n] for n in listed.COLUMNS[kind] if n in columns), "") for kind in ("image", "label"))
     if not image:

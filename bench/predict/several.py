@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.data import provenance
 from bench.data.decode import file_id
-from bench.detector import Statistic
+from bench.detector import Detector, Statistic
 from bench.errors import UserError
 from bench.predict import predict, verdicts
 from bench.predict.inputs import Inputs
@@ -36,10 +36,14 @@ class Judging:
 
 
 def _detector(request: ScoreRequest) -> str:
-    """What identifies a request's detector: its fit, or method and content of its checkpoint."""
+    """What identifies what a request computes: its fit, or its checkpoint with the encoders beside it; artefacts."""
+    given = sorted((name, str(path), _stamp(path)) for name, path in request.artefacts.items())
     if isinstance(request.fit, Fit):
-        return request.fit.key
-    return content_key([request.chosen.label, request.zoo.digest(request.fit)])
+        return content_key([request.fit.key, given])
+    method, zoo = request.chosen.method, request.zoo
+    roles = method.companions() if isinstance(method, Detector) else ()
+    encoders = {role: zoo.hash(role) for role in roles if zoo.names(role)}  # The others are those of the source.
+    return content_key([request.chosen.label, zoo.digest(request.fit), str(zoo.source), encoders, given])
 
 
 def threshold_of(request: ScoreRequest, judging: Judging, progress: Progress) -> Threshold:
@@ -164,6 +168,7 @@ def score(
     both = _shared(inputs.paths, judging.photographs)
     if both:
         progress.warn(f"{both} of the images are among the photographs of --calibrate, which set the threshold")
+    detectors = [_detector(request) for request in requests]  # Scoring may add encoders that a checkpoint contains.
     limits = [
         None if isinstance(request.chosen.method, Statistic) else threshold_of(request, judging, progress)
         for request in requests
@@ -171,7 +176,10 @@ def score(
     with progress.stage("images scored", len(inputs.paths)) as stage:
         for start in range(0, len(inputs.paths), BATCH):
             batch = inputs.paths[start : start + BATCH]
-            columns = [_column(request, batch, kept, progress) for request in requests]
+            columns = [
+                _column(request, detector, batch, kept, progress)
+                for request, detector in zip(requests, detectors, strict=True)
+            ]
             for number, path in enumerate(batch):
                 yield from _judged([column[number] for column in columns], limits, inputs.labels.get(path))
             progress.advance(stage, len(batch))
@@ -185,9 +193,8 @@ def _shared(paths: Sequence[Path], photographs: Sequence[Path]) -> int:
     return sum(file_id(path.read_bytes()) in known for path in alike)
 
 
-def _column(request: ScoreRequest, batch: Sequence[Path], kept: Kept, progress: Progress) -> list[Line]:
+def _column(request: ScoreRequest, detector: str, batch: Sequence[Path], kept: Kept, progress: Progress) -> list[Line]:
     """The lines of one detector for some images, of which those are computed that are not kept."""
-    detector = _detector(request)
     missing = tuple(path for path in batch if kept.of(detector, path) is None)
     if missing:
         kept.add(detector, predict.score_images(replace(request, paths=missing), progress))

@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -63,7 +62,7 @@ def write(path: Path, lines: Iterable[Mapping[str, Any]], measured: Callable[[],
         else:
             everything = list(lines)
             file.write(page(everything, measured()))
-    os.replace(partial, path)  # noqa: PTH105 - as rename, over a file that is there
+    partial.replace(path)
 
 
 def _thumbnail(path: Path) -> str:

@@ -14,6 +14,7 @@ import matplotlib as mpl
 import matplotlib.figure
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from bench.metrics.shortcuts import LEAK, shortcuts
 from bench.recipe import content_key
@@ -126,7 +127,7 @@ def sentence(rows: pd.DataFrame) -> str:
     return "No fact of the files tells the classes apart."
 
 
-def _bars(axis: Any, values: Sequence[Any], labels: Sequence[int], title: str) -> None:  # noqa: ANN401 - matplotlib's
+def _bars(axis: Axes, values: Sequence[Any], labels: Sequence[int], title: str) -> None:
     """The shares of the values in each class: bars for words, a histogram for numbers that vary."""
     series, classes = pd.Series(values), np.asarray(labels)
     numbers = series.dtype.kind in "if" and series.nunique() > 6
@@ -135,7 +136,7 @@ def _bars(axis: Any, values: Sequence[Any], labels: Sequence[int], title: str) -
         for label, (name, colour) in enumerate(_CLASSES):
             own = series[classes == label].astype(float)
             weights = np.full(len(own), 100 / max(len(own), 1))
-            axis.hist(own, edges, weights=weights, color=colour, alpha=0.6, label=name)
+            axis.hist(own, edges.tolist(), weights=weights, color=colour, alpha=0.6, label=name)
     else:
         top = list(series.value_counts().index[:6])
         names = [_word(value) for value in top]
@@ -203,7 +204,7 @@ def page(files: pd.DataFrame, judged: pd.DataFrame, doubles: Sequence[Mapping[st
         )
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = (Path(__file__).parent / "page" / "audit.html").read_text(encoding="utf-8")
-    return environment.from_string(template).render(subsets=subsets, source=source, leak=LEAK, pixels=bool(doubles))
+    return environment.from_string(template).render(subsets=subsets, source=source, leak=LEAK)
 
 
 def write(

@@ -20,7 +20,14 @@ others are tested.
 
 `--data DIR` names one folder for all of them. The suite's datasets are looked for there, those that `--test` names, and
 those that have a folder of their own, such as `DIR/synthbuster/`. In `--test all` the latter are included. The dataset
-`folder` is any folder with photographs and fakes. `check --data DIR` says what was found.
+`folder` is any folder with photographs and fakes.
+
+    python run_bench.py fetch forensynths --data DIR       # size and licence first; resumed, checked, unpacked
+    python run_bench.py check --data DIR                   # what was found, and how it differs from what was published
+
+`check` counts the images of each class beside the published numbers, as far as these are known, and names files that
+are broken in every copy. If a copy of GenImage has `metadata.csv` of Unbiased GenImage (doi 10.7910/DVN/AKDIHF), it is
+compared with it file by file.
 
 ## A table of images
 
@@ -59,6 +66,10 @@ def _section(dataset: Dataset) -> str:
     if dataset.paper:
         lines += [f"{dataset.paper}. Licence: {dataset.licence}.", ""]
     lines += [f"    {dataset.layout()}", ""]
+    if dataset.downloads:
+        lines += [f"`fetch {dataset.name}` downloads it. {dataset.afterwards}".rstrip(), ""]
+    elif dataset.page:
+        lines += [f"Get it: {dataset.page}. {dataset.afterwards}", ""]
     body = [
         [f"`{s.name}`", s.title, s.family, s.released or "–", ", ".join(s.aliases), "yes" if s.averaged else "no"]
         for s in dataset.subsets

@@ -20,6 +20,7 @@ from bench.cli import options as opt
 from bench.cli import store as store_verbs
 from bench.cli.audit import audit
 from bench.cli.external import import_scores
+from bench.cli.fetch import fetch
 from bench.cli.machine import machine
 from bench.cli.progress import progress as new_progress
 from bench.cli.reproduce import reproduce
@@ -48,13 +49,13 @@ app = typer.Typer(
 )
 app.add_typer(store_verbs.app, name="store")
 app.add_typer(board_verbs.app, name="board")
-for verb in (score, reproduce, import_scores, audit):
+for verb in (score, reproduce, import_scores, audit, fetch):
     app.command()(verb)
 #: Typer's exit code after Ctrl-C.
 INTERRUPTED = 130
 VERBS = (
     *("run", "plan", "prepare", "reproduce", "score", "report", "verify", "compare", "check", "check-method", "list"),
-    *("store", "board", "import-scores", "audit"),
+    *("store", "board", "import-scores", "audit", "fetch"),
 )
 
 

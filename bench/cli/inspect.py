@@ -16,6 +16,7 @@ from bench.data.protocols import PROTOCOLS
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS, Model
+from bench.models.released import RELEASED, ReleasedFile
 from bench.predict import user_artefacts
 from bench.results import comparisons, thresholds
 from bench.results.comparisons import Side
@@ -182,6 +183,7 @@ def names(kind: str, suite: str) -> list[dict[str, Any]]:
         "methods": lambda: [_method(name, loaded) for name in discover.methods()],
         "datasets": lambda: [_dataset(name) for name in discover.datasets()],
         "models": lambda: [_model(model) for model in MODELS.values()],
+        "released": lambda: [_released(file) for file in RELEASED.values()],
         "protocols": lambda: [{"name": name} for name in PROTOCOLS],
         "experiments": lambda: listed(suite),
     }
@@ -196,9 +198,13 @@ def _dataset(name: str) -> dict[str, Any]:
 
 
 def _model(model: Model) -> dict[str, Any]:
-    where = model.hub or model.url or model.source
-    names = {"name": model.role, "title": model.title, "mini": model.mini or "none", "where": where}
+    names = {"name": model.role, "title": model.title, "mini": model.mini or "none", "where": model.where}
     return names | {"size": model.size, "licence": model.licence}
+
+
+def _released(file: ReleasedFile) -> dict[str, Any]:
+    line = {"name": file.name, "method": file.method, "trained_on": file.trained_on, "size": file.size}
+    return line | {"licence": file.licence, "downloadable": file.downloadable, "where": file.where}
 
 
 def _method(name: str, suite: suites.Suite) -> dict[str, Any]:

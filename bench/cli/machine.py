@@ -14,6 +14,8 @@ from bench.cli.listed_data import check_columns, described, is_listed, tree_of
 from bench.cli.located import unused
 from bench.cli.run_options import RunOptions
 from bench.data import hub
+from bench.data.dataset import Folders
+from bench.data.expected import Place, compare
 from bench.data.files import Listing, describe, list_images
 from bench.data.splits import Limits
 from bench.errors import UserError
@@ -72,16 +74,28 @@ def _data(names: Sequence[str], root: Path) -> list[Line]:
         except UserError as error:
             lines.append({"thing": f"data {name}", "state": "missing", "fix": error.fix})
             continue
-        counts = []
-        for subset in discover.dataset(name).ordered(folders):
-            homes = [h for classes in folders[subset.name].values() for paths in classes.values() for h in paths]
-            listed = reduce(Listing.joined, map(list_images, homes), Listing(()))
-            skipped = f", passed over: {describe(listed.passed)}" if listed.passed else ""
-            unreadable = Counter(kind for path in listed.files if (kind := _unread(path)))
-            broken = f", {describe(unreadable)} among them" if unreadable else ""
-            counts.append(f"{subset.name} ({len(listed.files)} images{broken}{skipped})")
+        dataset, (counts, files) = discover.dataset(name), _counted(name, folders)
         lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "fix": ""})
+        differing = compare(dataset, home, files)
+        lines += [{"thing": f"{name} as published", "state": line, "fix": ""} for line in differing]
     return lines + [{"thing": "data", "state": message, "fix": ""} for message in unused(located, root)]
+
+
+def _counted(name: str, folders: dict[str, Folders]) -> tuple[list[str], dict[Place, Sequence[Path]]]:
+    """The images of each subset in words, and those of each class."""
+    counts, files = list[str](), dict[Place, Sequence[Path]]()
+    for subset in discover.dataset(name).ordered(folders):
+        listed = Listing(())
+        for split, classes in folders[subset.name].items():
+            for label, homes in classes.items():
+                images = reduce(Listing.joined, map(list_images, homes), Listing(()))
+                files[subset.name, split, label] = images.files
+                listed = listed.joined(images)
+        skipped = f", passed over: {describe(listed.passed)}" if listed.passed else ""
+        unreadable = Counter(kind for path in listed.files if (kind := _unread(path)))
+        broken = f", {describe(unreadable)} among them" if unreadable else ""
+        counts.append(f"{subset.name} ({len(listed.files)} images{broken}{skipped})")
+    return counts, files
 
 
 def _device() -> Line:

@@ -144,8 +144,9 @@ Checkpoints = Annotated[
     list[str] | None,
     typer.Option(
         metavar="METHOD=FILE",
-        help="Measure a detector with its authors' weights, without training: `univfd=fc_weights.pth`. Implies its "
-        "paper's parameters and, unless named, `--models hub`. Repeatable. `--methods` may name others to train.",
+        help="Measure a detector with its authors' weights, without training: `univfd=fc_weights.pth`, or "
+        "`univfd=hub` to download them (`list released`). Implies its paper's parameters and, unless named, `--models "
+        "hub`. Repeatable. `--methods` may name others to train.",
         rich_help_panel=WHAT,
     ),
 ]

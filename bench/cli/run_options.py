@@ -21,8 +21,8 @@ class RunOptions:
     methods: Annotated[
         str,
         typer.Option(
-            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `none`, for "
-            "probes alone.",
+            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `all-released`, "
+            "every detector whose released weights can be downloaded; or `none`, for probes alone.",
             rich_help_panel=opt.WHAT,
         ),
     ] = "all"

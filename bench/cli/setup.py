@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import device as devices
@@ -152,6 +152,17 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
     return file.stem
 
 
+def _with_downloads(options: RunOptions, progress: Progress) -> RunOptions:
+    """The options with files in the place of ``--methods all-released`` and ``--checkpoint METHOD=hub``."""
+    words, methods = list(options.checkpoint or ()), options.methods
+    if methods == released.ALL_RELEASED:
+        given = {word.partition("=")[0] for word in words}
+        words += [word for word in released.everything(progress) if word.partition("=")[0] not in given]
+        methods = "all"  # Beside released weights, `all` trains nothing.
+    found = released.downloaded(words, options.weights or (), progress)
+    return replace(options, methods=methods, checkpoint=list(found.checkpoints), weights=list(found.weights))
+
+
 def _trained(files: Collection[str], suite: suites.Suite, options: RunOptions) -> tuple[requests.Chosen, ...]:
     """The methods that are trained: those of ``--methods``; beside released weights, ``all`` means none."""
     trained = () if files and options.methods == "all" else requests.choose_methods(options.methods, suite)
@@ -165,12 +176,25 @@ def _roles(request: Request) -> list[set[str]]:
 
 def _check_models(request: Request, zoo: Zoo, options: RunOptions, progress: Progress) -> None:
     """Check the weights of every method. Raises UserError if one has none."""
-    for role in set[str]().union(*_roles(request)):
-        zoo.folder(role)
+    errors = list[UserError]()
+    for role in sorted(set[str]().union(*_roles(request))):
+        try:
+            zoo.folder(role)
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else _all_missing(errors)
     if options.data and zoo.is_mini and any(_roles(request)):
         progress.warn(
             "miniature weights on other data: the pipeline runs, but the numbers are not those of Stable Diffusion."
         )
+
+
+def _all_missing(errors: Sequence[UserError]) -> UserError:
+    """One error that names everything that a run lacks."""
+    lacking = "\n  ".join(f"{error.problem} {error.context}" for error in errors)
+    fixes = "\n  ".join(dict.fromkeys(error.fix for error in errors))
+    return UserError(f"The weights of {len(errors)} models are missing.", lacking, fixes)
 
 
 def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> Processes:
@@ -212,7 +236,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     require_run()
     load_plugins(options.plugin or (), progress)
     suite = suites.load(options.suite).perturbed(options.perturb)
-    options = with_null(options, suite, progress)
+    options = _with_downloads(with_null(options, suite, progress), progress)
     files = released.named(options.checkpoint or (), suite)
     trained = _trained(files, suite, options)
     protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)

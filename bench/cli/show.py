@@ -231,7 +231,10 @@ def names(kind: str, lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     if as_json:
         document(list(lines))
         return
-    shown = {"methods": ("name", "kind", "title", "paper")}.get(kind)
+    shown = {
+        "methods": ("name", "kind", "title", "paper"),
+        "released": ("name", "method", "downloadable", "size", "trained_on"),
+    }.get(kind)
     columns = shown or tuple(lines[0])
     body = [[", ".join(v) if isinstance(v := line[c], (list, tuple)) else v for c in columns] for line in lines]
     print(tabulate(body, columns, maxcolwidths=[None] * (len(columns) - 1) + [70]))

@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from bench.data.files import below, subfolders
+from bench.download import Remote
 from bench.types import FAKE, REAL
 
 Split = Literal["train", "test"]
@@ -40,7 +42,9 @@ class Dataset(ABC):
     """A dataset: its subsets in the papers' column order, and how to find them below a folder.
 
     ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID"; ``commercial`` says whether ``licence`` allows commercial
-    use: ``yes``, ``no``, ``with conditions`` or ``unclear``.
+    use: ``yes``, ``no``, ``with conditions`` or ``unclear``. ``page`` is where its authors offer it, and ``downloads``
+    what a program can fetch of it. ``expected`` is the published number of images by (subset, split, label), as far
+    as it is known; ``known_broken`` are names of files that are unreadable in every copy.
     """
 
     name: str
@@ -49,6 +53,12 @@ class Dataset(ABC):
     licence: str = "none stated"
     commercial: str = "unclear"
     subsets: tuple[Subset, ...]
+    page: str = ""
+    downloads: tuple[Remote, ...] = ()
+    #: What is left to do with the downloaded files.
+    afterwards: str = ""
+    expected: Mapping[tuple[str, Split, int], int] = MappingProxyType({})
+    known_broken: frozenset[str] = frozenset()
 
     @abstractmethod
     def find(self, root: Path) -> Mapping[str, Folders]:
@@ -60,6 +70,14 @@ class Dataset(ABC):
     @abstractmethod
     def layout(self) -> str:
         """The expected folder layout in one line, for error messages."""
+
+    def inventory(self, home: Path) -> Path | None:
+        """The list of files, as CSV with a column ``path``, that a copy may contain; None if it has none."""
+        return None
+
+    def place_of(self, path: str) -> tuple[tuple[str, Split, int], str] | None:
+        """Where a file of the list belongs, (subset, split, label) and its name; None if it belongs to no subset."""
+        return None
 
     def class_name(self, path: Path) -> str:
         """The semantic class according to a file's path, or an empty string if it is unknown."""

@@ -33,8 +33,8 @@ class Model(BaseModel):
 
     ``paper`` is "Author et al.: Title, VENUE YEAR, arXiv ID". ``mini`` is its folder among the embedded weights (empty
     if the miniature has none). ``hub`` is its repository on the Hugging Face Hub and ``revision`` the commit or branch;
-    without a repository, ``url`` is the address of its only file, with the first digits of that file's ``sha256``, or
-    ``source`` says where to find it. ``files`` are the patterns of the files that are loaded and hashed; of each
+    without a repository, ``downloads`` maps the addresses of its files to the first digits of their SHA-256, or
+    ``source`` says where to find them. ``files`` are the patterns of the files that are loaded and hashed; of each
     group of ``required``, one file must exist. ``layout`` names a folder format that sets both. If ``one_file``, the
     authors' single file is enough. ``commercial`` says whether the licence allows commercial use.
     """
@@ -47,8 +47,7 @@ class Model(BaseModel):
     mini: str = ""
     hub: str = ""
     revision: str = ""
-    url: str = ""
-    sha256: str = ""
+    downloads: Mapping[str, str] = {}
     source: str = ""
     layout: Literal["stable_diffusion"] | None = None
     files: tuple[str, ...] = ()
@@ -57,6 +56,11 @@ class Model(BaseModel):
     size: str
     licence: str
     commercial: Literal["yes", "no", "with conditions", "unclear"]
+
+    @property
+    def where(self) -> str:
+        """Where its files are, for people."""
+        return self.hub or ", ".join(self.downloads) or self.source
 
     @model_validator(mode="before")
     @classmethod
@@ -69,8 +73,8 @@ class Model(BaseModel):
     def _check(self) -> Model:
         if not self.files:
             raise ValueError("files are missing")
-        if bool(self.hub) != bool(self.revision) or not (self.hub or self.url or self.source):
-            raise ValueError("hub with revision, url or source is missing")
+        if bool(self.hub) != bool(self.revision) or not (self.hub or self.downloads or self.source):
+            raise ValueError("hub with revision, downloads or source is missing")
         return self
 
 

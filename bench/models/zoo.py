@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from bench.download import Remote, fetch
 from bench.errors import UserError, unknown, what_is
 from bench.models.catalogue import MODELS, Model
 from bench.models.embedded import unpack_weights
 from bench.numerics import REFERENCE, Numerics
+from bench.progress import Progress
 from bench.recipe import Recipe, content_key
 
 Own = Mapping[str, Path] | None
@@ -127,8 +129,8 @@ class Zoo:
         model = self.model(role)
         if role in self._own:
             return self._own[role]
-        if self.source == "hub" and (model.hub or model.url):
-            folder = _from_hub(model) if model.hub else _from_url(model)
+        if self.source == "hub" and (model.hub or model.downloads):
+            folder = _from_hub(model) if model.hub else _from_urls(model)
             if model.hub:
                 self._commits[role] = folder.name  # The cache names its snapshots by commit.
             return self._checked(model, folder)
@@ -211,8 +213,8 @@ def _fix_for(model: Model) -> str:
     single = f"--weights {model.role}=FILE with its authors' file, or " if model.one_file else ""
     files = ", ".join(model.files)
     own = f"name your own with {single}--weights {model.role}=FOLDER (or DIR/{model.role} and --models DIR): {files}."
-    if model.hub or model.url:
-        return f"Use --models hub (downloads {model.hub or model.url}, {model.size}), or {own}"
+    if model.hub or model.downloads:
+        return f"Use --models hub (downloads {model.where}, {model.size}), or {own}"
     return f"It is not on the Hub. Get {model.source}, and {own}"
 
 
@@ -221,23 +223,19 @@ def _listing(folder: Path) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _from_url(model: Model) -> Path:
-    """The folder of a model's only file. If it is missing, it is downloaded into torch's cache and checked."""
-    from torch import hub
-
-    path = Path(hub.get_dir()) / "checkpoints" / PurePosixPath(model.url).name
-    if path.is_file():
-        return path.parent
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        hub.download_url_to_file(model.url, str(path), hash_prefix=model.sha256, progress=False)
-    except (OSError, RuntimeError) as error:  # RuntimeError: the checksum differs.
-        raise UserError(
-            f"The weights of {model.role} ({model.title}) could not be downloaded from {model.url}.",
-            f"{type(error).__name__}: {error}",
-            f"Check the network, or put the file at {path}, or name it with --weights {model.role}=FILE.",
-        ) from error
-    return path.parent
+def _from_urls(model: Model) -> Path:
+    """The folder of a model's files. Missing ones are downloaded into torch's cache and checked."""
+    folder = Path()
+    for url, sha256 in model.downloads.items():
+        try:
+            (path,) = fetch(Remote(model.size, url=url, sha256=sha256), None, Progress())
+        except (UserError, OSError) as error:
+            why = error.context if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise UserError(
+                f"The weights of {model.role} ({model.title}) could not be downloaded from {url}.", why, _fix_for(model)
+            ) from error
+        folder = path.parent
+    return folder
 
 
 def _from_hub(model: Model) -> Path:

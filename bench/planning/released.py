@@ -6,11 +6,27 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import discover
 from bench.detector import Detector
 from bench.errors import UserError
+from bench.models.released import RELEASED, ReleasedFile, defaults, released_file
 from bench.planning.request import Chosen, choose_methods
-from bench.suites.suite import Suite
+from bench.progress import Progress
+from bench.suites.suite import Suite, split_variant
 from bench.types import Fit
+
+#: What ``--checkpoint METHOD=hub`` says instead of a file, also as ``hub:NAME``.
+HUB = "hub"
+#: What ``--methods`` says for every detector whose released weights can be downloaded.
+ALL_RELEASED = "all-released"
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """The words of ``--checkpoint`` with files in the place of ``hub``, and of ``--weights`` with their companions."""
+
+    checkpoints: tuple[str, ...]
+    weights: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,64 @@ def fit_of(chosen: Chosen, content: str, hash_of: Callable[[str], str]) -> Fit:
         protocol="",
         seed=0,
     )
+
+
+def downloaded(
+    checkpoints: Sequence[str], weights: Sequence[str], progress: Progress, trust_pickle: bool = False
+) -> Downloaded:
+    """Download the released weights that ``--checkpoint METHOD=hub`` and ``METHOD=hub:NAME`` name.
+
+    A role that ``weights`` name keeps the user's model. Raises one UserError for all that cannot be used.
+    """
+    words, companions, errors = list[str](), dict[str, Path](), list[UserError]()
+    for text in checkpoints:
+        label, _, file = text.partition("=")
+        head, _, name = file.partition(":")
+        if head != HUB:
+            words.append(text)
+            continue
+        try:
+            path, beside = _get(released_file(label, name), progress, trust_pickle)
+        except UserError as error:
+            errors.append(error)
+            continue
+        words.append(f"{label}={path}")
+        companions |= beside
+    if errors:
+        raise errors[0] if len(errors) == 1 else _all_of(errors)
+    own = {word.partition("=")[0] for word in weights}
+    return Downloaded(tuple(words), (*weights, *(f"{r}={p}" for r, p in companions.items() if r not in own)))
+
+
+def _get(file: ReleasedFile, progress: Progress, trust_pickle: bool) -> tuple[Path, dict[str, Path]]:
+    if file.downloadable and file.pickled and not trust_pickle:
+        raise UserError(
+            f"The released weights of {file.method} are pickled objects.",
+            f"Reading them runs code that they contain ({file.page}).",
+            f"If you trust their origin, use `score {file.method} … --checkpoint hub --trust-pickle`.",
+        )
+    progress.note(f"{file.method}: trained on {file.trained_on}; {file.size}; licence: {file.licence}; {file.where}")
+    return file.get(progress)
+
+
+def _all_of(errors: Sequence[UserError]) -> UserError:
+    """One error for several files that cannot be used."""
+    context = "\n  ".join(f"{error.problem} {error.context} {error.fix}" for error in errors)
+    return UserError(f"The released weights of {len(errors)} methods cannot be used.", context, "Or leave them out.")
+
+
+def everything(progress: Progress) -> list[str]:
+    """The words of ``--checkpoint`` for :data:`ALL_RELEASED`; methods that are left out are named with the reason."""
+    chosen = [file for file in defaults().values() if file.downloadable and not file.pickled]
+    for file in defaults().values():
+        if file not in chosen:
+            why = "its files are pickled objects" if file.downloadable else f"a program cannot download it: {file.page}"
+            progress.warn(f"{file.method} is left out: {why}")
+    known = {split_variant(file.method)[0] for file in RELEASED.values()}
+    others = [name for name in discover.methods() if name not in known and issubclass(discover.method(name), Detector)]
+    if others:
+        progress.note(f"no released weights are known of {', '.join(others)}")
+    return [f"{file.method}={HUB}" for file in chosen]
 
 
 def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path]]:

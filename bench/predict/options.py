@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bench.detector import Detector
 from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics, choose
+from bench.planning.released import HUB, downloaded
 from bench.planning.request import Chosen, choose_device, choose_methods
 from bench.predict import user_artefacts
 from bench.predict.inputs import Inputs
@@ -106,6 +107,7 @@ def check_scores(
     Raises UserError.
     """
     suite = suites.load(options.suite)
+    options = _with_downloads(options, methods, progress)
     released = _released(options.checkpoint, methods)
     # A checkpoint was trained with the paper's parameters: those of the suite do not apply.
     plain = suite.model_copy(update={"methods": {}})
@@ -123,6 +125,15 @@ def check_scores(
         (chosen,) = choose_methods(name, plain if name in released else suite)
         requests.append(_check(chosen, released.get(name), inputs.paths, wanted, options, progress))
     return requests
+
+
+def _with_downloads(options: ScoreOptions, methods: str, progress: Progress) -> ScoreOptions:
+    """The options with files in the place of ``--checkpoint hub``."""
+    words = [
+        f"{methods.strip()}={w}" if w.partition(":")[0] == HUB and "," not in methods else w for w in options.checkpoint
+    ]
+    found = downloaded(words, options.weights, progress, options.trust_pickle)
+    return replace(options, checkpoint=found.checkpoints, weights=found.weights)
 
 
 def _released(texts: Sequence[str], methods: str) -> dict[str, Path]:

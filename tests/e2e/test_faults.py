@@ -15,7 +15,7 @@ def files(folder):
 
 
 def test_ten_kills_at_random_moments_change_nothing(world, first):
-    """SIGKILL ten times, each shortly after the run has written something new; then the run ends with the same bytes."""
+    """SIGKILL ten times, each soon after something new was written; then the run ends with the same bytes."""
     draw, kills, store = random.Random(20), 0, world.root / "killed" / "store"
     words = ("run", *world.options("killed"))
     while kills < 10:

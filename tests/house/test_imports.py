@@ -39,13 +39,24 @@ ALLOWED = {
 ROOMS = {f"bench.{room}": room for room in ALLOWED if room not in ("base", "methods", "tools")}
 ROOMS |= {
     f"bench.{name}": "base"
-    for name in ("types", "recipe", "errors", "detector", "progress", "device", "numerics", "controls", "labels")
+    for name in (
+        "types",
+        "recipe",
+        "errors",
+        "detector",
+        "progress",
+        "device",
+        "numerics",
+        "controls",
+        "labels",
+        "download",
+    )
 }
 ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools": "tools", "run_bench": "cli"}
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "safetensors", "sklearn", "huggingface_hub"}
-HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash", "datasets", "c2pa"}
+HEAVY |= {"joblib", "threadpoolctl", "timm", "cv2", "lpips", "imagehash", "datasets", "c2pa", "filelock"}
 # Rooms and modules whose import loads something heavy, and which are therefore imported inside functions.
 LAZY = ("bench.nets", "methods._shared", "bench.training.checkpoint", "bench.execution", "bench.predict.predict")
 LAZY += ("bench.report.write", "bench.report.publish", "bench.report.audit", "bench.predict.several")

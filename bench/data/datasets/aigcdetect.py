@@ -42,6 +42,9 @@ class AIGCDetect(Dataset):
         Subset("sdxl", "SDXL", "sdxl", ("sd_xl", "sdxl"), averaged=False, released="2023-07"),
     )
 
+    page = "https://modelscope.cn/datasets/aemilia/AIGCDetectionBenchmark"
+    afterwards = "test.zip there; or read the copy on the Hub: --data hf:TheKernel01/AIGC-Detection-Benchmark"
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders in ``root`` or in its folder ``test``, each with class folders at any depth."""
         by_alias, subsets = self.by_alias(), dict[str, Folders]()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.data.dataset import Dataset, Folders, Subset
 from bench.data.files import named
@@ -22,6 +23,10 @@ class Chameleon(Dataset):
     licence = "academic use, on request"
     commercial = "no"
     subsets = (Subset("chameleon", "Chameleon", "in the wild", ("chameleon",)),)
+
+    page = "https://github.com/shilinyan99/AIDE"
+    afterwards = "The authors send a link to academics who write to them."
+    expected = MappingProxyType({("chameleon", "test", REAL): 14_863, ("chameleon", "test", FAKE): 11_170})
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """The class folders in ``[Chameleon/][test/]``."""

@@ -34,6 +34,9 @@ class DiffusionForensics(Dataset):
         Subset("imagenet-sdv1", "SDv1, ImageNet", "sd1", ("imagenet-sdv1",), released="2022-08"),
     )
 
+    page = "https://github.com/ZhendongWang6/DIRE"
+    afterwards = "On Baidu and RecDrive; repacked on Google Drive by NPR (file 1jZE4hg6SxRvKaPYO_yyMeJN_DOcqGMEf)."
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Either layout, in ``root`` or in its folder ``DiffusionForensics``."""
         for home in (root, *named(root, "diffusionforensics")):

@@ -40,6 +40,9 @@ class DRCT2M(Dataset):
         Subset("sdxl_inpainting", "SDXL DR", "sdxl", ("stable-diffusion-xl-1.0-inpainting-0.1",), released="2023-09"),
     )
 
+    page = "https://modelscope.cn/datasets/BokingChen/DRCT-2M"
+    afterwards = "Unpack images/*.zip; the photographs are MS COCO's train2017 and val2017."
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """``<model>/val2017`` in ``root``, ``DRCT-2M`` or ``images``, and photographs in ``MSCOCO/val2017`` there."""
         homes = [root, *named(root, "drct-2m")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.data.dataset import Dataset, Folders, Subset, class_folders
 from bench.data.files import subfolders
+from bench.download import Remote
 from bench.types import FAKE, REAL
 
 _KINDS = {"0_real": REAL, "1_fake": FAKE}
@@ -41,6 +42,11 @@ class ForenSynths(Dataset):
         Subset("deepfake", "Deepfake", "deepfake", ("deepfake",), released="2019-01"),
         Subset("stylegan2", "StyleGAN2", "stylegan", ("stylegan2",), averaged=False, released="2019-12"),
         Subset("whichfaceisreal", "WFIR", "stylegan", ("whichfaceisreal",), averaged=False, released="2018-12"),
+    )
+
+    page = "https://github.com/PeterWang512/CNNDetection"
+    downloads = (
+        Remote("20.1 GB", hub="sywang/CNNDetection", kind="dataset", files=("CNN_synth_testset.zip",), unpack=True),
     )
 
     def find(self, root: Path) -> Mapping[str, Folders]:

@@ -8,15 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.data.dataset import Dataset, Folders, Split, Subset
 from bench.data.files import named, subfolders
+from bench.download import Remote
 from bench.types import FAKE, REAL
 
 _SPLITS: tuple[tuple[Split, str], ...] = (("train", "train"), ("test", "val"))
 _KINDS = ((REAL, "nature"), (FAKE, "ai"))
 # A fake's file name has the class number as its first token, or as its fifth for GLIDE and VQDM; a real's has a synset.
 _CLASS = re.compile(r"^(?:(?:GLIDE|VQDM)_\d+_\d+_\d+_(\d+)_|(\d+)_[a-z]|(n\d{8})_)", re.IGNORECASE)
+
+#: Images of a class of each subset, and how many more SDv1.5 has. Training photographs by subset are not published.
+_EXPECTED: tuple[tuple[Split, int, int, int], ...] = (
+    ("train", FAKE, 162_000, 4_000),
+    ("test", REAL, 6_000, 2_000),
+    ("test", FAKE, 6_000, 2_000),
+)
 
 
 class GenImage(Dataset):
@@ -53,6 +62,24 @@ class GenImage(Dataset):
         Subset("biggan", "BigGAN", "biggan", ("biggan", "imagenet_ai_0419_biggan"), released="2018-09"),
     )
 
+    page = "https://github.com/GenImage-Dataset/GenImage"
+    downloads = (Remote("635 GB in split zip archives", hub="ENSTA-U2IS/GenImage", kind="dataset"),)
+    afterwards = "In each folder, unpack its archive: 7z x imagenet_*.zip (the parts .z01 … are read with it)."
+    expected = MappingProxyType(
+        {
+            (name, split, label): count + (extra if name == "sdv15" else 0)
+            for name in (subset.name for subset in subsets)
+            for split, label, count, extra in _EXPECTED
+        }
+    )
+    known_broken = frozenset(
+        (
+            *(f"033_sdv4_{number}.png" for number in ("00134", "00137", "00152")),
+            *(f"208_midjourney_{number}.png" for number in (76, 91, 92)),
+            *(f"116_biggan_{number}.png" for number in ("00081", "00094", "00098", "00107")),
+        )
+    )
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Accepts outer/inner/split/kind, outer/split/kind and inner/split/kind, ignoring case."""
         by_alias, subsets = self.by_alias(), dict[str, Folders]()
@@ -66,6 +93,22 @@ class GenImage(Dataset):
         """The expected folder layout as a pattern."""
         folders = "stable_diffusion_v_1_4/imagenet_ai_0419_sdv4/{train,val}/{ai,nature}"
         return f"DIR/{folders}/*.png (the inner or outer folder may be missing)"
+
+    def inventory(self, home: Path) -> Path | None:
+        """``metadata.csv`` of Unbiased GenImage (doi 10.7910/DVN/AKDIHF), which lists every file of the dataset."""
+        table = home / "metadata.csv"
+        return table if table.is_file() else None
+
+    def place_of(self, path: str) -> tuple[tuple[str, Split, int], str] | None:
+        """From ``…/<outer>[/<inner>]/{train,val}/{ai,nature}/<name>``."""
+        parts = path.replace("\\", "/").split("/")
+        if len(parts) < 4:
+            return None
+        *outer, split, kind, name = parts
+        subset = next((s for folder in reversed(outer) if (s := self.by_alias().get(folder.lower()))), None)
+        of_split = next((s for s, folder in _SPLITS if folder == split), None)
+        label = next((label for label, folder in _KINDS if folder == kind), None)
+        return None if subset is None or of_split is None or label is None else ((subset, of_split, label), name)
 
     def class_name(self, path: Path) -> str:
         """The ImageNet class number of a fake or the synset of a real; empty if the name has neither."""

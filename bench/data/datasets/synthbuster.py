@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.data.dataset import Dataset, Folders, Subset
 from bench.data.files import named
+from bench.download import Remote
+from bench.types import FAKE
 
 #: Names of the folder of photographs.
 _REALS = ("real_raise_1k", "raise-1k", "raise_1k", "raise", "real", "0_real")
@@ -35,6 +38,23 @@ class Synthbuster(Dataset):
         Subset("sdv2", "SDv2", "sd2", ("stable-diffusion-2",), released="2022-11"),
         Subset("sdxl", "SDXL", "sdxl", ("stable-diffusion-xl",), released="2023-07"),
     )
+
+    page = "https://zenodo.org/records/10066460"
+    downloads = (
+        Remote(
+            "12.4 GB",
+            url="https://zenodo.org/records/10066460/files/synthbuster.zip?download=1",
+            md5="0695bd328e16ea21c5c9cc2ae1d994ff",
+            unpack=True,
+        ),
+        Remote(
+            "RAISE-1k's photographs, size unknown",
+            url="https://www.grip.unina.it/download/prog/DMimageDetection/real_RAISE_1k.zip",
+            md5="a6aad7726228218f22a28b9c9aacaa2c",
+            unpack=True,
+        ),
+    )
+    expected = MappingProxyType({(subset.name, "test", FAKE): 1_000 for subset in subsets})
 
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders and one folder of photographs, in ``root`` or in its folder ``synthbuster``."""

@@ -28,6 +28,9 @@ class SynthWildX(Dataset):
         Subset("midjourney", "MJ", "midjourney", ("midjourney",), released="2023-03"),
     )
 
+    page = "https://github.com/grip-unina/ClipBased-SyntheticImageDetection"
+    afterwards = "Its script data/synthwildx/download_synthwildx.py downloads what X still has."
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders and the folder ``real``, in ``root`` or in its folder ``synthwildx``."""
         homes = (root, *named(root, "synthwildx"))

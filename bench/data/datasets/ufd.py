@@ -38,6 +38,9 @@ class UFD(Dataset):
         Subset("dalle", "DALL·E mini", "dalle_mini", ("dalle",), released="2021-07"),
     )
 
+    page = "https://github.com/WisconsinAIVision/UniversalFakeDetect"
+    afterwards = "On Google Drive (folder 1FXlGIRh_Ud3cScMgSVDbEWmPDmjcrm1t): unpack diffusion_datasets."
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """Subset folders in ``root`` or in its folder ``diffusion_datasets``, with the photographs beside them."""
         by_alias, subsets = self.by_alias(), dict[str, Folders]()

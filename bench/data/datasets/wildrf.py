@@ -24,6 +24,9 @@ class WildRF(Dataset):
         Subset("facebook", "Facebook", "in the wild", ("facebook",)),
     )
 
+    page = "https://github.com/barcavia/RealTime-DeepfakeDetection-in-the-RealWorld"
+    afterwards = "Linked there."
+
     def find(self, root: Path) -> Mapping[str, Folders]:
         """The networks' folders in ``[WildRF/]test/``; the folders ``train`` and ``val`` are not used."""
         by_alias, subsets = self.by_alias(), dict[str, Folders]()

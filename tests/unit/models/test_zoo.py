@@ -137,3 +137,26 @@ def test_a_file_is_hashed_once_while_it_stays_the_same(tmp_path, monkeypatch):
     file.write_bytes(data)
     os.utime(file, ns=(1, 1))
     assert Zoo(str(tmp_path), store=tmp_path / "store").digest(file) != digest
+
+
+def test_a_model_of_several_downloads_is_one_folder(monkeypatch, tmp_path):
+    def download(url, path, progress, *, sha256, md5):
+        assert len(sha256) == 64
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(url.encode())
+
+    monkeypatch.setattr("bench.download.from_url", download)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    folder = Zoo("hub", store=tmp_path).folder("dct_statistics")
+    assert sorted(path.name for path in folder.iterdir()) == ["dct_mean", "dct_var"]
+
+
+def test_a_download_out_of_reach_is_one_message(monkeypatch, tmp_path):
+    def refuse(url, path, progress, *, sha256, md5):
+        raise UserError("not downloaded", "no network", "f")
+
+    monkeypatch.setattr("bench.download.from_url", refuse)
+    with pytest.raises(UserError, match="could not be downloaded from https://openaipublic") as caught:
+        Zoo("hub", store=tmp_path).folder("adm")
+    assert "no network" in caught.value.context
+    assert "--weights adm=FILE" in caught.value.fix

@@ -2,9 +2,13 @@
 
 import pytest
 
+from bench import discover
+from bench.detector import Detector
 from bench.errors import UserError
+from bench.models.released import ReleasedFile
 from bench.planning import released
 from bench.planning.request import choose_methods, roles_of
+from bench.progress import Progress
 from bench.suites import suite as suites
 from bench.types import Cell, Slice
 from tests.conftest import item
@@ -72,3 +76,55 @@ def test_released_weights_need_no_pretrained_ones():
     assert roles_of(cnnspot, released=True) == set()
     (drct,) = choose_methods("drct_sare", MINI)
     assert roles_of(drct, released=True) < roles_of(drct)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Every released file, as if it were downloaded."""
+
+    def get(file, progress):
+        if file.downloadable:
+            return tmp_path / f"{file.name}.pth", {role: tmp_path / f"{role}.pt" for role in file.companions}
+        raise UserError(f"no program for {file.method}.", "c", "f")
+
+    monkeypatch.setattr(ReleasedFile, "get", get)
+    return tmp_path
+
+
+def test_hub_stands_for_a_downloaded_file_and_its_companions(files):
+    words = ["cnnspot=own.pth", "dire[adm]=hub:dire_pndm", "lgrad=hub"]
+    found = released.downloaded(words, ["stylegan_discriminator=mine.pth"], Progress())
+    assert found.checkpoints == (
+        "cnnspot=own.pth",
+        f"dire[adm]={files / 'dire_pndm.pth'}",
+        f"lgrad={files / 'lgrad.pth'}",
+    )
+    assert found.weights == ("stylegan_discriminator=mine.pth", f"adm={files / 'adm.pt'}")
+
+
+def test_all_that_cannot_be_used_is_told_at_once(files):
+    with pytest.raises(UserError, match="released weights of 3 methods cannot be used") as caught:
+        released.downloaded(["drct=hub", "defake=hub", "lare2=hub", "univfd=hub"], [], Progress())
+    assert "no program for drct" in caught.value.context
+    assert "runs code" in caught.value.context
+    assert "lare2" in caught.value.context
+    trusted = released.downloaded(["defake=hub"], [], Progress(), trust_pickle=True)
+    assert trusted.weights == (f"clip_vit_b32={files / 'clip_vit_b32.pt'}",)
+
+
+def test_all_released_leaves_nothing_out_without_a_word():
+    class Told(Progress):
+        said = ""
+
+        def note(self, message):
+            self.said += message + "\n"
+
+        warn = note
+
+    told = Told()
+    words = released.everything(told)
+    assert "univfd=hub" in words
+    assert "dire[adm]=hub" in words
+    for name in (name for name in discover.methods() if issubclass(discover.method(name), Detector)):
+        assert name in told.said or any(word.startswith((f"{name}=", f"{name}[")) for word in words)
+    assert "defake is left out: its files are pickled" in told.said

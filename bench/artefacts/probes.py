@@ -21,6 +21,7 @@ from bench.artefacts.engines import (
     map_mean,
     pixel_error,
     sd_img2img,
+    shuffled_caption,
     txt2img,
 )
 from bench.recipe import Recipe
@@ -39,6 +40,15 @@ def lpips_captioners(**settings: Any) -> dict[str, Recipe]:  # noqa: ANN401 - sd
     return {
         "lpips, blip": lpips.recipe(sd_img2img.recipe(blip.recipe(), **settings)),
         "lpips, llava": lpips.recipe(sd_img2img.recipe(llava.recipe(), **settings)),
+    }
+
+
+def lpips_captions(**settings: Any) -> dict[str, Recipe]:  # noqa: ANN401 - sd_img2img's own settings
+    """LPIPS between an image and its reconstruction, with its own caption and another image's (a control of SARE)."""
+    own = blip.recipe()
+    return {
+        "lpips, own caption": lpips.recipe(sd_img2img.recipe(own, **settings)),
+        "lpips, another caption": lpips.recipe(sd_img2img.recipe(shuffled_caption.recipe(own), **settings)),
     }
 
 
@@ -108,7 +118,7 @@ def guided_llava(**settings: Any) -> dict[str, Recipe]:  # noqa: ANN401 - sd_img
 PROBES: Mapping[str, Any] = {
     probe.__name__: probe
     for probe in (
-        *(lpips_shift, lpips_captioners, dire_mean, latent_errors, regeneration, feature_cost),
+        *(lpips_shift, lpips_captioners, lpips_captions, dire_mean, latent_errors, regeneration, feature_cost),
         *(dire_map, error_map, guided, guided_llava),
     )
 }

@@ -70,6 +70,17 @@ class Operation:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What a protocol of codecs does to one image: one JPEG encoding at the image's own size, or nothing.
+
+    ``quality`` is libjpeg's, 1…100 with 4:2:0 chroma; ``like`` is a JPEG file whose tables and chroma are used instead.
+    """
+
+    quality: int = 0
+    like: Path | None = None
+
+
 @dataclass(frozen=True)
 class Slice:
     """A named set of images, and where their pixels come from.
@@ -84,7 +95,7 @@ class Slice:
     items: tuple[Item, ...]
     protocol: str = "raw"
     image: Recipe | str = SOURCE
-    operations: Mapping[str, Operation] = field(default_factory=dict)
+    operations: Mapping[str, Operation | Encoding] = field(default_factory=dict)
     left_out: int = 0
 
     @property

@@ -3,9 +3,11 @@
     python -m benchmarks.protocols [--kinds framing,…] [--subsets sdv14,…] [--protocols aligned,…] [--json FILE]
 
 A small CNN on pixels and their residuals is trained and tested on the same kind of images, under the protocol of
-version 1 (windows at native size, fakes encoded with the tables of a partner real), under ``aligned``, and under
-alternatives to it: a weaker encoding, none, and a smaller copy. AUC in percent; 50 is chance, and the standard error of
-chance at 200 images per class is 3. Uses the embedded photographs and generators; needs no GPU and about half an hour.
+version 1 (windows at native size, fakes encoded with the tables of a partner real), under ``aligned``, under
+alternatives to it (a weaker encoding, none, which is ``harmonised``, and a smaller copy), and under the protocols of
+the codec alone, of whose whole images windows are shown at native size. AUC in percent; 50 is chance, and the standard
+error of chance at 200 images per class is 3. Uses the embedded photographs and generators; needs no GPU and about
+three quarters of an hour.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from torch import nn
 
 from bench import discover
 from bench.data import jpeg, nulls
+from bench.data.codecs import BOTH, PHOTOGRAPHS
 from bench.data.decode import RGB, decode, read
 from bench.data.protocols import GRID, QUALITY, SCALE, perform, scaled_to
 from bench.data.splits import rank
@@ -87,12 +90,28 @@ def scaled(pair: Pair, side: int, scale: float = SCALE, quality: int = QUALITY) 
     return tuple(done)
 
 
+def coded(pair: Pair, side: int, real: int, fake: int | None) -> tuple[RGB, ...]:
+    """Windows of images that were encoded whole, at a quality (0: not at all; None: with the tables of the real)."""
+    tables = jpeg.settings(pair[0].data)
+    options = [jpeg.plain(quality) if quality else None for quality in (real, fake)]
+    if fake is None:
+        options[1] = tables
+    size = side // GRID * GRID
+    whole = [p.rgb if o is None else jpeg.recompress(p.rgb, o) for p, o in zip(pair, options, strict=True)]
+    return tuple(_window(replace(photo, rgb=rgb), size, 1) for photo, rgb in zip(pair, whole, strict=True))
+
+
+#: Those whose images keep their size: photographs of less than twice the fakes' side are taken, as in version 1.
+NATIVE = ("version_1", "codec_match", "codec_both", "codec_fakes_only")
 PROTOCOLS: Mapping[str, Callable[[Pair, int], tuple[RGB, ...]]] = {
     "version_1": version_1,
     "aligned": scaled,
     "quality_90": partial(scaled, quality=90),
-    "not_encoded": partial(scaled, quality=0),
+    "harmonised": partial(scaled, quality=0),
     "smaller": partial(scaled, scale=0.6),
+    "codec_match": partial(coded, real=0, fake=None),
+    "codec_both": partial(coded, real=BOTH, fake=BOTH),
+    "codec_fakes_only": partial(coded, real=0, fake=PHOTOGRAPHS),
 }
 
 
@@ -161,7 +180,7 @@ def _pairs(home: Path, split: str, native: bool, most: int) -> tuple[list[Pair],
 def measured(home: Path, protocol: str) -> tuple[float, int]:
     """AUC and training pairs of a protocol on one folder in GenImage's layout."""
     splits = zip(("train", "val"), _MOST, strict=True)
-    parts = [_pairs(home, split, protocol == "version_1", most) for split, most in splits]
+    parts = [_pairs(home, split, protocol in NATIVE, most) for split, most in splits]
     side = min(part[1] for part in parts)
     train, test = ([PROTOCOLS[protocol](pair, side) for pair in pairs] for pairs, _ in parts)
     return found(train, test), len(train)

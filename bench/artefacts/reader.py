@@ -10,7 +10,7 @@ from bench.data.decode import RGB
 from bench.data.protocols import read_source
 from bench.detector import Facts
 from bench.recipe import Recipe
-from bench.types import Item, Slice
+from bench.types import Item, Operation, Slice
 
 
 class Reader:
@@ -41,5 +41,5 @@ class Reader:
         if not isinstance(slice_.image, Recipe):
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
         operation = slice_.operations.get(item.row_id)
-        width, height = (operation.size, operation.size) if operation else (item.width, item.height)
+        width, height = (operation.size,) * 2 if isinstance(operation, Operation) else (item.width, item.height)
         return Facts("png", 0, width, height, self._store.size(slice_.image, item.image_id))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench import discover
 from bench.cli.reproduce import listed
-from bench.data.protocols import PROTOCOLS
+from bench.data.protocols import PROTOCOLS, meaning
 from bench.detector import Statistic
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS, Model
@@ -184,7 +184,7 @@ def names(kind: str, suite: str) -> list[dict[str, Any]]:
         "datasets": lambda: [_dataset(name) for name in discover.datasets()],
         "models": lambda: [_model(model) for model in MODELS.values()],
         "released": lambda: [_released(file) for file in RELEASED.values()],
-        "protocols": lambda: [{"name": name} for name in PROTOCOLS],
+        "protocols": lambda: [{"name": name, "does": meaning(name)} for name in PROTOCOLS],
         "experiments": lambda: listed(suite),
     }
     if kind not in tables:

@@ -53,8 +53,9 @@ class RunOptions:
     protocols: Annotated[
         str | None,
         typer.Option(
-            help="`raw`: files as they are; `aligned`: both classes have one size and codec. Raw fits are tested under "
-            "every protocol. Default: the suite's.",
+            help="`raw`: files as they are; `aligned`: both classes have one size and codec; `harmonised`: one size; "
+            "`codec_match`, `codec_both`, `codec_fakes_only`: the codec alone (`list protocols`). Raw fits are tested "
+            "under every protocol. Default: the suite's.",
             rich_help_panel=opt.WHAT,
         ),
     ] = None

@@ -7,6 +7,10 @@ side, encode it once as JPEG with a margin, cut the margin off; and it keeps as 
 Every image is made at least a fifth smaller. What earlier resizes, encodings and cameras left near the highest
 frequencies ends there, and the encoding covers the rest, whatever the file was before. ``docs/protocols.md`` shows what
 detectors find where there is nothing to find, with this version and with the one before.
+
+``harmonised`` stops before the encoding: one field of view, each image with its own history. The protocols of
+:mod:`bench.data.codecs` treat the encoding and keep sizes. Together they say how much of a raw score is the codec's and
+how much the size's.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from bench.data import jpeg
+from bench.data import codecs, jpeg
 from bench.data.decode import RGB, decode, read
 from bench.data.splits import rank
 from bench.errors import UserError, unknown
@@ -77,6 +81,7 @@ def scaled_to(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 def _raw(slice_: Slice) -> Slice:
+    """The files as they are."""
     return slice_
 
 
@@ -87,10 +92,20 @@ def _distinct(pool: Sequence[Item], label: int, size: int) -> list[Item]:
 
 
 def _aligned(slice_: Slice) -> Slice:
+    """One field of view and one encoding for both classes, and as many photographs as fakes."""
+    return _viewed(slice_, "aligned")
+
+
+def _harmonised(slice_: Slice) -> Slice:
+    """One field of view for both classes and as many photographs as fakes, as in ``aligned``; not encoded."""
+    return _viewed(slice_, "harmonised")
+
+
+def _viewed(slice_: Slice, name: str) -> Slice:
     size = common_size(slice_.usable)
     if not size:
         raise UserError(
-            f"The aligned protocol found no size that both classes of {slice_.name} share.",
+            f"The {name} protocol found no size that both classes of {slice_.name} share.",
             f"Shorter sides: real {_sides(slice_, REAL)}, fake {_sides(slice_, FAKE)}; it needs {GRID / SCALE:.0f} px.",
             "Add larger images, or use --protocols raw.",
         )
@@ -100,10 +115,10 @@ def _aligned(slice_: Slice) -> Slice:
     chosen = tuple(item for item in slice_.items if item.row_id in operations)
     described = sorted([item.image_id, op.left, op.top, op.size] for item in chosen for op in [operations[item.row_id]])
     recipe = Recipe(
-        "aligned", ALIGNED_VERSION, {"size": size, "operations": content_key(described)}, inputs={"image": SOURCE}
+        name, ALIGNED_VERSION, {"size": size, "operations": content_key(described)}, inputs={"image": SOURCE}
     )
     left_out = len(slice_.usable) - len(chosen)
-    return replace(slice_, items=chosen, protocol="aligned", image=recipe, operations=operations, left_out=left_out)
+    return replace(slice_, items=chosen, protocol=name, image=recipe, operations=operations, left_out=left_out)
 
 
 def _sides(slice_: Slice, label: int) -> str:
@@ -111,7 +126,20 @@ def _sides(slice_: Slice, label: int) -> str:
     return f"{sides[0]}…{sides[-1]} px" if sides else "none"
 
 
-PROTOCOLS: Mapping[str, Callable[[Slice], Slice]] = {"raw": _raw, "aligned": _aligned}
+PROTOCOLS: Mapping[str, Callable[[Slice], Slice]] = {
+    "raw": _raw,
+    "aligned": _aligned,
+    "harmonised": _harmonised,
+    "codec_match": codecs.match,
+    "codec_both": codecs.both,
+    "codec_fakes_only": codecs.fakes_only,
+}
+
+
+def meaning(name: str) -> str:
+    """What a protocol does, in one sentence. Raises UserError for an unknown one."""
+    check_protocol(name)
+    return (PROTOCOLS[name].__doc__ or "").partition("\n")[0].replace("``", "")
 
 
 def check_protocol(name: str) -> None:

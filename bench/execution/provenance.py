@@ -26,7 +26,7 @@ from bench.results import citations, comparisons, measure, thresholds
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
-from bench.types import Cell, Plan, Slice
+from bench.types import Cell, Operation, Plan, Slice
 
 
 def _columns(request: Request) -> list[Column]:
@@ -119,15 +119,12 @@ def _git_commit() -> str:
 
 def _windows(part: Slice) -> dict[str, Any]:
     """The side of a protocol's windows in pixels, and how much smaller the images were made: from … to."""
-    sizes = {operation.size for operation in part.operations.values()}
-    if not sizes:
+    windows = {row: done.size for row, done in part.operations.items() if isinstance(done, Operation)}
+    if not windows:
         return {}
-    scales = [
-        part.operations[item.row_id].size / min(item.width, item.height)
-        for item in part.usable
-        if item.row_id in part.operations
-    ]
-    return {"window": max(sizes), "scale": [round(min(scales), 3), round(max(scales), 3)]}
+    shorter = {item.row_id: min(item.width, item.height) for item in part.usable}
+    scales = [size / shorter[row] for row, size in windows.items() if row in shorter]
+    return {"window": max(windows.values()), "scale": [round(min(scales), 3), round(max(scales), 3)]}
 
 
 def _slices(plan: Plan) -> dict[str, Any]:

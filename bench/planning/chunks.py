@@ -11,7 +11,7 @@ from bench.artefacts.engine import Engine
 from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import Store
 from bench.recipe import Recipe
-from bench.types import Item, Job
+from bench.types import Item, Job, Operation
 
 #: Largest number of images in a chunk.
 CHUNK = 64
@@ -35,7 +35,7 @@ def _shape(recipe: Recipe, image: tuple[int, int]) -> tuple[int, int]:
 def _size(job: Job, item: Item) -> tuple[int, int]:
     """Height and width of an item's image after the slice's protocol."""
     operation = job.slice.operations.get(item.row_id)
-    return (operation.size, operation.size) if operation else (item.height, item.width)
+    return (operation.size,) * 2 if isinstance(operation, Operation) else (item.height, item.width)
 
 
 def view_sizes(job: Job, items: Iterable[Item]) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tabulate import tabulate
@@ -148,6 +148,21 @@ def _drawn(board: Board) -> str:
     return f"A seed draws the first weights, the order of images and augmentation{more}."
 
 
+#: What the protocols do that are run on request.
+_OTHERS: Mapping[str, str] = {
+    "harmonised": "both classes have one size and equally many images, each with its own coding",
+    "codec_match": "fakes have the JPEG coding of photographs, and their own sizes",
+    "codec_both": "both classes are encoded once more in one way, at their own sizes",
+    "codec_fakes_only": "fakes are encoded at quality 96, at their own sizes",
+}
+
+
+def _others(settings: Sequence[Setting]) -> str:
+    """What the protocols do that are neither raw nor aligned; empty if there is none."""
+    used = {name for setting in settings for name in (setting.train_protocol, setting.protocol)}
+    return "".join(f"`{name}`: {does}. " for name, does in _OTHERS.items() if name in used)
+
+
 def leaderboard(board: Board) -> str:
     """The leaderboard as Markdown: the fair setting (aligned → aligned) first, then those that show leaks."""
     order = {("aligned", "aligned"): 0, ("raw", "aligned"): 1, ("raw", "raw"): 2}
@@ -163,7 +178,8 @@ def leaderboard(board: Board) -> str:
         "A rank is 1 + the number of detectors that are significantly better; after the dash is the last place that is "
         "possible (5 %, corrected by Holm's method for all pairs of a table).\n\n"
         "`raw`: files as they are. `aligned`: both classes have one size, the same JPEG coding and equally many "
-        "images. Values are means over seeds. 95 % intervals are of training and test images if there are several "
+        f"images. {_others(settings)}Values are means over seeds. 95 % intervals are of training and test images if "
+        "there are several "
         f"seeds, and of the test images alone if there is one; then nothing is ranked. {_drawn(board)}\n"
     )
     sections = "\n".join(_section(board, setting) for setting in settings)

@@ -59,9 +59,17 @@ def pack(root: Path, tables: Mapping[str, Table]) -> None:
         lines.append({"file": name, "slice": slices.setdefault(members, len(slices)), "bad": bad, **numbers})
     images = [{"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)} for rows, ids, labels in slices]
     for name, schema, content in (("slices", _IMAGES, images), ("scores", _SCORES, lines)):
-        # No dictionary for numbers: nearly all differ, and zstd compresses those that do not.
-        lists, file = pa.Table.from_pylist(content, schema), root / f"{name}.parquet"
-        pq.write_table(lists, file, compression="zstd", compression_level=19, use_dictionary=["file"])
+        write(pa.Table.from_pylist(content, schema), root / f"{name}.parquet")
+
+
+def write(lists: pa.Table, file: Path) -> None:
+    """Write packed values as parquet, as small as possible.
+
+    No dictionary for numbers, since nearly all differ; the bytes of floats are stored by their significance.
+    """
+    floats = [f"{name}.list.element" for name in ("logit", "value") if name in lists.column_names]
+    options = {"use_dictionary": ["file"], "use_byte_stream_split": floats}
+    pq.write_table(lists, file, compression="brotli", compression_level=11, **options)
 
 
 class Packed:

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from bench import discover
-from bench.data import protocols, splits
+from bench.data import codecs, protocols, splits
 from bench.data.index import Index
 from bench.data.protocols import apply_protocol, common_size, perform, read_source
 from bench.errors import UserError
@@ -147,3 +147,85 @@ def test_the_common_size_is_found_by_trying_every_size():
         most = max(pairs.values())
         wanted = max((size for size, count in pairs.items() if count >= max(0.8 * most, 1)), default=0)
         assert common_size(pool) == wanted
+
+
+def recompressed(rgb, **options):
+    """One JPEG encoding by Pillow alone."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", **options)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def shown(slice_):
+    """What a protocol of codecs shows of every image of a slice, and its pixels before."""
+    return [(i, codecs.encode(slice_.operations[i.row_id], read_source(i)), read_source(i)) for i in slice_.items]
+
+
+def test_codec_match_gives_fakes_the_tables_of_photographs_and_leaves_those(part):
+    matched = apply_protocol("codec_match", part)
+    assert matched.items == part.items
+    assert matched.left_out == 0
+    reals = {i.path: Image.open(i.path) for i in part.items if i.label == 0}
+    partners = [matched.operations[i.row_id].like for i in part.items if i.label == 1]
+    assert len(set(partners)) == len(partners) == len(reals)  # As many fakes as photographs: each has its own.
+    for i, after, before in shown(matched):
+        if i.label == 0:
+            assert (after == before).all()
+        else:
+            partner = reals[matched.operations[i.row_id].like]
+            tables, sampling = partner.quantization, JpegImagePlugin.get_sampling(partner)
+            assert (after == recompressed(before, qtables=tables, subsampling=sampling)).all()
+            assert (after != before).any()
+
+
+def test_the_fake_of_a_png_photograph_stays_and_without_jpeg_photographs_there_is_nothing_to_match(part):
+    pngs = tuple(replace(i, container="png") if i.label == 0 else i for i in part.items)
+    with pytest.raises(UserError, match="None of its photographs is a JPEG file"):
+        apply_protocol("codec_match", replace(part, items=pngs))
+    one = next(i for i in part.items if i.label == 0)
+    mixed = tuple(replace(i, container="png") if i is one else i for i in part.items)
+    operations = apply_protocol("codec_match", replace(part, items=mixed)).operations
+    assert sum(operations[i.row_id].like is None for i in mixed if i.label == 1) == 1
+
+
+def test_codec_both_and_codec_fakes_only_encode_once(part):
+    for name, treated, quality in (("codec_both", (0, 1), 75), ("codec_fakes_only", (1,), 96)):
+        for i, after, before in shown(apply_protocol(name, part)):
+            wanted = recompressed(before, quality=quality, subsampling="4:2:0") if i.label in treated else before
+            assert (after == wanted).all()
+            assert after.shape == before.shape
+
+
+def test_an_image_of_both_classes_is_left_out_by_codecs_and_copies_in_one_class_are_treated_alike(part):
+    real, fake = (next(i for i in part.items if i.label == label) for label in (0, 1))
+    both = replace(fake, row_id="both", image_id=real.image_id)
+    copy = replace(fake, row_id="copy")
+    found = apply_protocol("codec_match", replace(part, items=(*part.items, both, copy)))
+    assert found.left_out == 2
+    assert {real.row_id, "both"}.isdisjoint(i.row_id for i in found.items)
+    assert found.operations["copy"] == found.operations[fake.row_id]
+
+
+def test_protocols_of_codecs_are_recipes_of_what_is_done(part):
+    keys = {name: apply_protocol(name, part).image.key for name in ("codec_match", "codec_both", "codec_fakes_only")}
+    assert len(set(keys.values())) == 3
+    assert keys == {name: apply_protocol(name, replace(part, items=part.items[::-1])).image.key for name in keys}
+    fewer = apply_protocol("codec_both", replace(part, items=part.items[1:]))
+    assert fewer.image.key != keys["codec_both"]
+
+
+def test_harmonised_is_aligned_without_the_encoding(part):
+    aligned, harmonised = (apply_protocol(name, part) for name in ("aligned", "harmonised"))
+    assert harmonised.operations == aligned.operations
+    assert harmonised.image.key != aligned.image.key
+    some = harmonised.items[0]
+    seen = perform(harmonised.operations[some.row_id], read_source(some), 0)
+    width, height = protocols.scaled_to(some.width, some.height, 48)
+    scaled = Image.open(some.path).convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    op = harmonised.operations[some.row_id]
+    assert (seen == np.asarray(scaled)[op.top : op.top + 48, op.left : op.left + 48]).all()
+
+
+def test_every_protocol_says_what_it_does():
+    for name in protocols.PROTOCOLS:
+        assert protocols.meaning(name).endswith(".")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.operations import Encoding, Operation
 from bench.recipe import CLASSES, DONORS, SOURCE, Recipe, content_key
 
 REAL, FAKE = 0, 1
@@ -56,29 +57,6 @@ class Item:
     def content(self) -> str:
         """Hash by which images are ordered: of the pixels, of the bytes if they cannot be decoded, else of the path."""
         return self.image_id or self.file_id or self.row_id
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What a protocol does to one image: scale it so that its shorter side is ``size``, and take a square window.
-
-    ``left`` and ``top`` are pixels of the scaled image. How the window is encoded is the protocol's.
-    """
-
-    left: int
-    top: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """What a protocol of codecs does to one image: one JPEG encoding at the image's own size, or nothing.
-
-    ``quality`` is libjpeg's, 1…100 with 4:2:0 chroma; ``like`` is a JPEG file whose tables and chroma are used instead.
-    """
-
-    quality: int = 0
-    like: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ from bench.data.protocols import GRID, QUALITY, SCALE, perform, scaled_to
 from bench.data.splits import rank
 from bench.metrics.classification import auc, tally
 from bench.miniature.unpack import unpack
+from bench.operations import Operation
 from bench.progress import Progress
-from bench.types import Operation
 from benchmarks.output import keep
 
 #: Images per class: the most for training, and for testing.

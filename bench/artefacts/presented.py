@@ -8,8 +8,9 @@ from bench.artefacts.store import Store
 from bench.data import codecs, perturb
 from bench.data.decode import RGB, decode, encode_png
 from bench.data.protocols import ALIGNED_VERSION, QUALITY, perform, read_source
+from bench.operations import Encoding, Operation
 from bench.recipe import Recipe
-from bench.types import Encoding, Item, Job, Operation
+from bench.types import Item, Job
 
 #: The recipes that this module makes, by the name in their ``engine`` field.
 PRESENTED = ("aligned", "harmonised", "codec", "jpeg", "perturb")

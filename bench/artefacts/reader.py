@@ -9,8 +9,9 @@ from bench.artefacts.store import Store
 from bench.data.decode import RGB
 from bench.data.protocols import read_source
 from bench.detector import Facts
+from bench.operations import Operation
 from bench.recipe import Recipe
-from bench.types import Item, Operation, Slice
+from bench.types import Item, Slice
 
 
 class Reader:

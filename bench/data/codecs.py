@@ -16,8 +16,9 @@ from bench.data import jpeg
 from bench.data.decode import RGB, read
 from bench.data.splits import rank
 from bench.errors import UserError
+from bench.operations import Encoding
 from bench.recipe import SOURCE, Recipe, content_key
-from bench.types import FAKE, REAL, Encoding, Item, Slice
+from bench.types import FAKE, REAL, Item, Slice
 
 CODEC_VERSION = 1
 #: The quality, with 4:2:0 chroma, that ``codec_both`` gives to all: that of ``aligned``.

@@ -25,8 +25,9 @@ from bench.data import codecs, jpeg
 from bench.data.decode import RGB, decode, read
 from bench.data.splits import rank
 from bench.errors import UserError, unknown
+from bench.operations import Operation
 from bench.recipe import SOURCE, Recipe, content_key
-from bench.types import FAKE, REAL, Item, Operation, Slice
+from bench.types import FAKE, REAL, Item, Slice
 
 ALIGNED_VERSION = 2
 #: The common shorter side is at most this share of that of any image that is used.

@@ -19,6 +19,7 @@ from bench.detector import Statistic
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.models.catalogue import MODELS
+from bench.operations import Operation
 from bench.planning.estimate import SPEED, machine_seconds, per_image
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
@@ -26,7 +27,7 @@ from bench.results import citations, comparisons, measure, thresholds
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
-from bench.types import Cell, Operation, Plan, Slice
+from bench.types import Cell, Plan, Slice
 
 
 def _columns(request: Request) -> list[Column]:

@@ -10,8 +10,9 @@ from bench import discover
 from bench.artefacts.engine import Engine
 from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import Store
+from bench.operations import Operation
 from bench.recipe import Recipe
-from bench.types import Item, Job, Operation
+from bench.types import Item, Job
 
 #: Largest number of images in a chunk.
 CHUNK = 64

@@ -3,7 +3,6 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -298,20 +297,3 @@ def test_score_takes_ready_made_artefacts(world, first, tmp_path):
     wrong = bench("score", "dire", *images, *options, "--artefact", f"reconstructoin={tmp_path / 'made'}")
     assert wrong.returncode == 2
     assert "reconstruction" in wrong.stderr
-
-
-def test_protocols_that_take_a_score_apart(world):
-    """Fits under each of them, and raw fits that are tested under each; no file fact is left but sizes."""
-    protocols = "raw,harmonised,codec_match,codec_both,codec_fakes_only"
-    done = world.run("--methods", "gramnet,container,image_size", "--protocols", protocols, name="apart")
-    assert done.returncode == 0, done.stderr
-    assert "`codec_match`: fakes have the JPEG coding of photographs" in done.stdout
-    found = pd.read_csv(world.root / "apart" / "results" / "summary.csv", keep_default_na=False)
-    found = found[(found["metric"] == "auc") & (found["subset"] == "sdv14")]
-    assert len(found[found["method"] == "gramnet"]) == 9  # Raw to all five, and four to themselves.
-    auc = found[found["method"] == "container"].set_index(["train_protocol", "protocol"])["value"]
-    assert auc["raw", "raw"] == 1
-    assert set(auc.drop(("raw", "raw"))) == {0.5}
-    size = found[found["method"] == "image_size"].set_index(["train_protocol", "protocol"])["value"]
-    assert size["harmonised", "harmonised"] == 0.5
-    assert size["codec_both", "codec_both"] == size["raw", "raw"] != 0.5

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -58,3 +59,20 @@ def test_what_cannot_be_is_one_message(words, told, tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_protocols_that_take_a_score_apart(world):
+    """Fits under each of them, and raw fits that are tested under each; no file fact is left but sizes."""
+    protocols = "raw,harmonised,codec_match,codec_both,codec_fakes_only"
+    done = world.run("--methods", "gramnet,container,image_size", "--protocols", protocols, name="apart")
+    assert done.returncode == 0, done.stderr
+    assert "`codec_match`: fakes have the JPEG coding of photographs" in done.stdout
+    found = pd.read_csv(world.root / "apart" / "results" / "summary.csv", keep_default_na=False)
+    found = found[(found["metric"] == "auc") & (found["subset"] == "sdv14")]
+    assert len(found[found["method"] == "gramnet"]) == 9  # Raw to all five, and four to themselves.
+    auc = found[found["method"] == "container"].set_index(["train_protocol", "protocol"])["value"]
+    assert auc["raw", "raw"] == 1
+    assert set(auc.drop(("raw", "raw"))) == {0.5}
+    size = found[found["method"] == "image_size"].set_index(["train_protocol", "protocol"])["value"]
+    assert size["harmonised", "harmonised"] == 0.5
+    assert size["codec_both", "codec_both"] == size["raw", "raw"] != 0.5

@@ -10,8 +10,9 @@ from bench.data import codecs, protocols, splits
 from bench.data.index import Index
 from bench.data.protocols import apply_protocol, common_size, perform, read_source
 from bench.errors import UserError
+from bench.operations import Operation
 from bench.progress import Progress
-from bench.types import Operation, Slice
+from bench.types import Slice
 from tests.conftest import item, make_genimage
 
 

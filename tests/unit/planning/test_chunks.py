@@ -5,9 +5,10 @@ import pytest
 
 from bench.artefacts.engines import blip, lpips, sd_img2img, sd_inpaint
 from bench.artefacts.store import Store
+from bench.operations import Operation
 from bench.planning.chunks import CHUNK, chunks, missing_chunks
 from bench.recipe import SOURCE, Recipe
-from bench.types import Job, Operation, Slice
+from bench.types import Job, Slice
 from tests.conftest import item
 
 IMG2IMG = sd_img2img.recipe(blip.recipe()).bind(SOURCE)

@@ -121,7 +121,7 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         )
         return
     for stem in written.tables:
-        shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons"))
+        shown = stem.endswith(("-acc", "-auc", "-lpips-shift", "comparisons", "protocols"))
         if shown or stem.startswith(("attribution-", "fewshot-")):
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)

@@ -15,6 +15,7 @@ from bench.report.heat import write_heat
 from bench.report.leaderboard import leaderboard
 from bench.report.nulls import write_nulls
 from bench.report.pareto import write_pareto
+from bench.report.protocols import write_protocols
 from bench.report.robustness import write_robustness
 from bench.report.scores import write_scores
 from bench.report.shift import write_shift
@@ -56,6 +57,7 @@ def write_report(results: Results, figures: bool = True) -> Written:
     tables = [
         *write_tables(board, results),
         *write_controls(board, results),
+        *write_protocols(board, results),
         *write_nulls(board, results),
         *write_submitted(board, results),
         *stems,

@@ -70,13 +70,16 @@ class Pair:
     subsets: tuple[float, ...] = ()
 
 
-def _common(sides: Sequence[Sequence[Scored]]) -> list[list[Scored]] | str:
-    """The cells of both sides on the images that all of them have scored, in one order; or the reason for a hole."""
+def common(sides: Sequence[Sequence[Scored]], nested: bool = False) -> list[list[Scored]] | str:
+    """The cells of all sides on the images that all of them have scored, in one order; or the reason for a hole.
+
+    They must be of the same images, unless ``nested``: a protocol leaves some images of a test set out.
+    """
     cells = [cell for side in sides for cell in side]
     reason = next((cell.entry.reason for cell in cells if cell.entry.status != OK), None)
     if reason is not None:
         return reason
-    if any(set(cell.listed) != set(cells[0].listed) for cell in cells):
+    if not nested and any(set(cell.listed) != set(cells[0].listed) for cell in cells):
         return "not scored on the same images"
     shared = set.intersection(*(set(cell.row_ids) for cell in cells))
     found = [[cell.only(shared) for cell in side] for side in sides]
@@ -90,21 +93,27 @@ def _auc(counts: Tally, threshold: float | None = None) -> dict[Key, Any]:
 
 def _pairs(sides: tuple[Side, Side], entries: Mapping[str, tuple[Sequence[Entry], ...]]) -> dict[str, Pair | str]:
     """The pair on every subset of a setting, from the same bootstrap samples; or the reason for a hole."""
-    common = {}
-    for subset, both in entries.items():
-        read = [[scored.read(s.results, entry) for entry in side] for s, side in zip(sides, both, strict=True)]
-        common[subset] = _common(read)
-    cells = {subset: both for subset, both in common.items() if not isinstance(both, str)}
-    drawn = iter(scored.resampled([cell for both in cells.values() for side in both for cell in side], _auc))
-    found: dict[str, Pair | str] = {}
-    for subset, sides_or_reason in common.items():
-        if isinstance(sides_or_reason, str):
-            found[subset] = sides_or_reason
-            continue
-        one, other = ([next(drawn) for _ in side] for side in sides_or_reason)
-        joined = [seeds.joined([seeds.one(float(auc(c.counts)), c.draws[KEY]) for c in side]) for side in (one, other)]
-        found[subset] = Pair(joined[0], joined[1], one[0].n_real, one[0].n_fake, (one, other))
-    return found
+    read = {
+        subset: common([[scored.read(s.results, entry) for entry in side] for s, side in zip(sides, both, strict=True)])
+        for subset, both in entries.items()
+    }
+    return {subset: both if isinstance(both, str) else pair(*both) for subset, both in sampled(read).items()}
+
+
+def sampled(parts: Mapping[str, list[list[Scored]] | str]) -> dict[str, list[list[Scored]] | str]:
+    """The cells of every subset with their AUC on the same bootstrap samples; reasons for holes stay."""
+    sides = [side for part in parts.values() if not isinstance(part, str) for side in part]
+    drawn = iter(scored.resampled([cell for side in sides for cell in side], _auc))
+    return {
+        subset: part if isinstance(part, str) else [[next(drawn) for _ in side] for side in part]
+        for subset, part in parts.items()
+    }
+
+
+def pair(one: Sequence[Scored], other: Sequence[Scored]) -> Pair:
+    """Two sides of :func:`sampled` cells on the same images."""
+    joined = [seeds.joined([seeds.one(float(auc(c.counts)), c.draws[KEY]) for c in side]) for side in (one, other)]
+    return Pair(joined[0], joined[1], one[0].n_real, one[0].n_fake, (one, other))
 
 
 def over_title(over: Sequence[str]) -> str:
@@ -128,13 +137,15 @@ def between(one: Side, other: Side, names: tuple[str, str], over: Sequence[str] 
             beside = one.results.read_matrix().beside
             averaged = [subset for subset in subsets if (first[0].dataset, subset) not in beside]
             relation = {subset: cells[0][setting][subset][0].relation for subset in averaged}
-            pairs |= _means(pairs, relation, over)
+            pairs |= means(pairs, relation, over)
         head = {"schema": SCHEMA, "one": names[0], "other": names[1], **dict(zip(SETTING, setting, strict=True))}
-        rows += [head | {"subset": s, "metric": "auc", "seeds": len(first)} | _numbers(p) for s, p in pairs.items()]
+        rows += [head | {"subset": s, "metric": "auc", "seeds": len(first)} | numbers(p) for s, p in pairs.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict(COLUMNS))
 
 
-def _means(pairs: Mapping[str, Pair | str], relation: Mapping[str, str], over: Sequence[str]) -> dict[str, Pair | str]:
+def means(
+    pairs: Mapping[str, Pair | str], relation: Mapping[str, str], over: Sequence[str] = ()
+) -> dict[str, Pair | str]:
     """The means over subsets by relation, and over the chosen subsets if all exist."""
     members = {
         title: [subset for subset in relation if relation[subset] in relations]
@@ -168,7 +179,8 @@ def _tests(pair: Pair) -> tuple[Spread, str, dict[str, float]]:
     return spread, "delong", {"p_mcnemar": paired.mcnemar(*right)}
 
 
-def _numbers(pair: Pair | str) -> dict[str, Any]:
+def numbers(pair: Pair | str) -> dict[str, Any]:
+    """The columns ``effect`` to ``reason`` of a pair or a hole, without those that are missing."""
     if isinstance(pair, str):
         return {"interval": "", "varies": "", "n_real": 0, "n_fake": 0, "reason": pair}
     effect = pair.one.value - pair.other.value

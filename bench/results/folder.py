@@ -117,6 +117,7 @@ class Results:
         self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
+        self.protocols = root / "protocols.csv"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
         self.nulls, self.budgets, self.submitted = (root / f"{n}.csv" for n in ("nulls", "budgets", "submitted"))
         self._packed = Packed(root)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.report.write import write_report
-from bench.results import comparisons, measure, thresholds
+from bench.results import comparisons, measure, protocols, thresholds
 from bench.results.folder import Column, Entry, Matrix, ProbeEntry, Results
 from tests.conftest import item
 from tests.unit.results.test_measure import scores
@@ -86,6 +86,7 @@ def fill(root):
     measure.write(results)
     comparisons.write(results)
     thresholds.write(results)
+    protocols.write(results)
     return results
 
 
@@ -96,6 +97,7 @@ def produced(root):
     wanted += [*sorted(results.tables.glob("genimage-sdv14-*-to-aligned-a[cu]*"))]
     wanted += [*sorted(results.figures.glob("*-protocols.csv")), *sorted(results.figures.glob("*-matrix.csv"))]
     wanted += [*sorted(results.tables.glob("*-lpips-shift.*")), results.tables / "controls.md"]
+    wanted += [results.protocols, results.tables / "protocols.md"]
     return {path.name: path.read_text() for path in wanted if "source-val" not in path.name}
 
 

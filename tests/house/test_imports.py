@@ -39,19 +39,9 @@ ALLOWED = {
 ROOMS = {f"bench.{room}": room for room in ALLOWED if room not in ("base", "methods", "tools")}
 ROOMS |= {
     f"bench.{name}": "base"
-    for name in (
-        "types",
-        "recipe",
-        "errors",
-        "detector",
-        "progress",
-        "device",
-        "numerics",
-        "controls",
-        "labels",
-        "download",
-    )
+    for name in ("types", "operations", "recipe", "errors", "detector", "progress", "device", "numerics", "controls")
 }
+ROOMS |= {f"bench.{name}": "base" for name in ("labels", "download")}
 ROOMS |= {"bench": "base", "bench.__main__": "cli", "methods": "methods", "tools": "tools", "run_bench": "cli"}
 #: Modules that a room may not import although it may import their room.
 CLOSED = {"methods": {"bench.artefacts.store"}}

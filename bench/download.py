@@ -156,6 +156,11 @@ def _from_hub(remote: Remote, folder: Path | None) -> list[Path]:
         home = Path(snapshot_download(remote.hub, allow_patterns=patterns, **where))
     found = [path for pattern in remote.files or ("*", "**/*") for path in sorted(home.glob(pattern)) if path.is_file()]
     files = [path for path in dict.fromkeys(found) if ".cache" not in path.relative_to(home).parts]
+    broken = [home / name for name in remote.files if (home / name).is_symlink() and not (home / name).exists()]
+    if broken:
+        raise UserError(
+            f"{broken[0]} is a broken link.", "The file in the cache is gone.", "Delete the link, and run this again."
+        )
     if not files:
         raise UserError(
             f"{remote.hub} has none of {', '.join(remote.files) or 'its files'}.",
@@ -185,10 +190,10 @@ def explained(name: str) -> Iterator[None]:
     try:
         yield
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else "no reason given"
         raise UserError(
             f"{name} could not be downloaded.",
-            f"{type(error).__name__}: {reason}",
+            f"{type(error).__name__}: {reason}.",
             "Check the network (and HF_ENDPOINT, HF_HUB_OFFLINE); log in with `hf auth login` if it is gated. What was "
             "downloaded is kept.",
         ) from error

@@ -27,7 +27,7 @@ those that have a folder of their own, such as `DIR/synthbuster/`. In `--test al
 
 `check` counts the images of each class beside the published numbers, as far as these are known, and names files that
 are broken in every copy. If a copy of GenImage has `metadata.csv` of Unbiased GenImage (doi 10.7910/DVN/AKDIHF), it is
-compared with it file by file.
+compared with it by the names of the files.
 
 ## A table of images
 

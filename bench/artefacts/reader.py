@@ -6,10 +6,11 @@ from typing import Any
 
 from bench.artefacts import encoding
 from bench.artefacts.store import Store
+from bench.data import codecs
 from bench.data.decode import RGB
 from bench.data.protocols import read_source
 from bench.detector import Facts
-from bench.operations import Operation
+from bench.operations import Encoding, Operation
 from bench.recipe import Recipe
 from bench.types import Item, Slice
 
@@ -38,9 +39,21 @@ class Reader:
         return rgb
 
     def facts(self, slice_: Slice, item: Item) -> Facts:
-        """The file facts that a method sees for an item of a slice; after a protocol, those of the stored PNG."""
+        """The file facts that a method sees for an item of a slice; after a protocol, those of the stored PNG.
+
+        Container and quality are those of the last encoding that the protocol leaves or makes: ``harmonised`` leaves
+        the file's, ``codec_*`` make one or leave the file's, ``aligned`` gives all images the same.
+        """
         if not isinstance(slice_.image, Recipe):
             return Facts(item.container, item.quality, item.width, item.height, item.bytes)
         operation = slice_.operations.get(item.row_id)
         width, height = (operation.size,) * 2 if isinstance(operation, Operation) else (item.width, item.height)
-        return Facts("png", 0, width, height, self._store.size(slice_.image, item.image_id))
+        container, quality = _coding(slice_.image.engine, operation, item)
+        return Facts(container, quality, width, height, self._store.size(slice_.image, item.image_id))
+
+
+def _coding(engine: str, operation: Operation | Encoding | None, item: Item) -> tuple[str, int]:
+    """Container and JPEG quality of the last encoding of an image after a protocol or perturbation."""
+    if engine == "codec" and isinstance(operation, Encoding):
+        return codecs.coding(operation) or (item.container, item.quality)
+    return (item.container, item.quality) if engine == "harmonised" else ("png", 0)

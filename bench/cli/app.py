@@ -229,7 +229,9 @@ def check_method(
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, models, protocols or experiments.")] = "methods",
+    kind: Annotated[
+        str, typer.Argument(help="methods, datasets, models, released, protocols or experiments.")
+    ] = "methods",
     suite: opt.SuiteName = "mini",
     plugin: opt.Plugins = None,
     as_json: opt.Json = False,

@@ -17,7 +17,7 @@ from bench.cli.progress import progress as new_progress
 from bench.cli.setup import require_run
 from bench.data.dataset import Dataset
 from bench.download import fetch as fetch_remote
-from bench.errors import UserError, unknown
+from bench.errors import BenchError, UserError, unknown
 from bench.models.catalogue import MODELS
 from bench.models.released import RELEASED, ReleasedFile, defaults
 from bench.models.zoo import Zoo
@@ -46,18 +46,19 @@ class _Wanted:
     size: str
     licence: str
     get: Callable[[Progress], str]
+    automatic: bool
 
 
 def fetch(names: Names, data: DataDir = Path("data"), dry_run: Look = False) -> None:
     """Download datasets, models and released weights: resumed where interrupted, checked against their checksums.
 
     Models and weights go to the caches of the Hugging Face Hub (`HF_HOME`) and of torch, where every run finds them.
-    Of what a program cannot download, the page and the place for the files are printed, and the exit code is 2.
+    Of what a program cannot download, the page and the place for the files are printed, and the exit code is 1.
     """
     require_run()
     wanted = [_wanted(name, data) for name in dict.fromkeys(names)]
-    rows = [[one.name, one.source, one.size, one.licence] for one in wanted]
-    print(tabulate(rows, ["name", "from", "size", "licence"], maxcolwidths=[None, 60, 30, 40]), flush=True)
+    rows = [[o.name, o.source, o.size, o.licence, "downloaded" if o.automatic else "by hand"] for o in wanted]
+    print(tabulate(rows, ["name", "from", "size", "licence", ""], maxcolwidths=[None, 60, 30, 40, None]), flush=True)
     if dry_run:
         return
     progress, failed = new_progress(), list[str]()
@@ -67,10 +68,11 @@ def fetch(names: Names, data: DataDir = Path("data"), dry_run: Look = False) -> 
         except UserError as error:
             failed.append(f"{one.name}: {error.problem} {error.context} {error.fix}")
     if failed:
-        raise UserError(
+        again = any(one.automatic for one in wanted)
+        raise BenchError(
             f"{len(failed)} of {len(wanted)} could not be fetched.",
             "\n  ".join(failed),
-            "What was downloaded is kept; the same command goes on with the rest.",
+            "What was downloaded is kept; the same command goes on." if again else "Get them by hand, as said above.",
         )
 
 
@@ -92,12 +94,13 @@ def _weights(file: ReleasedFile) -> _Wanted:
         beside = "".join(f" --weights {role}={companion}" for role, companion in companions.items())
         return f"{path}\n  use it with --checkpoint '{file.method}={path}'{beside}"
 
-    return _Wanted(file.name, file.where, file.size, file.licence, get)
+    return _Wanted(file.name, file.where, file.size, file.licence, get, file.downloadable)
 
 
 def _model(role: str) -> _Wanted:
     model = MODELS[role]
-    return _Wanted(role, model.where, model.size, model.licence, lambda _: str(Zoo("hub").folder(role)))
+    automatic = bool(model.hub or model.downloads)
+    return _Wanted(role, model.where, model.size, model.licence, lambda _: str(Zoo("hub").folder(role)), automatic)
 
 
 def _dataset(dataset: Dataset, data: Path) -> _Wanted:
@@ -108,7 +111,7 @@ def _dataset(dataset: Dataset, data: Path) -> _Wanted:
             raise UserError(
                 "A program cannot download it.",
                 f"{dataset.page}: {dataset.afterwards}",
-                f"Put it at {home}: {dataset.layout()}.",
+                f"Put it below {data}, as {dataset.layout().replace('DIR', str(data))}.",
             )
         check_writable("--data", home)
         for remote in dataset.downloads:
@@ -120,4 +123,4 @@ def _dataset(dataset: Dataset, data: Path) -> _Wanted:
         raise UserError(f"{dataset.name} is no published dataset.", "It is a folder of your own.", "Name another.")
     source = "; ".join(remote.name for remote in dataset.downloads) or dataset.page
     size = "; ".join(remote.size for remote in dataset.downloads) or "see the page"
-    return _Wanted(dataset.name, source, size, dataset.licence, get)
+    return _Wanted(dataset.name, source, size, dataset.licence, get, bool(dataset.downloads))

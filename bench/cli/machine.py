@@ -72,7 +72,9 @@ def _data(names: Sequence[str], root: Path) -> list[Line]:
         try:
             located[name] = home, folders = locate(name, root)
         except UserError as error:
-            lines.append({"thing": f"data {name}", "state": "missing", "fix": error.fix})
+            lines.append(
+                {"thing": f"data {name}", "state": f"missing. {error.problem} {error.context}", "fix": error.fix}
+            )
             continue
         dataset, (counts, files) = discover.dataset(name), _counted(name, folders)
         lines.append({"thing": f"data {name}", "state": f"{home}: {', '.join(counts)}", "fix": ""})

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
 
 from bench.data import jpeg
 from bench.data.decode import RGB, read
@@ -79,6 +83,19 @@ def fakes_only(slice_: Slice) -> Slice:
     encodings = {identity: (Encoding(), "") for identity in _distinct(slice_, REAL)}
     encodings |= {identity: (Encoding(PHOTOGRAPHS), str(PHOTOGRAPHS)) for identity in _distinct(slice_, FAKE)}
     return _with(slice_, "codec_fakes_only", encodings)
+
+
+def coding(encoding: Encoding) -> tuple[str, int] | None:
+    """Container and quality that an encoding gives an image; None if it does nothing."""
+    if encoding.like is not None:
+        return "jpeg", _quality(encoding.like)
+    return ("jpeg", encoding.quality) if encoding.quality else None
+
+
+@cache
+def _quality(path: Path) -> int:
+    with Image.open(path) as image:
+        return jpeg.quality(image)
 
 
 def encode(encoding: Encoding, rgb: RGB) -> RGB:

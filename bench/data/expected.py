@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.data.dataset import Dataset, Split
-from bench.errors import UserError
 from bench.types import FAKE, REAL
 
 #: (subset, split, label) of a class of images.
@@ -20,8 +19,7 @@ _NAMED = 3
 def compare(dataset: Dataset, home: Path, files: Mapping[Place, Sequence[Path]]) -> list[str]:
     """What differs from the published dataset, one sentence per finding; says so if nothing does.
 
-    Empty for a dataset of which nothing is known. ``files`` are the images that were found below ``home``. Raises
-    UserError for a list of files that cannot be read.
+    Empty for a dataset of which nothing is known. ``files`` are the images that were found below ``home``.
     """
     if not dataset.expected and dataset.inventory(home) is None:
         return []
@@ -59,22 +57,23 @@ def _listed(dataset: Dataset, home: Path, files: Mapping[Place, Sequence[Path]])
     if table is None:
         return []
     left = {(place, path.name) for place, paths in files.items() for path in paths}
-    present, missing, named = {subset for subset, _, _ in files}, Counter[Place](), dict[Place, list[str]]()
+    listed, present, missing, named = 0, {subset for subset, _, _ in files}, Counter[Place](), dict[Place, list[str]]()
     try:
         with table.open(newline="", encoding="utf-8") as lines:
             for row in csv.DictReader(lines):
                 found = dataset.place_of(row["path"])
                 if found is None or found[0][0] not in present:
                     continue
+                listed += 1
                 if found in left:
                     left.discard(found)
                     continue
                 missing[found[0]] += 1
                 named.setdefault(found[0], []).append(found[1]) if missing[found[0]] <= _NAMED else None
     except (KeyError, ValueError, csv.Error) as error:
-        raise UserError(
-            f"{table} cannot be read.", f"{type(error).__name__}: {error}.", "It needs a header with a column `path`."
-        ) from error
+        return [f"{table} cannot be read ({type(error).__name__}: {error}): it needs a header with a column `path`"]
+    if not listed:
+        return [f"{table} lists no file of these subsets"]
     lines_of = [
         f"{_title(p)}: {n} of {table.name} missing, {', '.join(named[p])} …" for p, n in sorted(missing.items())
     ]

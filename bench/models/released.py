@@ -59,6 +59,12 @@ class ReleasedFile(BaseModel):
         files = (file,) if self.hub else ()
         return Remote(self.size, hub=self.hub, revision=self.revision, files=files, url=self.url, sha256=self.sha256)
 
+    def _instead(self) -> str:
+        """Other weights of the same method that a program can download."""
+        base = self.method.partition("[")[0]
+        others = [f.method for f in defaults().values() if f.downloadable and f.method.partition("[")[0] == base]
+        return f" Or use '{others[0]}=hub', which is another port of it." if others else ""
+
     def get(self, progress: Progress) -> tuple[Path, dict[str, Path]]:
         """The file and its companions by role, downloaded into the caches if needed.
 
@@ -68,7 +74,7 @@ class ReleasedFile(BaseModel):
             raise UserError(
                 f"A program cannot download the weights of {self.method}.",
                 f"They are linked from {self.page} ({self.size}; licence: {self.licence}).",
-                f"Download them, and give the file: --checkpoint '{self.method}=FILE'.",
+                f"Download them, and give the file: --checkpoint '{self.method}=FILE'.{self._instead()}",
             )
         (path,) = fetch(self._remote(self.file), None, progress)
         return path, {role: fetch(self._remote(file), None, progress)[0] for role, file in self.companions.items()}
@@ -93,10 +99,17 @@ def defaults() -> dict[str, ReleasedFile]:
 def released_file(method: str, name: str = "") -> ReleasedFile:
     """The released file of a method: the one called ``name``, or its default. Raises UserError if there is none."""
     own = {file.name: file for file in RELEASED.values() if file.method == method}
+    if name in RELEASED and name not in own:
+        right = RELEASED[name].method
+        raise UserError(
+            f"{name} is a file of {right}, not of {method}.",
+            "Its network or its preprocessing differs.",
+            f"Write --checkpoint '{right}=hub:{name}'.",
+        )
     if name:
         if name not in own:
             raise unknown(f"released file of {method} that is called", name, own)
         return own[name]
     if not own:
-        raise unknown("method with released weights that are known here, but not", method, defaults())
+        raise unknown("entry in the list of released weights for", method, defaults())
     return next(iter(own.values()))

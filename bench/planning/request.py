@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench import discover
 from bench.artefacts.probes import PROBES
 from bench.data.dataset import Folders
-from bench.data.protocols import check_protocol
+from bench.data.protocols import PROTOCOLS, check_protocol
 from bench.data.splits import Limits, missing_class
 from bench.detector import STAGES, Detector, Method, Stage
 from bench.device import has_driver
@@ -195,7 +195,9 @@ def choose_protocols(text: str) -> tuple[str, ...]:
     for name in names:
         check_protocol(name)
     if not names:
-        raise UserError("--protocols is empty.", "At least one protocol is needed.", "Name raw, aligned or both.")
+        raise UserError(
+            "--protocols is empty.", "At least one protocol is needed.", f"Name some of {', '.join(PROTOCOLS)}."
+        )
     return names
 
 

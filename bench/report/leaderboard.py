@@ -148,9 +148,12 @@ def _drawn(board: Board) -> str:
     return f"A seed draws the first weights, the order of images and augmentation{more}."
 
 
+_APART = (
+    "Protocols other than `aligned` take a score apart; they measure no detector, since what they leave can be found."
+)
 #: What the protocols do that are run on request.
 _OTHERS: Mapping[str, str] = {
-    "harmonised": "both classes have one size and equally many images, each with its own coding",
+    "harmonised": "both classes have one size and equally many images, not encoded again: each has its own history",
     "codec_match": "fakes have the JPEG coding of photographs, and their own sizes",
     "codec_both": "both classes are encoded once more in one way, at their own sizes",
     "codec_fakes_only": "fakes are encoded at quality 96, at their own sizes",
@@ -160,7 +163,8 @@ _OTHERS: Mapping[str, str] = {
 def _others(settings: Sequence[Setting]) -> str:
     """What the protocols do that are neither raw nor aligned; empty if there is none."""
     used = {name for setting in settings for name in (setting.train_protocol, setting.protocol)}
-    return "".join(f"`{name}`: {does}. " for name, does in _OTHERS.items() if name in used)
+    told = "".join(f"`{name}`: {does}. " for name, does in _OTHERS.items() if name in used)
+    return f"{told}{_APART} " if told else ""
 
 
 def leaderboard(board: Board) -> str:

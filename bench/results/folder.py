@@ -113,13 +113,13 @@ class Results:
         self.root = root
         self.matrix, self.run, self.cards = root / "cells.json", root / "run.json", root / "methods.json"
         self.rows, self.summary = root / "rows.csv", root / "summary.csv"
-        self.ranks, self.pairs = root / "ranks.csv", root / "pairs.csv"
         self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
-        self.protocols = root / "protocols.csv"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        self.nulls, self.budgets, self.submitted = (root / f"{n}.csv" for n in ("nulls", "budgets", "submitted"))
+        tables = ("ranks", "pairs", "nulls", "budgets", "submitted", "protocols")
+        self.ranks, self.pairs, *beside = (root / f"{name}.csv" for name in tables)
+        self.nulls, self.budgets, self.submitted, self.protocols = beside
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

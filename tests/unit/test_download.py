@@ -134,6 +134,13 @@ def test_a_damaged_file_in_the_cache_is_refused(cache):
         fetch(Remote("", hub="own/er", files=("a/x.pth",)), None, Progress())
 
 
+def test_a_broken_link_in_the_cache_is_named(cache):
+    home = repository(cache, {"a/x.pth": (CONTENT, SHA256)})
+    (home / "a" / "x.pth").resolve().unlink()
+    with pytest.raises(UserError, match=r"x.pth is a broken link"):
+        fetch(Remote("", hub="own/er", files=("a/x.pth",)), None, Progress())
+
+
 def test_what_is_not_cached_is_one_message(cache):
     with pytest.raises(UserError, match=r"huggingface.co/datasets/own/er: all files could not be downloaded") as caught:
         fetch(Remote("1 TB", hub="own/er", kind="dataset"), cache.parent / "data", Progress())

@@ -6,7 +6,6 @@ import pytest
 
 from bench import discover
 from bench.data.expected import compare
-from bench.errors import UserError
 from bench.types import FAKE, REAL
 
 GENIMAGE = discover.dataset("genimage")
@@ -76,7 +75,11 @@ def test_the_list_of_files_names_what_is_missing_and_what_it_lacks(tmp_path):
     ]
 
 
-def test_a_list_without_paths_is_one_message(tmp_path):
-    (tmp_path / "metadata.csv").write_text("file,generator\nx,y\n")
-    with pytest.raises(UserError, match=r"metadata.csv cannot be read"):
-        compare(GENIMAGE, tmp_path, {})
+@pytest.mark.parametrize(
+    ("text", "told"), [("file,generator\nx,y\n", "cannot be read (KeyError: 'path')"), ("", "lists no file")]
+)
+def test_a_list_that_is_none_is_one_line_and_the_rest_is_told(tmp_path, text, told):
+    (tmp_path / "metadata.csv").write_text(text)
+    lines = compare(GENIMAGE, tmp_path, whole(GENIMAGE, "biggan"))
+    assert lines[0].startswith("subsets that are not there")
+    assert told in lines[-1]

@@ -10,7 +10,7 @@ from bench.data import codecs, protocols, splits
 from bench.data.index import Index
 from bench.data.protocols import apply_protocol, common_size, perform, read_source
 from bench.errors import UserError
-from bench.operations import Operation
+from bench.operations import Encoding, Operation
 from bench.progress import Progress
 from bench.types import Slice
 from tests.conftest import item, make_genimage
@@ -230,3 +230,10 @@ def test_harmonised_is_aligned_without_the_encoding(part):
 def test_every_protocol_says_what_it_does():
     for name in protocols.PROTOCOLS:
         assert protocols.meaning(name).endswith(".")
+
+
+def test_an_encoding_says_what_a_file_would(part):
+    real = next(i for i in part.items if i.label == 0)
+    assert codecs.coding(Encoding()) is None
+    assert codecs.coding(Encoding(96)) == ("jpeg", 96)
+    assert codecs.coding(Encoding(like=real.path)) == ("jpeg", real.quality)

@@ -26,15 +26,21 @@ def test_the_first_entry_of_a_method_is_its_default():
     assert released_file("dire[adm]", "dire_pndm") == RELEASED["dire_pndm"]
     with pytest.raises(UserError, match="Did you mean 'dire_pndm'"):
         released_file("dire[adm]", "dire_pmdm")
-    with pytest.raises(UserError, match="no method with released weights"):
+    with pytest.raises(UserError, match="no entry in the list of released weights for 'lare2'"):
         released_file("lare2")
+    with pytest.raises(UserError, match=r"dire_adm is a file of dire\[adm\], not of dire") as caught:
+        released_file("dire", "dire_adm")
+    assert "'dire[adm]=hub:dire_adm'" in caught.value.fix
 
 
 def test_what_a_program_cannot_download_names_its_page_and_the_option():
     with pytest.raises(UserError) as caught:
         RELEASED["drct"].get(Progress())
     assert "modelscope.cn/datasets/BokingChen/DRCT-2M" in caught.value.context
-    assert "--checkpoint 'drct=FILE'" in caught.value.fix
+    assert caught.value.fix.endswith("--checkpoint 'drct=FILE'.")
+    with pytest.raises(UserError) as caught:
+        RELEASED["gramnet"].get(Progress())
+    assert "'gramnet[aigc]=hub'" in caught.value.fix
 
 
 def test_an_entry_is_on_the_hub_or_at_an_address():

@@ -115,10 +115,9 @@ class Results:
         self.rows, self.summary = root / "rows.csv", root / "summary.csv"
         self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
-        self.comparisons, self.thresholds = root / "comparisons.csv", root / "thresholds.csv"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        tables = ("ranks", "pairs", "nulls", "budgets", "submitted", "protocols")
-        self.ranks, self.pairs, *beside = (root / f"{name}.csv" for name in tables)
+        tables = ("ranks", "pairs", "comparisons", "thresholds", "nulls", "budgets", "submitted", "protocols")
+        self.ranks, self.pairs, self.comparisons, self.thresholds, *beside = (root / f"{name}.csv" for name in tables)
         self.nulls, self.budgets, self.submitted, self.protocols = beside
         self._packed = Packed(root)
 

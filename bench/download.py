@@ -210,7 +210,7 @@ def _unpack(path: Path, progress: Progress) -> None:
                     if not (target.is_file() and target.stat().st_size == member.file_size):
                         archive.extract(member, path.parent)
                     progress.advance(stage)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise BenchError(
             f"{path} could not be unpacked.",
             f"{type(error).__name__}: {error}.",

@@ -22,7 +22,8 @@ class Operation:
 class Encoding:
     """What a protocol of codecs does to one image: one JPEG encoding at the image's own size, or nothing.
 
-    ``quality`` is libjpeg's, 1…100 with 4:2:0 chroma; ``like`` is a JPEG file whose tables and chroma are used instead.
+    ``quality`` is libjpeg's, 1…100 with 4:2:0 chroma; 0 is no encoding. ``like`` is a JPEG file of about that quality,
+    whose tables and chroma are used instead.
     """
 
     quality: int = 0

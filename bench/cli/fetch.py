@@ -65,7 +65,7 @@ def fetch(names: Names, data: DataDir = Path("data"), dry_run: Look = False) -> 
     for one in wanted:
         try:
             print(f"{one.name}: {one.get(progress)}", flush=True)
-        except UserError as error:
+        except BenchError as error:
             failed.append(f"{one.name}: {error.problem} {error.context} {error.fix}")
     if failed:
         again = any(one.automatic for one in wanted)

@@ -11,10 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-
-from PIL import Image
 
 from bench.data import jpeg
 from bench.data.decode import RGB, read
@@ -67,8 +63,8 @@ def match(slice_: Slice) -> Slice:
     encodings = {item.image_id: (Encoding(), "") for item in reals}
     for index, fake in enumerate(fakes):
         partner = reals[index % len(reals)]
-        coded = partner.container == "jpeg"
-        encodings[fake.image_id] = (Encoding(like=partner.path), partner.file_id) if coded else (Encoding(), "")
+        coded = (Encoding(partner.quality, partner.path), partner.file_id)
+        encodings[fake.image_id] = coded if partner.container == "jpeg" else (Encoding(), "")
     return _with(slice_, "codec_match", encodings)
 
 
@@ -87,15 +83,7 @@ def fakes_only(slice_: Slice) -> Slice:
 
 def coding(encoding: Encoding) -> tuple[str, int] | None:
     """Container and quality that an encoding gives an image; None if it does nothing."""
-    if encoding.like is not None:
-        return "jpeg", _quality(encoding.like)
     return ("jpeg", encoding.quality) if encoding.quality else None
-
-
-@cache
-def _quality(path: Path) -> int:
-    with Image.open(path) as image:
-        return jpeg.quality(image)
 
 
 def encode(encoding: Encoding, rgb: RGB) -> RGB:

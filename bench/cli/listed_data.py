@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench.cli.run_options import RunOptions
 from bench.data import hub, hub_rows, listed, manifest
 from bench.data.dataset import Split
@@ -79,6 +77,8 @@ def _wanted(options: RunOptions, columns: dict[str, str], limits: Limits, trains
 
 def _of_hub(data: str, columns: dict[str, str], wanted: Wanted, home: Path, progress: Progress) -> Listed:
     """The tree of a dataset on the Hub, streamed if it is not there; what an interrupted run left is continued."""
+    from filelock import FileLock
+
     source = hub.parse(data)
     commit = hub.pinned(source)
     tree = home / hub.key_of(source, commit, wanted)

@@ -1,11 +1,15 @@
 """Imports go in one direction; the table of docs/architecture.md is checked against every file's syntax tree."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from bench.cli.setup import RUN_PACKAGES
 
 ROOT = Path(__file__).parents[2]
 BASE = {"base"}
@@ -140,9 +144,29 @@ METHODS = [module_of(path) for path in sorted(ROOT.glob("methods/[a-z]*.py"))]
 ENGINE_FILES = [module_of(path) for path in sorted(ROOT.glob("bench/artefacts/engines/[a-z]*.py"))]
 
 
-def test_light_modules_load_no_torch():
-    names = [*LIGHT, *METHODS, *ENGINE_FILES]
-    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
-    code += "    assert 'torch' not in sys.modules, name\n"
+BLOCKED = """
+import importlib, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in PACKAGES:
+            raise ModuleNotFoundError(f"{name} belongs to the extra `run`", name=name)
+
+sys.meta_path.insert(0, Absent())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def test_light_modules_load_nothing_of_the_extra_run():
+    """A reader of results installs the base alone: each package of the extra is blocked, as if it were not there."""
+    names, code = [*LIGHT, *METHODS, *ENGINE_FILES], BLOCKED.replace("PACKAGES", repr(RUN_PACKAGES))
     done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_packages_of_the_extra_run_are_those_of_the_project_file():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["run"]
+    projects = {re.split(r"[<>=]", line)[0] for line in extra}
+    imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
+    assert {imported.get(project, project) for project in projects} == set(RUN_PACKAGES)

@@ -18,11 +18,10 @@ from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS, Model
 from bench.models.released import RELEASED, ReleasedFile
 from bench.predict import user_artefacts
-from bench.results import comparisons, protocols, thresholds
+from bench.results import comparisons, derived
 from bench.results.comparisons import Side
 from bench.results.folder import Results, read_text
-from bench.results.frames import same_numbers, to_csv
-from bench.results.measure import measure
+from bench.results.frames import same_numbers
 from bench.suites import suite as suites
 
 
@@ -36,19 +35,17 @@ def results_folder(suite: str, results: Path | None) -> Results:
 def verify(results: Results) -> tuple[int, list[str]]:
     """Recompute a results folder; returns the number of rows and one line per difference from the files.
 
-    ``rows.csv``, ``summary.csv``, ``ranks.csv``, ``pairs.csv``, ``comparisons.csv``, ``protocols.csv`` and
-    ``thresholds.csv`` are recomputed from the per-image values; every table, the data of the figures and the
-    leaderboard from these. Numbers may differ in their last digits, as sums do on another processor.
+    The CSV files of :mod:`bench.results.derived` are recomputed from the per-image values; every table, the data of the
+    figures and the leaderboard from these. Numbers may differ in their last digits, as sums do on another processor.
     """
-    wanted = measure(results).texts(results)
-    wanted[results.comparisons] = comparisons.render(comparisons.compute(results))
-    if results.protocols.exists():  # Folders of earlier versions have none.
-        wanted[results.protocols] = to_csv(protocols.compute(results))
-    wanted[results.thresholds] = thresholds.render(results)
+    wanted = derived.texts(results)
     count = wanted[results.rows].count("\n") - 1
     differences: list[str] = []
     for path, computed in wanted.items():
-        written = read_text(path) or ""
+        written = read_text(path)
+        if written is None:
+            differences.append(f"{path.name} is missing")
+            continue
         if same_numbers(computed, written):
             continue
         if path != results.rows:

@@ -23,7 +23,7 @@ from bench.operations import Operation
 from bench.planning.estimate import SPEED, machine_seconds, per_image
 from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET
-from bench.results import citations, comparisons, measure, protocols, thresholds
+from bench.results import citations, derived
 from bench.results import images as image_table
 from bench.results.entries import entry_of, entry_of_hole, entry_of_probe
 from bench.results.folder import SCHEMA, Column, Matrix, Results, write_text
@@ -223,9 +223,6 @@ def record(plan: Plan, request: Request, session: Session, started: datetime) ->
     write_cards(request, session.results)
     write_citations(request, session)
     write_costs(session)
-    measure.write(session.results)
-    comparisons.write(session.results)
-    protocols.write(session.results)
-    thresholds.write(session.results)
+    derived.write(session.results)
     write_images(plan, request, session.results)
     write_run(plan, request, session, started)

@@ -113,6 +113,16 @@ def difference(one: Seeds, other: Seeds) -> Spread:
     return _spread([_training(one), _training(other)] if several else [], shared)
 
 
+def within(one: Seeds, other: Seeds) -> Seeds:
+    """The difference of two tests of the same fits, seed by seed: what a fit's luck adds to both cancels.
+
+    Its :func:`spread` is that of the difference. Raises ValueError for different numbers of seeds.
+    """
+    if len(one.values) != len(other.values):
+        raise ValueError("two tests of the same fits have the same seeds.")
+    return Seeds(one.values - other.values, one.draws - other.draws)
+
+
 def p_value(effect: float, found: Spread) -> float:
     """The two-sided p-value of a difference; 1 if it is 0, and 0 if it cannot vary."""
     if effect == 0:

@@ -9,11 +9,11 @@ from bench.metrics import seeds
 from bench.results import comparisons
 from bench.results.folder import Results, write_text
 
-_COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "p", "p corrected", "interval of")
+_COLUMNS = ("one − other", "trained", "tested", "on", "Δ AUC", "corrected", "p", "p corrected", "interval of")
 _NOTE = (
-    "Difference of AUC in points, a mean over seeds, with its 95 % interval, paired by test image. p is two-sided; "
-    "p corrected is Holm's for all rows of this table. The interval is of training and test images, or of the test "
-    "images alone if a side has one seed."
+    "Difference of AUC in points, a mean over seeds, with its 95 % interval, paired by test image. p is two-sided. "
+    "Corrected for all rows of this table: the interval by Bonferroni's method, p by Holm's, which finds a little "
+    "more. The interval is of training and test images, or of the test images alone if a side has one seed."
 )
 
 
@@ -22,16 +22,26 @@ def p_text(p: float) -> str:
     return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def interval(low: float, high: float) -> str:
+    """The ends of a difference's interval in points, in brackets; nothing if they are missing."""
+    ends = (f"{round(100 * end, 1) + 0.0:+.1f}" for end in (low, high))
+    return "" if pd.isna(low) else f"[{', '.join(ends)}]"
+
+
+def points(effect: float, low: float, high: float) -> str:
+    """A difference in points with its interval; a dash if it is missing."""
+    return "–" if pd.isna(effect) else f"{round(100 * effect, 1) + 0.0:+.1f} {interval(low, high)}".strip()
+
+
 def _line(c: pd.Series) -> list[str]:
     """One comparison as a row of the printed table."""
     names = [f"{c['one']} − {c['other']}", f"{c['train']}, {c['train_protocol']}", f"{c['dataset']}, {c['protocol']}"]
     if pd.isna(c["effect"]):
-        return [*names, c["subset"], "–", "", "", c["reason"]]
-    effect = f"{100 * c['effect']:+.1f}"
-    if pd.notna(c["low"]):
-        effect += f" [{100 * c['low']:+.1f}, {100 * c['high']:+.1f}]"
+        return [*names, c["subset"], "–", "", "", "", c["reason"]]
+    effect = points(c["effect"], c["low"], c["high"])
     of = {seeds.BOTH: "training and test images", seeds.TEST: "test images"}.get(c["varies"], "too few images")
-    return [*names, c["subset"], effect, p_text(c["p"]), p_text(c["p_holm"]), of]
+    more = interval(c["corrected_low"], c["corrected_high"])
+    return [*names, c["subset"], effect, more, p_text(c["p"]), p_text(c["p_holm"]), of]
 
 
 def table(compared: pd.DataFrame) -> str:

@@ -9,65 +9,67 @@ import pandas as pd
 from tabulate import tabulate
 
 from bench.controls import CONTROLS
-from bench.report.board import Board, Setting, percent
+from bench.metrics.ranking import ALPHA
+from bench.report.board import Board, percent
+from bench.report.comparisons import points
+from bench.results import comparisons, controls
 from bench.results.folder import Results, write_text
-from bench.results.frames import to_csv
 from bench.results.numbers import JOINT
 
 _NOTE = (
-    "AUC (%) with 95 % intervals; a mean over seeds. A detector that relies on its artefacts falls. A detector that "
-    "does not fall reads the image itself. A fall to 50 is not required: artefacts of another image still have the "
-    "style of their generator, and a distance from another image still depends on how grainy the image is. Over "
-    "several seeds the interval includes the choice of the other images and of the noise. A dash is a hole, or a "
-    "control that does not apply because the detector's artefacts are not drawn from noise."
+    "AUC (%) with 95 % intervals; a mean over seeds. *Lost* is the AUC with a detector's own artefacts minus that of "
+    "the control, in points: the same fits on the same images, so its interval is paired by both; bold if it is "
+    "significant when corrected by Holm's method for all of this page. A detector that relies on its artefacts falls. "
+    "A detector that does not fall reads the image itself. A fall to 50 is not required: artefacts of another image "
+    "still have the style of their generator, and a distance from another image still depends on how grainy the image "
+    "is. Over several seeds the interval includes the choice of the other images and of the noise. A dash is a hole, "
+    "or a control that does not apply because the detector's artefacts are not drawn from noise."
 )
+_DASH = "–"
 
 
-def table(board: Board) -> pd.DataFrame:
-    """One row per detector, setting, subset and condition: on the training generator, and on the mean out of family."""
-    parts = []
-    for setting in board.settings:
-        if setting.perturbation not in CONTROLS:
-            continue
-        source = setting.train if "+" not in setting.train else JOINT
-        plain = setting._replace(perturbation="none")
-        subsets = [name for name in (source, "mean:out") if board.has(plain, name)]
-        for part in (plain, setting) if subsets else ():
-            cells = board.cells(part, subsets, "auc")
-            parts.append(cells.assign(**setting._replace(perturbation=part.perturbation)._asdict()))
-    if not parts:
-        return pd.DataFrame()
-    cells = pd.concat(parts, ignore_index=True).drop_duplicates([*Setting._fields, "method", "subset"])
-    used = cells.loc[(cells["perturbation"] != "none") & (cells["reason"] != "not in the matrix"), "method"].unique()
-    return cells[cells["method"].isin(used)]
+def _lost(row: pd.Series) -> str:
+    number, _, ends = points(*row[["lost", "lost_low", "lost_high"]]).partition(" ")
+    return f"**{number}** {ends}" if row["p_holm"] < ALPHA else f"{number} {ends}".strip()
 
 
-def markdown(cells: pd.DataFrame) -> str:
-    """A section per setting and subset: a row per detector, a column per control."""
+def _section(board: Board, part: pd.DataFrame) -> str:
+    """A row per detector, two columns per control."""
+    shown = [name for name in CONTROLS if (part["control"] == name).any()]
+    by_place = part.set_index(["method", "control"])
+    lines = []
+    for label in (name for name in board.cards if (part["method"] == name).any()):
+        own = part[part["method"] == label].iloc[0]
+        line = [board.title(label), percent(*own[["own", "own_low", "own_high"]])]
+        for control in shown:
+            if (label, control) not in by_place.index:
+                line += [_DASH, _DASH]
+                continue
+            row = by_place.loc[(label, control)]
+            line += [percent(*row[["controlled", "controlled_low", "controlled_high"]]), _lost(row)]
+        lines.append(line)
+    heads = [head for name in shown for head in (CONTROLS[name].removeprefix("artefacts "), "lost")]
+    return str(tabulate(lines, ["Method: artefacts", "its own", *heads], "github", disable_numparse=True))
+
+
+def markdown(board: Board, found: pd.DataFrame) -> str:
+    """A section per setting and subset: aligned before raw, the training generator before the mean."""
     text = f"{_NOTE}\n"
-    by = [*Setting._fields[:-1], "subset"]
-    for (train, trained, dataset, tested, subset), part in cells.groupby(by, sort=False):
-        shown = {
-            "none": "its own",
-            **{name: words for name, words in CONTROLS.items() if (part["perturbation"] == name).any()},
-        }
-        texts = [percent(*numbers) for numbers in part[["value", "low", "high"]].itertuples(index=False)]
-        wide = part.assign(text=texts).pivot(index="method", columns="perturbation", values="text").fillna("–")
-        wide = wide.reindex(index=part["method"].unique(), columns=list(shown)).fillna("–")
-        heads = [words.removeprefix("artefacts ") for words in shown.values()]
-        body = tabulate(
-            wide.reset_index().values.tolist(), ["Method: artefacts", *heads], "github", disable_numparse=True
-        )
-        place = {"mean:out": "mean out of family", JOINT: "mean of the sources"}.get(str(subset), subset)
-        text += f"\n**{dataset}, {place}; trained on {train}, {trained} → {tested}**\n\n{body}\n"
+    place = pd.DataFrame({"raw": (found["train_protocol"] == "raw") * 2 + (found["protocol"] == "raw") * 1})
+    ordered = found.assign(raw=place["raw"], mean=found["subset"] == "mean:out")
+    ordered["dataset"] = pd.Categorical(ordered["dataset"], board.datasets)
+    ordered = ordered.sort_values(["train", "dataset", "raw", "mean"], kind="stable")
+    for keys, part in ordered.groupby([*comparisons.SETTING, "subset"], sort=False, observed=True):
+        train, trained, dataset, tested, subset = map(str, keys)
+        where = {"mean:out": "mean out of family", JOINT: "mean of the sources"}.get(subset, subset)
+        text += f"\n**{dataset}, {where}; trained on {train}, {trained} → {tested}**\n\n{_section(board, part)}\n"
     return text
 
 
 def write_controls(board: Board, results: Results) -> list[str]:
-    """Write the table as Markdown and CSV; returns its stem in a list, which is empty if there are no controls."""
-    cells = table(board)
-    if cells.empty:
+    """Write the table; returns its stem in a list, which is empty if there are no controls."""
+    found = controls.read(results)
+    if found.empty:
         return []
-    write_text(results.tables / "controls.md", f"{board.label[0].upper()}{board.label[1:]}. {markdown(cells)}")
-    write_text(results.tables / "controls.csv", to_csv(cells))
+    write_text(results.tables / "controls.md", f"{board.label[0].upper()}{board.label[1:]}. {markdown(board, found)}")
     return ["controls"]

@@ -108,7 +108,8 @@ def _spread(results: Results, board: Board, setting: Setting) -> Gate:
 def _nulls(board: Board) -> Iterator[Gate]:
     """Under ``aligned`` nothing is found where there is no generator."""
     found = board.nulls
-    found = found[(found["train_protocol"] == "aligned") & (found["protocol"] == "aligned")].dropna(subset="auc")
+    found = found[(found["train_protocol"] == "aligned") & (found["protocol"] == "aligned")]
+    found = found.dropna(subset="corrected_low")
     if found.empty:
         return
     top = found.loc[found["corrected_low"].idxmax()]

@@ -9,7 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA, Rank
-from bench.report import shortcuts
+from bench.report import shortcuts, windows
 from bench.report.board import Board, Setting, Value, percent
 from bench.report.comparisons import p_text
 from bench.report.nulls import row
@@ -119,6 +119,7 @@ def _note(board: Board, setting: Setting) -> str:
     if seeds == 1 and setting.train_protocol == setting.protocol == "aligned":
         parts.append("Trained to the plateau: one seed, with intervals of the test images alone.")
     parts += [row(board, setting.train_protocol, setting.protocol), shortcuts.line(board, setting)]
+    parts.append(windows.sentence(board, setting))
     unranked = table.loc[table["reason"] != "", "reason"]
     for why, labels in unranked.groupby(unranked).groups.items():
         parts.append(f"Not ranked: {', '.join(map(board.title, labels))} ({why}).")

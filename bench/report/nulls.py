@@ -7,12 +7,14 @@ from tabulate import tabulate
 
 from bench.report.board import Board, percent
 from bench.results.folder import Results, write_text
+from bench.results.nulls import MEAN
 
 _NOTE = (
     "AUC (%) where there is no generator: both classes are photographs, and the fakes differ in one thing in which "
     "real datasets differ (docs/protocols.md says which). A mean over seeds with 95 % intervals. Bold: the interval "
     "lies above 50 even if it is corrected for all detectors and nulls of its section. Then the protocol lets this "
-    "difference through."
+    "difference through. The last row is the mean over the detectors, which shows what is too small in each of them; "
+    "its interval is not corrected."
 )
 
 
@@ -39,7 +41,8 @@ def markdown(board: Board) -> str:
             number, _, rest = percent(row.auc, row.low, row.high).partition(" ")
             texts.append(f"**{number}** {rest}" if row.corrected_low > 0.5 else f"{number} {rest}".strip())
         wide = part.assign(text=texts).pivot(index="title", columns="null", values="text").fillna("–")
-        wide = wide.reindex(index=part["title"].unique(), columns=part["null"].unique())
+        titles = sorted(part["title"].unique(), key=lambda title: title == MEAN)
+        wide = wide.reindex(index=titles, columns=part["null"].unique())
         body = tabulate(wide.reset_index().values.tolist(), ["Method", *wide.columns], "github", disable_numparse=True)
         text += f"\n**Trained {trained}, tested {tested}**\n\n{body}\n"
     return text
@@ -49,15 +52,18 @@ def row(board: Board, train_protocol: str, protocol: str) -> str:
     """What the nulls say of a pair of protocols, in a sentence; '' without nulls."""
     found = board.nulls
     found = found[(found["train_protocol"] == train_protocol) & (found["protocol"] == protocol)].dropna(subset="auc")
+    is_mean = found["method"] == MEAN
+    means, found = found[is_mean].set_index("null"), found[~is_mean]
     if found.empty:
         return ""
     parts = [
-        f"{null} {100 * part['auc'].median():.0f} ({100 * part['auc'].max():.0f})"
+        f"{null} {percent(*means.loc[null, ['auc', 'low', 'high']]) if null in means.index else '–'}, "
+        f"{100 * part['auc'].max():.1f}"
         for null, part in found.groupby("null", sort=False)
     ]
     return (
-        f"Where there is no generator (`nulls.md`), the detectors' median and highest AUC are: {', '.join(parts)}; "
-        f"significantly above 50: {len(leaks(found))} of {len(found)}."
+        "Where there is no generator (`nulls.md`), the mean AUC of the detectors and their highest are: "
+        f"{'; '.join(parts)}. Significantly above 50 if corrected for all {len(found)}: {len(leaks(found))}."
     )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from bench.report.board import Board, percent
+from bench.report.comparisons import points
 from bench.results import protocols
 from bench.results.folder import Results, write_text
 from bench.results.numbers import JOINT
@@ -20,13 +21,6 @@ _NOTE = (
 _PLACES = {"mean:out": "mean out of family", JOINT: "mean of the sources"}
 
 
-def _points(row: pd.Series, name: str) -> str:
-    if pd.isna(row[name]):
-        return "–"
-    effect, low, high = (round(100 * row[part], 1) + 0.0 for part in (name, f"{name}_low", f"{name}_high"))
-    return f"{effect:+.1f}" if pd.isna(low) else f"{effect:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
 def _section(board: Board, part: pd.DataFrame) -> str:
     order = {label: index for index, label in enumerate(board.cards)}
     statistic = part["method"].map(lambda label: board.cards[label]["kind"] == "statistic")
@@ -39,7 +33,14 @@ def _section(board: Board, part: pd.DataFrame) -> str:
             body.append([board.title(row["method"]), *["–"] * 5, row["reason"]])
             continue
         values = [percent(row[name], float("nan"), float("nan")) for name in ("raw", "moved", "own")]
-        body.append([board.title(row["method"]), *values, _points(row, "lost"), _points(row, "gained"), ""])
+        body.append(
+            [
+                board.title(row["method"]),
+                *values,
+                *(points(row[n], row[f"{n}_low"], row[f"{n}_high"]) for n in ("lost", "gained")),
+                "",
+            ]
+        )
     name = part["protocol"].iloc[0]
     heads = ["Method", "raw → raw", f"raw → {name}", f"{name} → {name}", "lost", "own training", "why not"]
     if not part["reason"].any():

@@ -19,7 +19,7 @@ from bench.errors import UserError
 from bench.report.gates import write_gates
 from bench.report.papers import averages, provenance
 from bench.report.write import write_report
-from bench.results import budgets, comparisons, measure, protocols, thresholds
+from bench.results import budgets, derived
 from bench.results import nulls as null_results
 from bench.results.folder import Matrix, Results, read_text, write_packed, write_text
 from bench.results.packed import pack
@@ -72,8 +72,9 @@ def _copy(results: Results, target: Path, before: Results) -> None:
     known = next((path for path in (results.submitted, before.submitted) if path.exists()), None)
     if known is not None:
         shutil.copyfile(known, copy.submitted)
-    if results.protocols.exists():
-        shutil.copyfile(results.protocols, copy.protocols)
+    for path in (results.protocols, results.controls):
+        if path.exists():
+            shutil.copyfile(path, target / path.name)
     record = json.loads(copy.run.read_text(encoding="utf-8"))
     words = record.get("command", [])
     record["command"] = [f"…/{Path(word).name}" if Path(word).is_absolute() else word for word in words]
@@ -122,10 +123,7 @@ def publish(
 def measured_again(board: Path, folder: Path) -> Results:
     """A copy of published results in ``folder``, measured again."""
     results = Results(shutil.copytree(board, folder))
-    measure.write(results)
-    comparisons.write(results)
-    protocols.write(results)
-    thresholds.write(results)
+    derived.write(results)
     return results
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +16,23 @@ from bench.metrics.classification import Tally, auc
 from bench.metrics.intervals import MIN_PER_CLASS
 from bench.metrics.seeds import TEST, Seeds, Spread
 from bench.results import scored
-from bench.results.folder import SCHEMA, Entry, Results, write_text
-from bench.results.frames import read_csv, to_csv
+from bench.results.folder import SCHEMA, Entry, Results
+from bench.results.frames import read_csv
 from bench.results.numbers import AGGREGATES, JOINT
 from bench.results.scored import Key, Scored
 from bench.types import OK
 
 #: Two cells are compared if these agree: training source and protocol, dataset, test protocol.
 SETTING = ("train", "train_protocol", "dataset", "protocol")
-#: The columns of ``comparisons.csv``. ``p_holm`` is corrected for all rows that :func:`printed` selects and missing in
-#: the others; ``p_wilcoxon`` is that of the subsets of a mean, ``p_mcnemar`` that of ACC at 0.5 with one seed.
+#: The columns of ``comparisons.csv``. ``p_holm`` (Holm's) and ``corrected_low`` and ``corrected_high`` (Bonferroni's)
+#: are corrected for all rows that :func:`printed` selects, and missing in the others. They come from the standard error
+#: ``se`` and the degrees of freedom ``df``. ``p_wilcoxon`` is that of the subsets of a mean, ``p_mcnemar`` that of ACC
+#: at 0.5 with one seed.
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
     **dict.fromkeys(("one", "other", *SETTING, "subset", "metric"), "str"),
-    **dict.fromkeys(("effect", "low", "high", "p", "p_holm", "p_wilcoxon", "p_mcnemar"), "float64"),
+    **dict.fromkeys(("effect", "low", "high", "corrected_low", "corrected_high", "se", "df"), "float64"),
+    **dict.fromkeys(("p", "p_holm", "p_wilcoxon", "p_mcnemar"), "float64"),
     **dict.fromkeys(("interval", "varies"), "str"),
     **dict.fromkeys(("seeds", "n_real", "n_fake"), "int64"),
     "reason": "str",
@@ -41,26 +45,33 @@ Cells = Mapping[tuple[str, ...], Mapping[str, Sequence[Entry]]]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a method (by label) of a results folder, with some ``seeds`` or all (None)."""
+    """One side of a comparison: a method (by label) of a results folder, with some ``seeds`` or all (None).
+
+    ``perturbation`` names the test: a control or a change of the images.
+    """
 
     results: Results
     method: str
     seeds: frozenset[int] | None = None
+    perturbation: str = "none"
 
     def cells(self) -> Cells:
-        """Its unperturbed test cells by setting and subset, one per seed."""
+        """Its test cells by setting and subset, one per seed."""
         cells: dict[tuple[str, ...], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
         for entry in self.results.read_matrix().entries:
             if self.seeds is not None and entry.seed not in self.seeds:
                 continue
-            if (entry.label, entry.role, entry.perturbation) == (self.method, "test", "none"):
+            if (entry.label, entry.role, entry.perturbation) == (self.method, "test", self.perturbation):
                 cells[tuple(getattr(entry, name) for name in SETTING)][entry.subset].append(entry)
         return cells
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two detectors on one subset, or on the mean over several: each with its seeds and its images."""
+    """Two detectors on one subset, or on the mean over several: each with its seeds and its images.
+
+    ``same_fits`` says that they are two tests of one detector's fits: their difference is taken seed by seed.
+    """
 
     one: Seeds
     other: Seeds
@@ -68,6 +79,14 @@ class Pair:
     n_fake: int
     cells: tuple[Sequence[Scored], Sequence[Scored]] = ((), ())
     subsets: tuple[float, ...] = ()
+    same_fits: bool = False
+
+    @property
+    def spread(self) -> Spread:
+        """The variance of the difference."""
+        if self.same_fits:
+            return seeds.spread(seeds.within(self.one, self.other))
+        return seeds.difference(self.one, self.other)
 
 
 def common(sides: Sequence[Sequence[Scored]], nested: bool = False) -> list[list[Scored]] | str:
@@ -97,7 +116,9 @@ def _pairs(sides: tuple[Side, Side], entries: Mapping[str, tuple[Sequence[Entry]
         subset: common([[scored.read(s.results, entry) for entry in side] for s, side in zip(sides, both, strict=True)])
         for subset, both in entries.items()
     }
-    return {subset: both if isinstance(both, str) else pair(*both) for subset, both in sampled(read).items()}
+    same = (sides[0].results.root, sides[0].method) == (sides[1].results.root, sides[1].method)
+    drawn = sampled(read)
+    return {s: both if isinstance(both, str) else pair(both[0], both[1], same) for s, both in drawn.items()}
 
 
 def sampled(parts: Mapping[str, list[list[Scored]] | str]) -> dict[str, list[list[Scored]] | str]:
@@ -110,10 +131,10 @@ def sampled(parts: Mapping[str, list[list[Scored]] | str]) -> dict[str, list[lis
     }
 
 
-def pair(one: Sequence[Scored], other: Sequence[Scored]) -> Pair:
-    """Two sides of :func:`sampled` cells on the same images."""
+def pair(one: Sequence[Scored], other: Sequence[Scored], same_fits: bool = False) -> Pair:
+    """Two sides of :func:`sampled` cells on the same images, by seed."""
     joined = [seeds.joined([seeds.one(float(auc(c.counts)), c.draws[KEY]) for c in side]) for side in (one, other)]
-    return Pair(joined[0], joined[1], one[0].n_real, one[0].n_fake, (one, other))
+    return Pair(joined[0], joined[1], one[0].n_real, one[0].n_fake, (one, other), same_fits=same_fits)
 
 
 def over_title(over: Sequence[str]) -> str:
@@ -164,15 +185,17 @@ def _mean(members: Mapping[str, Pair | str]) -> Pair | str:
     pairs = [pair for pair in members.values() if not isinstance(pair, str)]
     one, other = (seeds.mean([getattr(pair, name) for pair in pairs]) for name in ("one", "other"))
     effects = tuple(pair.one.value - pair.other.value for pair in pairs)
-    return Pair(one, other, sum(pair.n_real for pair in pairs), sum(pair.n_fake for pair in pairs), subsets=effects)
+    n_real, n_fake = (sum(getattr(pair, name) for pair in pairs) for name in ("n_real", "n_fake"))
+    same = all(pair.same_fits for pair in pairs)
+    return Pair(one, other, n_real, n_fake, subsets=effects, same_fits=same)
 
 
 def _tests(pair: Pair) -> tuple[Spread, str, dict[str, float]]:
     """The variance of a pair's difference, its source, and the p-values of further tests."""
     if len(pair.subsets) >= MIN_SUBSETS:
-        return seeds.difference(pair.one, pair.other), "", {"p_wilcoxon": ranking.wilcoxon(pair.subsets)}
+        return pair.spread, "", {"p_wilcoxon": ranking.wilcoxon(pair.subsets)}
     if any(len(side) != 1 for side in pair.cells) or min(pair.n_real, pair.n_fake) < MIN_PER_CLASS:
-        return seeds.difference(pair.one, pair.other), "", {}
+        return pair.spread, "", {}
     (one,), (other,) = pair.cells
     right = [(cell.logits > 0) == (cell.labels == 1) for cell in (one, other)]
     _, spread = paired.delong(one.logits, other.logits, one.labels)
@@ -191,6 +214,7 @@ def numbers(pair: Pair | str) -> dict[str, Any]:
     found = intervals.around(effect, spread.variance, spread.df, signed=True)
     varies = pair.one.varies if pair.one.varies == pair.other.varies else TEST
     numbers |= {"low": found.low, "high": found.high, "p": seeds.p_value(effect, spread), **more}
+    numbers |= {"se": math.sqrt(spread.variance), "df": spread.df}
     return numbers | {"interval": test or found.method, "varies": varies}
 
 
@@ -213,9 +237,20 @@ def printed(compared: pd.DataFrame) -> pd.Series:
 
 
 def corrected(compared: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
-    """The comparisons with p-values corrected by Holm's method for the rows of ``family``, which are read together."""
+    """The comparisons corrected for the rows of ``family``, which are read together.
+
+    p-values by Holm's method, intervals by Bonferroni's: all of them hold together with 95 %. A corrected interval can
+    include 0 where Holm's p is just below 5 %, which is the more powerful of the two.
+    """
     p = compared["p"].where(family)
-    return compared.assign(p_holm=ranking.holm(p.to_numpy(np.float64)))
+    level = 1 - (1 - intervals.LEVEL) / max(int(p.notna().sum()), 1)
+    ends = [
+        intervals.around(effect, se**2, df, signed=True, level=level) if known else None
+        for effect, se, df, known in zip(*(compared[n] for n in ("effect", "se", "df")), p.notna(), strict=True)
+    ]
+    lows, highs = ([getattr(end, name, math.nan) for end in ends] for name in ("low", "high"))
+    p_holm = ranking.holm(p.to_numpy(np.float64))
+    return compared.assign(p_holm=p_holm, corrected_low=lows, corrected_high=highs)
 
 
 def compute(results: Results) -> pd.DataFrame:
@@ -226,16 +261,6 @@ def compute(results: Results) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS)).astype(dict(COLUMNS))
     compared = pd.concat(parts, ignore_index=True)
     return corrected(compared, printed(compared))
-
-
-def render(compared: pd.DataFrame) -> str:
-    """The comparisons as CSV text."""
-    return to_csv(compared)
-
-
-def write(results: Results) -> None:
-    """Compute and write ``comparisons.csv``."""
-    write_text(results.comparisons, render(compute(results)))
 
 
 def read(results: Results) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from bench.errors import UserError, unknown
 from bench.labels import label_in, not_labels
 from bench.recipe import content_key
-from bench.results import comparisons, measure, thresholds
+from bench.results import derived
 from bench.results.folder import Column, Entry, Matrix, Results
 from bench.results.scores import Scores
 from bench.types import EXTERNAL, OK
@@ -165,9 +165,7 @@ def write(path: Path, form: Form, results: Results) -> Imported:
         for method in made.methods
     }
     results.write_json(results.cards, cards)
-    measure.write(results)
-    comparisons.write(results)
-    thresholds.write(results)
+    derived.write(results)
     return made
 
 

@@ -116,9 +116,19 @@ class Results:
         self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
         self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        tables = ("ranks", "pairs", "comparisons", "thresholds", "nulls", "budgets", "submitted", "protocols")
+        tables = (
+            "ranks",
+            "pairs",
+            "comparisons",
+            "thresholds",
+            "nulls",
+            "budgets",
+            "submitted",
+            "protocols",
+            "controls",
+        )
         self.ranks, self.pairs, self.comparisons, self.thresholds, *beside = (root / f"{name}.csv" for name in tables)
-        self.nulls, self.budgets, self.submitted, self.protocols = beside
+        self.nulls, self.budgets, self.submitted, self.protocols, self.controls = beside
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

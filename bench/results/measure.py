@@ -16,7 +16,7 @@ import pandas as pd
 from bench.metrics import classification
 from bench.results import numbers, rankings, rows, scored, summary
 from bench.results.estimates import of_number
-from bench.results.folder import SCHEMA, Entry, Results, write_text
+from bench.results.folder import SCHEMA, Entry, Results
 from bench.results.frames import table, to_csv
 from bench.results.numbers import Number
 from bench.results.rows import Row
@@ -98,9 +98,3 @@ def measure(results: Results) -> Measured:
         table(ranks, rankings.COLUMNS),
         table(pairs, rankings.PAIRS),
     )
-
-
-def write(results: Results) -> None:
-    """Measure, and write ``rows.csv``, ``summary.csv``, ``ranks.csv`` and ``pairs.csv``."""
-    for path, text in measure(results).texts(results).items():
-        write_text(path, text)

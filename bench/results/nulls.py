@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ from bench.results.frames import read_csv, table, to_csv
 from bench.types import OK
 
 KEY = ("auc", "")
-#: One row per detector, null (``null``) and pair of protocols. AUC and its ends in 0…1; ``low`` and ``high`` at 95 %,
-#: ``corrected_low`` and ``corrected_high`` for all rows of a pair of protocols together.
+#: The row of the mean over detectors: it finds what is too small in each of them.
+MEAN = "mean of detectors"
+#: One row per detector, null (``null``) and pair of protocols, and one of their mean. AUC and its ends in 0…1; ``low``
+#: and ``high`` at 95 %, ``corrected_low`` and ``corrected_high`` for all detectors and nulls of a pair of protocols
+#: together. The mean has none: it is one test per null.
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
     **dict.fromkeys(("train_protocol", "protocol", "null", "method", "variant"), "str"),
@@ -63,12 +66,32 @@ def compute(folders: Mapping[str, Results]) -> pd.DataFrame:
     families: dict[tuple[str, str], int] = defaultdict(int)
     for line in lines:
         families[line["train_protocol"], line["protocol"]] += "found" in line
+    means = _means(lines)
     for line in lines:
         joined, sizes = line.pop("found", (None, None))
         for prefix, among in (("", 1), ("corrected_", families[line["train_protocol"], line["protocol"]])):
             ends = joined and estimates.of_seeds(KEY, joined, {}, sizes, 1 - (1 - intervals.LEVEL) / among)
             line |= {f"{prefix}low": ends.low, f"{prefix}high": ends.high} if ends else {}
-    return table(lines, COLUMNS)
+    return table([*lines, *means], COLUMNS)
+
+
+def _means(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The mean over detectors on each null, with an interval of training and of the images, which they share."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for line in lines:
+        if "found" in line:
+            groups[line["null"], line["train_protocol"], line["protocol"]].append(line)
+    means = []
+    for (null, trained, tested), group in groups.items():
+        fewest = min(line["seeds"] for line in group)
+        if len(group) < 2 or any(line["seeds"] != fewest for line in group):
+            continue
+        joined = seeds.mean([line["found"][0] for line in group])
+        ends = estimates.of_seeds(KEY, joined, {}, group[0]["found"][1])
+        line = {"schema": SCHEMA, "null": null, "method": MEAN, "variant": "", "seeds": fewest, "reason": ""}
+        line |= {"train_protocol": trained, "protocol": tested, "auc": joined.value}
+        means.append(line | ({"low": ends.low, "high": ends.high} if ends else {}))
+    return means
 
 
 def write(folders: Mapping[str, Results], path: Path) -> None:

@@ -14,8 +14,8 @@ import pandas as pd
 
 from bench.results import comparisons, scored
 from bench.results.comparisons import Pair
-from bench.results.folder import SCHEMA, Entry, Results, write_text
-from bench.results.frames import read_csv, table, to_csv
+from bench.results.folder import SCHEMA, Entry, Results
+from bench.results.frames import read_csv, table
 from bench.results.scored import Scored
 
 RAW = "raw"
@@ -30,6 +30,8 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("seeds", "n_real", "n_fake"), "int64"),
     "reason": "str",
 }
+#: The places of raw → raw and raw → protocol: one detector tested twice.
+_SAME_FITS = (0, 1)
 #: Test cells of a detector by (training protocol, protocol) and subset, one per seed.
 _Cells = Mapping[tuple[str, str], Mapping[str, Sequence[Entry]]]
 
@@ -67,7 +69,7 @@ def _lines(results: Results, cells: _Cells, protocol: str) -> Iterator[dict[str,
     entries = {subset: cells[RAW, RAW][subset][0] for subset in subsets}
     beside = results.read_matrix().beside
     averaged = {s: e.relation for s, e in entries.items() if (e.dataset, s) not in beside}
-    lost, gained = (_pairs(parts, places, averaged) for places in ((0, 1), (2, 1)))
+    lost, gained = (_pairs(parts, places, averaged) for places in (_SAME_FITS, (2, 1)))
     for subset, pair in lost.items():
         if subset.startswith("mean:") or subset == entries[subsets[0]].train:
             yield {"subset": subset, "seeds": len(cells[RAW, RAW][subsets[0]])} | _line(pair, gained.get(subset))
@@ -82,7 +84,7 @@ def _pairs(
         if isinstance(sides, str):
             found[subset] = sides
         elif max(places) < len(sides):
-            found[subset] = comparisons.pair(sides[places[0]], sides[places[1]])
+            found[subset] = comparisons.pair(sides[places[0]], sides[places[1]], same_fits=places == _SAME_FITS)
     return found | comparisons.means(found, averaged) if found else {}
 
 
@@ -98,14 +100,6 @@ def _line(lost: Pair | str, gained: Pair | str | None) -> dict[str, Any]:
             line |= {name: numbers["effect"]}
             line |= {f"{name}_{part}": numbers[part] for part in ("low", "high", "p") if part in numbers}
     return line
-
-
-def write(results: Results) -> None:
-    """Write ``protocols.csv``; none if nothing was tested raw and under another protocol."""
-    found = compute(results)
-    results.protocols.unlink(missing_ok=True)
-    if len(found):
-        write_text(results.protocols, to_csv(found))
 
 
 def read(results: Results) -> pd.DataFrame:

@@ -6,8 +6,7 @@ import math
 
 import pandas as pd
 
-from bench.results.folder import SCHEMA, Results, write_text
-from bench.results.frames import to_csv
+from bench.results.folder import SCHEMA, Results
 from bench.results.scored import Thresholds
 from bench.types import OK
 
@@ -30,13 +29,3 @@ def compute(results: Results) -> pd.DataFrame:
         fit = (entry.method, entry.variant, entry.train, entry.train_protocol, entry.seed, entry.task, entry.fit)
         thresholds.append((SCHEMA, *fit, "source_val", cut, p_fake, n_real, n_fake))
     return pd.DataFrame(thresholds, columns=list(COLUMNS)).sort_values(list(COLUMNS), ignore_index=True)
-
-
-def render(results: Results) -> str:
-    """The thresholds as CSV text."""
-    return to_csv(compute(results))
-
-
-def write(results: Results) -> None:
-    """Write ``thresholds.csv``, completely or not at all."""
-    write_text(results.thresholds, render(results))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.report.write import write_report
-from bench.results import comparisons, measure, protocols, thresholds
+from bench.results import derived
 from bench.results.folder import Column, Entry, Matrix, ProbeEntry, Results
 from tests.conftest import item
 from tests.unit.results.test_measure import scores
@@ -83,10 +83,7 @@ def fill(root):
     kinds = dict.fromkeys(("alpha", "beta", "gamma"), "detector") | {"delta": "ablation", "container": "statistic"}
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in kinds.items()})
     results.write_json(results.run, {"slices": SLICES, "probes": PROBES, "seeds_draw": ["weights", "order", "subset"]})
-    measure.write(results)
-    comparisons.write(results)
-    thresholds.write(results)
-    protocols.write(results)
+    derived.write(results)
     return results
 
 

@@ -119,3 +119,18 @@ def test_the_mean_over_subsets_needs_the_same_seeds():
     assert seeds.mean([whole, whole]).values == pytest.approx(whole.values)
     with pytest.raises(ValueError, match="same seeds"):
         seeds.mean([whole, part])
+
+
+def test_two_tests_of_the_same_fits_are_paired_by_fit():
+    """Var = (MS + S × Cov2) / S of the differences; a luck that both tests share leaves nothing."""
+    cells, names, hard = simulated(np.random.default_rng(5), [1.4, 0.9, 0.3])
+    others, _, _ = simulated(np.random.default_rng(6), [1.0, 0.5, 0.1], images=names, noise=hard)
+    one, other = of(cells), of(others)
+    found = seeds.spread(seeds.within(one, other))
+    gaps = one.draws.astype(float) - other.draws.astype(float)
+    cov2 = np.cov(gaps)[np.triu_indices(3, 1)].mean()
+    ms = (one.values - other.values).var(ddof=1)
+    assert found.variance == pytest.approx((ms + 3 * max(cov2, 0)) / 3, rel=1e-5)
+    assert seeds.spread(seeds.within(one, one)).variance == 0
+    with pytest.raises(ValueError, match="same seeds"):
+        seeds.within(one, seeds.one(0.5, one.draws[0]))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.results import comparisons, measure, thresholds
+from bench.results import derived
 from bench.results.folder import Column, Entry, Matrix, Results
 from tests.unit.results.test_measure import scores
 
@@ -39,9 +39,7 @@ def made(root, seeds=2, protocols=("aligned",), perturbations=("none",), holes=(
     columns = tuple(Column("genimage", subset, subset.upper()) for subset, _, _ in subsets)
     results.write_matrix(Matrix(tuple(entries), columns, "a made-up suite"))
     results.write_json(results.cards, {m: {"kind": k, "title": m.capitalize()} for m, k in KINDS.items()})
-    measure.write(results)
-    comparisons.write(results)
-    thresholds.write(results)
+    derived.write(results)
     return results
 
 

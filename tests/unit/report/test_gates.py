@@ -4,7 +4,7 @@ import pytest
 
 from bench.report.board import Board
 from bench.report.gates import gates
-from bench.results import comparisons, measure
+from bench.results import derived
 from bench.results.folder import Column, Entry, Matrix, Results
 from tests.unit.results.test_measure import scores
 
@@ -30,8 +30,7 @@ def folder(root, skills, train="sdv14", subsets=SUBSETS):
     results.write_matrix(Matrix(tuple(entries), columns, "suite"))
     kinds = {m: "statistic" if m in ("container", "hf_energy") else "detector" for m in skills}
     results.write_json(results.cards, {m: {"kind": kind, "title": m} for m, kind in kinds.items()})
-    measure.write(results)
-    comparisons.write(results)
+    derived.write(results)
     return results
 
 
@@ -94,7 +93,7 @@ def test_a_missing_cell_fails_its_gate(tmp_path):
     matrix = results.read_matrix()
     broken = [replace(e, status="failed", reason="x") if e.method == "container" else e for e in matrix.entries]
     results.write_matrix(replace(matrix, entries=tuple(broken)))
-    measure.write(results)
+    derived.write(results)
     found = {gate.requirement: gate for gate in gates(results, Results(tmp_path / "own"))}
     gate = next(gate for asked, gate in found.items() if "container" in asked)
     assert (gate.measured, gate.met) == ("missing", False)

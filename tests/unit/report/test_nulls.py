@@ -1,13 +1,10 @@
 """What detectors find where there is no generator: the table, its corrected intervals, the gate and the board's row."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from bench.metrics import seeds
-from bench.report import controls
 from bench.report.board import Board
 from bench.report.gates import gates, setting_of_gates
 from bench.report.publish import digests, publish
@@ -38,7 +35,7 @@ def board(tmp_path):
 def test_detectors_have_an_interval_corrected_for_all_of_them(board):
     results, folders = board
     found = nulls.read(results.nulls).set_index(["null", "method"])
-    assert sorted(found.index) == [(k, m) for k in ("framing", "same") for m in ("good", "poor")]
+    assert sorted(found.index) == [(k, m) for k in ("framing", "same") for m in ("good", nulls.MEAN, "poor")]
     (cells,) = scored.by_setting(folders["framing"])
     by_method = {members[0].entry.method: members[0] for members in numbers.of_setting(cells)}
     spread = seeds.spread(by_method["good"].seeds["auc", ""])
@@ -56,11 +53,28 @@ def test_the_row_beside_a_protocol_and_the_table_say_what_is_found(board):
     results, _ = board
     text = write_report(results).leaderboard
     found = nulls.read(results.nulls).set_index(["null", "method"])["auc"]
-    middle, most = (100 * number for number in (found["framing"].median(), found["framing"].max()))
-    assert f"framing {middle:.0f} ({most:.0f}), same 50 (50); significantly above 50: 1 of 4." in text
+    mean = nulls.read(results.nulls).set_index(["null", "method"]).loc[("framing", nulls.MEAN)]
+    middle, low, high, most = (100 * number for number in (*mean[["auc", "low", "high"]], found["framing"].max()))
+    assert f"framing {middle:.1f} [{low:.1f}, {high:.1f}], {most:.1f}; same 50.0 [" in text
+    assert "Significantly above 50 if corrected for all 4: 1." in text
     table = (results.tables / "nulls.md").read_text()
     assert f"**{100 * found['framing', 'good']:.1f}** [" in table
     assert table.count("**") == 4  # The heading and the one leak.
+    assert table.rstrip().splitlines()[-1].startswith(f"| {nulls.MEAN} | {middle:.1f} [")
+
+
+def test_the_mean_over_detectors_is_of_the_images_that_they_share(board):
+    results, folders = board
+    row = nulls.read(results.nulls).set_index(["null", "method"]).loc[("framing", nulls.MEAN)]
+    (cells,) = scored.by_setting(folders["framing"])
+    found = {part[0].entry.method: part[0] for part in numbers.of_setting(cells)}
+    drawn = np.mean([found[name].seeds["auc", ""].draws[0] for name in ("good", "poor")], axis=0, dtype=float)
+    assert row["auc"] == pytest.approx(np.mean([found[name].values["auc", ""] for name in ("good", "poor")]))
+    n = row["auc"] * (1 - row["auc"]) / drawn.var(ddof=1)
+    z = stats.norm.ppf(0.975)
+    middle = (row["auc"] + z**2 / (2 * n)) / (1 + z**2 / n)
+    assert (row["low"] + row["high"]) / 2 == pytest.approx(middle, abs=1e-5)
+    assert np.isnan(row["corrected_low"])
 
 
 def test_a_leak_fails_the_gate_and_chance_does_not(board, tmp_path):
@@ -86,7 +100,7 @@ def test_nulls_are_published_beside_the_board(board, tmp_path):
     text = publish(results, tmp_path / "published", nulls=folders)
     published = Results(tmp_path / "published")
     assert "Where there is no generator" in text
-    assert len(Board(published).nulls) == 4
+    assert len(Board(published).nulls) == 6
     assert digests(published.root)["nulls.csv"]
 
 
@@ -107,9 +121,3 @@ def test_a_board_shows_what_longer_training_gives(board, tmp_path):
     text = write_report(results).leaderboard
     assert "AUC out, trained to the plateau" in text
     assert f"| {100 * mean['longer'].value:.1f} [" in text
-
-
-def test_a_run_without_source_and_strangers_has_no_table_of_controls():
-    """As ``--test`` with one subset of the family; the run must not end in an error."""
-    setting = SETTING._replace(perturbation="permuted")
-    assert controls.table(SimpleNamespace(settings=[SETTING, setting], has=lambda *_: False)).empty

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from bench.errors import UserError
-from bench.results import external, measure
+from bench.results import derived, external
 from bench.results.external import Form
 from bench.results.folder import Results
 
@@ -112,5 +112,5 @@ def test_a_wrong_file_is_one_message(change, form, told, tmp_path):
 def test_what_is_written_can_be_measured_again(tmp_path):
     _, results = written(tmp_path, scores(), Form(scores=("prob_*",)))
     before = results.rows.read_text()
-    measure.write(results)
+    derived.write(results)
     assert results.rows.read_text() == before

@@ -8,7 +8,7 @@ from bench.cli.inspect import verify
 from bench.report.board import Board
 from bench.report.protocols import write_protocols
 from bench.report.write import write_report
-from bench.results import comparisons, measure, protocols, thresholds
+from bench.results import derived, protocols
 from bench.results.folder import Column, Entry, Matrix, Results
 from tests.unit.results.test_measure import scores
 
@@ -38,8 +38,7 @@ def fill(root, settings=(RAW, MOVED, OWN), failed=0):
     columns = tuple(Column("genimage", subset, subset) for subset, _ in SUBSETS)
     results.write_matrix(Matrix(tuple(entries), columns, "suite"))
     results.write_json(results.cards, {"alpha": {"kind": "detector", "title": "Alpha"}})
-    for module in (measure, comparisons, thresholds, protocols):
-        module.write(results)
+    derived.write(results)
     return results
 
 
@@ -105,4 +104,6 @@ def test_verify_recomputes_the_file(made):
     text = made.protocols.read_text()
     made.protocols.write_text(text.replace("alpha", "gamma", 1))
     assert "protocols.csv is not what the scores say" in verify(made)[1]
+    made.protocols.unlink()
+    assert verify(made)[1] == ["protocols.csv is missing"]
     made.protocols.write_text(text)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.results import comparisons, rankings, rows, summary
 from bench.results.comparisons import Side, between, corrected, printed, repeats
@@ -172,6 +173,11 @@ def test_compared_methods_are_corrected_for_the_rows_that_are_printed(tmp_path):
     assert set(found.loc[shown, "subset"]) == {"sdv14", "mean:all", "mean:out"}
     assert found.loc[shown, "p_holm"].notna().all()
     assert found.loc[~shown, "p_holm"].isna().all()
+    assert found.loc[~shown, "corrected_low"].isna().all()
+    for row in found[shown].itertuples():
+        half = row.se * stats.t.ppf(1 - 0.025 / shown.sum(), row.df)
+        assert (row.corrected_low, row.corrected_high) == pytest.approx((row.effect - half, row.effect + half))
+        assert row.corrected_low < row.low
     assert repeats(found).sum() == 0
     (out,) = found[(found["one"] == "good") & (found["subset"] == "mean:out")].to_dict("records")
     means = line(measure(results).summary, "good", "mean:out"), line(measure(results).summary, "fair", "mean:out")

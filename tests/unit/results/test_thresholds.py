@@ -6,6 +6,7 @@ import numpy as np
 
 from bench.results import thresholds
 from bench.results.folder import Entry, Matrix, Results
+from bench.results.frames import to_csv
 from bench.results.scores import Scores
 
 PLACE = {"train": "sdv14", "train_protocol": "raw", "seed": 0, "task": "detect", "dataset": "genimage"}
@@ -30,8 +31,7 @@ def test_the_threshold_of_a_fit_is_the_one_with_which_its_validation_images_are_
         method="dire", fit="f" * 32, subset="sdv14", scores="test.parquet", val="val.parquet", **PLACE, **CELL
     )
     results.write_matrix(Matrix((entry, entry), (), ""))
-    thresholds.write(results)
-    (line,) = csv.DictReader(io.StringIO(results.thresholds.read_text()))
+    (line,) = csv.DictReader(io.StringIO(to_csv(thresholds.compute(results))))
     cut = float(line["logit"])
     accuracy = [((logits > c) == np.asarray(labels)).mean() for c in (*np.linspace(-1, 8, 2000), cut)]
     assert accuracy[-1] == max(accuracy)

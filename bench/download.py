@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from bench.errors import BenchError, UserError
+from bench.errors import BenchError, DownloadError, UserError
 from bench.progress import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _torch_cache() -> Path:
 def from_url(url: str, path: Path, progress: Progress, *, sha256: str = "", md5: str = "") -> None:
     """Download a file to ``path`` unless it is there. An interrupted download lies beside it and is continued.
 
-    Raises UserError if the server cannot be reached or the checksum differs.
+    Raises DownloadError if the server cannot be reached or the checksum differs.
     """
     from filelock import FileLock
 
@@ -92,7 +92,7 @@ def from_url(url: str, path: Path, progress: Progress, *, sha256: str = "", md5:
                 break
             except (URLError, OSError) as error:
                 if attempt == _ATTEMPTS - 1 or isinstance(error, HTTPError):
-                    raise UserError(
+                    raise DownloadError(
                         f"{url} could not be downloaded.",
                         f"{type(error).__name__}: {error}.",
                         f"Check the network and run the same command again: it continues. Or put the file at {path}.",
@@ -131,7 +131,7 @@ def file_name(url: str) -> str:
 
 
 def _check(part: Path, url: str, sha256: str, md5: str) -> None:
-    """Delete a download and raise UserError if its checksum is not the expected one."""
+    """Delete a download and raise DownloadError if its checksum is not the expected one."""
     for name, expected in (("sha256", sha256), ("md5", md5)):
         if not expected:
             continue
@@ -139,7 +139,7 @@ def _check(part: Path, url: str, sha256: str, md5: str) -> None:
             found = hashlib.file_digest(file, name).hexdigest()
         if not found.startswith(expected):
             part.unlink()
-            raise UserError(
+            raise DownloadError(
                 f"{url} is not the file that is known.",
                 f"Its {name} is {found}, and should begin with {expected}.",
                 "Run the command again. If it stays so, the file was replaced at its source: get it elsewhere.",
@@ -158,11 +158,11 @@ def _from_hub(remote: Remote, folder: Path | None) -> list[Path]:
     files = [path for path in dict.fromkeys(found) if ".cache" not in path.relative_to(home).parts]
     broken = [home / name for name in remote.files if (home / name).is_symlink() and not (home / name).exists()]
     if broken:
-        raise UserError(
+        raise DownloadError(
             f"{broken[0]} is a broken link.", "The file in the cache is gone.", "Delete the link, and run this again."
         )
     if not files:
-        raise UserError(
+        raise DownloadError(
             f"{remote.hub} has none of {', '.join(remote.files) or 'its files'}.",
             f"Looked at its revision {remote.revision}, which is at {home}.",
             f"Its owners have changed it. See {remote.name.partition(': ')[0]}.",
@@ -182,21 +182,28 @@ def _digest_at_the_hub(path: Path, home: Path) -> str:
     return told[0] if told and re.fullmatch(r"[0-9a-f]{64}", told[0]) else ""
 
 
+#: What helps if the Hub's library cannot download something.
+_FIX = (
+    "Check the network (and HF_ENDPOINT, HF_HUB_OFFLINE); log in with `hf auth login` if it is gated. What was "
+    "downloaded is kept: run the same command again."
+)
+
+
 @contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Errors of the Hub's library become a UserError that says what to do."""
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def explained(what: str, problem: str = "could not be downloaded", fix: str = _FIX) -> Iterator[None]:
+    """Errors of the Hub's libraries become one that says what to do: ``what`` ``problem``.
+
+    A DownloadError if they are of the network, a disk or the Hub; a UserError if the content is not as expected.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         yield
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else "no reason given"
-        raise UserError(
-            f"{name} could not be downloaded.",
-            f"{type(error).__name__}: {reason}.",
-            "Check the network (and HF_ENDPOINT, HF_HUB_OFFLINE); log in with `hf auth login` if it is gated. What was "
-            "downloaded is kept.",
-        ) from error
+    except (HfHubHTTPError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        kind = DownloadError if isinstance(error, HfHubHTTPError | OSError) else UserError
+        lines = str(error).splitlines()
+        reason = f"{type(error).__name__}: {lines[0][:600].rstrip('.') if lines else 'no reason given'}."
+        raise kind(f"{what} {problem}.", reason, fix) from error
 
 
 def _unpack(path: Path, progress: Progress) -> None:

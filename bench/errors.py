@@ -29,6 +29,12 @@ class UserError(BenchError):
     exit_code = 2
 
 
+class DownloadError(UserError):
+    """Something could not be downloaded: the command may be right, so its exit code is 1."""
+
+    exit_code = 1
+
+
 class ImageError(BenchError):
     """An image that cannot be read; it is quarantined with this reason and counted, never replaced."""
 

@@ -93,6 +93,7 @@ def run(
         roots = places.unpacked(prepared.request.roots.values(), prepared.store.root)
         illustrating.illustrate(made, prepared.request, session, places.mistakes(mistakes, roots))
         show.run(prepared.results, session.meter, as_json, roots, figures)
+        show.exit_if_empty(made)
     else:
         execute.carry_out_part(made, prepared.request, session, prepared.processes, prepared.cluster)
         show.part(made, session.meter, as_json)

@@ -22,7 +22,8 @@ class RunOptions:
         str,
         typer.Option(
             help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `all-released`, "
-            "every detector whose released weights can be downloaded; or `none`, for probes alone.",
+            "every detector whose released weights can be downloaded; `all,-dire` leaves one out; or `none`, for "
+            "probes alone.",
             rich_help_panel=opt.WHAT,
         ),
     ] = "all"

@@ -19,7 +19,7 @@ from bench.data.dataset import Folders
 from bench.data.perturb import check_perturbation
 from bench.data.splits import Limits
 from bench.device import Processes
-from bench.errors import UserError, unknown
+from bench.errors import DownloadError, UserError, unknown
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics
 from bench.numerics import choose as choose_numerics
@@ -155,10 +155,13 @@ def plugin_name(method: str, paths: Sequence[Path], progress: Progress) -> str:
 def _with_downloads(options: RunOptions, progress: Progress) -> RunOptions:
     """The options with files in the place of ``--methods all-released`` and ``--checkpoint METHOD=hub``."""
     words, methods = list(options.checkpoint or ()), options.methods
-    if methods == released.ALL_RELEASED:
+    named = sources.comma_list(methods)
+    if released.ALL_RELEASED in named:
         given = {word.partition("=")[0] for word in words}
-        words += [word for word in released.everything(progress) if word.partition("=")[0] not in given]
-        methods = "all"  # Beside released weights, `all` trains nothing.
+        without = {word.removeprefix("-") for word in named if word.startswith("-")}
+        words += released.everything(given | without, progress)
+        trained = [word for word in named if word != released.ALL_RELEASED and not word.startswith("-")]
+        methods = ",".join(trained) or "all"  # Beside released weights, `all` trains nothing.
     found = released.downloaded(words, options.weights or (), progress)
     return replace(options, methods=methods, checkpoint=list(found.checkpoints), weights=list(found.weights))
 
@@ -194,7 +197,8 @@ def _all_missing(errors: Sequence[UserError]) -> UserError:
     """One error that names everything that a run lacks."""
     lacking = "\n  ".join(f"{error.problem} {error.context}" for error in errors)
     fixes = "\n  ".join(dict.fromkeys(error.fix for error in errors))
-    return UserError(f"The weights of {len(errors)} models are missing.", lacking, fixes)
+    kind = DownloadError if all(isinstance(error, DownloadError) for error in errors) else UserError
+    return kind(f"The weights of {len(errors)} models are missing.", lacking, fixes)
 
 
 def _processes(request: Request, zoo: Zoo, options: RunOptions, device: str) -> Processes:

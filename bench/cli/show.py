@@ -144,6 +144,14 @@ def exit_if_failed(failed: Mapping[str, str]) -> None:
         raise typer.Exit(1)
 
 
+def exit_if_empty(made: Plan) -> None:
+    """If every cell is a hole, so that no detector has a number, say so on standard error and exit with 1."""
+    if made.holes and not any(cell.test.role == "test" for cell in made.cells):
+        reasons = "; ".join(dict.fromkeys(hole.reason for hole in made.holes))
+        print(f"no detector has a number: {len(made.holes)} holes ({reasons})", file=sys.stderr)
+        raise typer.Exit(1)
+
+
 def added(board: Results, made: Added, rows: int, written: Written, as_json: bool) -> None:
     """The outcome of ``board add``."""
     if as_json:

@@ -7,12 +7,14 @@ has: what decodes them is the same reader as for all images.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.data import listed
 from bench.data.dataset import Split
+from bench.download import explained
 from bench.errors import UserError
 from bench.labels import label_in, not_labels
 from bench.recipe import content_key
@@ -84,7 +86,7 @@ def pinned(source: Source) -> str:
         return source.revision
     from huggingface_hub import HfApi
 
-    with explained(source):
+    with reading(source):
         return str(HfApi().dataset_info(source.repo, revision=source.revision or None).sha)
 
 
@@ -94,30 +96,20 @@ def key_of(source: Source, commit: str, wanted: Wanted) -> str:
     return content_key([_FORM, source.repo, source.config, commit, wanted.splits, limits, wanted.rows, wanted.columns])
 
 
-class explained:
-    """Context manager: errors of the Hub's libraries become a UserError that says what to do."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, OSError | ValueError | RuntimeError | TypeError | KeyError):
-            raise UserError(
-                f"{PREFIX}{self._source.repo} cannot be read.",
-                f"{type(error).__name__}: {str(error)[:600]}",
-                "Check name, configuration and revision; log in with `hf auth login` if it is gated. What was read is "
-                "kept: run the same command again.",
-            ) from error
+def reading(source: Source) -> AbstractContextManager[None]:
+    """Errors of the Hub's libraries while a dataset is read become one that says what to do."""
+    fix = (
+        "Check the network, and the dataset's name, configuration and revision; log in with `hf auth login` if it is "
+        "gated. What was read is kept: run the same command again."
+    )
+    return explained(f"{PREFIX}{source.repo}", "cannot be read", fix)
 
 
 def streams(source: Source, commit: str, wanted: Wanted) -> dict[str, tuple[Split, IterableDataset]]:
     """The splits of a dataset that are read, by their names, with what they are used for."""
     from datasets import load_dataset
 
-    with explained(source):
+    with reading(source):
         revision = None if source.local else commit
         found = load_dataset(source.repo, source.config or None, revision=revision, streaming=True)
     splits = {str(name): listed.split_in(str(name)) for name in found}

@@ -134,7 +134,7 @@ def _read_split(
     """Read one split; yields after every row, its number."""
     split, stream = place
     begun = state.rows.get(name, 0)
-    with hub.explained(source):
+    with hub.reading(source):
         for number, row in enumerate(stream.skip(begun) if begun else stream, begun):
             reader.take(number, row, split, listed.folder_name(name))
             state.rows[name] = number + 1

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.download import Remote, fetch
-from bench.errors import UserError, unknown, what_is
+from bench.errors import DownloadError, UserError, unknown, what_is
 from bench.models.catalogue import MODELS, Model
 from bench.models.embedded import unpack_weights
 from bench.numerics import REFERENCE, Numerics
@@ -231,7 +231,7 @@ def _from_urls(model: Model) -> Path:
             (path,) = fetch(Remote(model.size, url=url, sha256=sha256), None, Progress())
         except (UserError, OSError) as error:
             why = error.context if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            raise UserError(
+            raise DownloadError(
                 f"The weights of {model.role} ({model.title}) could not be downloaded from {url}.", why, _fix_for(model)
             ) from error
         folder = path.parent
@@ -247,7 +247,7 @@ def _from_hub(model: Model) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         files = ", ".join(model.files)
-        raise UserError(
+        raise DownloadError(
             f"The weights of {model.role} ({model.title}) could not be downloaded from {model.hub}.",
             f"{type(error).__name__}: {reason}",
             "Check the network or the Hub cache (HF_HOME), or copy that repository's files and name them with "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import discover
 from bench.detector import Detector
-from bench.errors import UserError
+from bench.errors import DownloadError, UserError
 from bench.models.released import RELEASED, ReleasedFile, defaults, released_file
 from bench.planning.request import Chosen, choose_methods
 from bench.progress import Progress
@@ -106,13 +106,18 @@ def _get(file: ReleasedFile, progress: Progress, trust_pickle: bool) -> tuple[Pa
 def _all_of(errors: Sequence[UserError]) -> UserError:
     """One error for several files that cannot be used."""
     context = "\n  ".join(f"{error.problem} {error.context} {error.fix}" for error in errors)
-    return UserError(f"The released weights of {len(errors)} methods cannot be used.", context, "Or leave them out.")
+    kind = DownloadError if all(isinstance(error, DownloadError) for error in errors) else UserError
+    return kind(f"The released weights of {len(errors)} methods cannot be used.", context, "Or leave them out.")
 
 
-def everything(progress: Progress) -> list[str]:
-    """The words of ``--checkpoint`` for :data:`ALL_RELEASED`; methods that are left out are named with the reason."""
-    chosen = [file for file in defaults().values() if file.downloadable and not file.pickled]
-    for file in defaults().values():
+def everything(without: Collection[str], progress: Progress) -> list[str]:
+    """The words of ``--checkpoint`` for :data:`ALL_RELEASED`, but for the methods ``without``.
+
+    Those that cannot be had are named with the reason.
+    """
+    files = [file for name, file in defaults().items() if name not in without]
+    chosen = [file for file in files if file.downloadable and not file.pickled]
+    for file in files:
         if file not in chosen:
             why = "its files are pickled objects" if file.downloadable else f"a program cannot download it: {file.page}"
             progress.warn(f"{file.method} is left out: {why}")

@@ -72,15 +72,23 @@ class Request:
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
-    """The methods of ``--methods``: names, ``name[variant]``, ``all``, or ``none`` for probes alone."""
+    """The methods of ``--methods``: names, ``name[variant]``, ``all``, ``-name`` for one less, or ``none``.
+
+    ``none`` is for probes alone. Raises UserError for a name that does not exist, and if nothing is left.
+    """
     default = suite.all or [name for name in discover.methods() if discover.method(name).detects]
     if text == NO_METHODS:
         return ()
-    words = list(default) if text == "all" else comma_list(text)
+    without = {word.removeprefix("-") for word in comma_list(text) if word.startswith("-")}
+    named = [word for word in comma_list(text) if not word.startswith("-")] or (["all"] if without else [])
+    words = dict.fromkeys(one for word in named for one in (default if word == "all" else [word]))
+    for word in without - set(words):
+        raise unknown("method to leave out", word, words, fix="Only methods that the others name can be left out.")
+    words = dict.fromkeys(word for word in words if word not in without)
     if not words:
         raise UserError("--methods is empty.", f"Known: {', '.join(discover.methods())}.", "Name some methods, or all.")
     chosen = []
-    for word in dict.fromkeys(words):
+    for word in words:
         name, variant = split_variant(word)
         chosen.append(Chosen(name, variant, instantiate(suite, name, variant, discover.method(name))))
     return tuple(chosen)

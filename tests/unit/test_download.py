@@ -58,6 +58,7 @@ def test_an_interrupted_download_is_continued_by_the_next_command(server, tmp_pa
     with pytest.raises(UserError, match=r"file.bin could not be downloaded") as caught:
         from_url(server.url, tmp_path / "file.bin", Progress())
     assert "it continues" in caught.value.fix
+    assert caught.value.exit_code == 1
     assert (tmp_path / "file.bin.part").stat().st_size == 1_500_000
     assert not (tmp_path / "file.bin").exists()
     from_url(server.url, tmp_path / "file.bin", Progress(), sha256=SHA256[:8])

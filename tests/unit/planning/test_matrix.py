@@ -203,12 +203,23 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
         (lambda f: requests.choose_seeds("0,x"), "not a list of seeds"),
         (lambda f: requests.choose_limit("--limit-train", 1), "--limit-train 1 is too small"),
         (lambda f: requests.choose_methods("dire,grammnet", SUITE), "no method 'grammnet'"),
+        (lambda f: requests.choose_methods("all,-grammnet", SUITE), "no method to leave out 'grammnet'"),
+        (lambda f: requests.choose_methods("dire,-dire", SUITE), "--methods is empty"),
         (lambda f: requests.choose_device("gpu"), "no device 'gpu'"),
     ],
 )
 def test_wrong_words_are_named(folders, call, words):
     with pytest.raises(UserError, match=words):
         call(folders)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("all,-dire", {"dire"}), ("-dire,-gramnet", {"dire", "gramnet"}), ("all,dire,gramnet", set())],
+)
+def test_methods_can_be_left_out(text, left):
+    every = [chosen.label for chosen in requests.choose_methods("all", SUITE)]
+    assert [c.label for c in requests.choose_methods(text, SUITE)] == [name for name in every if name not in left]
 
 
 def test_attribution_trains_on_generated_images_alone_and_is_tested_on_them():

@@ -44,6 +44,12 @@ def test_wrong_names_are_one_message(texts, told, tmp_path):
     assert told in f"{error.value.problem} {error.value.context} {error.value.fix}"
 
 
+def test_every_released_detector_but_some():
+    words = released.everything(set(), Progress())
+    assert "univfd=hub" in words
+    assert released.everything({"univfd"}, Progress()) == [word for word in words if word != "univfd=hub"]
+
+
 def test_a_method_cannot_be_trained_and_given():
     with pytest.raises(UserError, match="cnnspot cannot be trained and given"):
         released.beside({"cnnspot": None}, choose_methods("gramnet,cnnspot", MINI))
@@ -122,7 +128,7 @@ def test_all_released_leaves_nothing_out_without_a_word():
         warn = note
 
     told = Told()
-    words = released.everything(told)
+    words = released.everything(set(), told)
     assert "univfd=hub" in words
     assert "dire[adm]=hub" in words
     for name in (name for name in discover.methods() if issubclass(discover.method(name), Detector)):

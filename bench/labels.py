@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from bench.errors import UserError
 
@@ -14,9 +15,23 @@ LABELS: Mapping[str, int] = {
 }
 
 
-def label_in(word: object) -> int | None:
-    """The label that a word or number names: 0 for real, 1 for fake, None for any other."""
-    return LABELS.get(str(word).strip().lower().removesuffix(".0"))
+#: What a user may say of the words in a column of labels: ``real`` and ``fake`` with words that ``|`` separates.
+KINDS: Mapping[str, int] = {"real": 0, "fake": 1}
+
+
+def _plain(word: object) -> str:
+    return str(word).strip().lower().removesuffix(".0")
+
+
+def label_in(word: object, said: Mapping[str, str] = MappingProxyType({})) -> int | None:
+    """The label that a word or number names: 0 for real, 1 for fake, None for any other.
+
+    ``said`` may say which words are ``real`` and which ``fake``. If that is the opposite of what a usual word means,
+    no usual word counts.
+    """
+    own = {_plain(part): label for kind, label in KINDS.items() for part in said.get(kind, "").split("|") if part}
+    turned = any(LABELS.get(part, label) != label for part, label in own.items())
+    return own.get(_plain(word), None if turned else LABELS.get(_plain(word)))
 
 
 #: Names of columns in which 1 or true means a photograph, the opposite of what is meant here.
@@ -24,14 +39,16 @@ _OPPOSITE = ("real", "is_real", "isreal", "authentic", "is_authentic", "human", 
 _NUMBERS = ("0", "1", "false", "true")
 
 
-def check_direction(column: str, words: Iterable[object]) -> None:
-    """Raise UserError for a column such as ``is_real`` with numbers: 1 would be taken for fake."""
-    found = {str(word).strip().lower().removesuffix(".0") for word in words}
+def check_direction(column: str, words: Iterable[object], said: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raise UserError for a column such as ``is_real`` with numbers, unless it was ``said`` what they mean."""
+    found = {_plain(word) for word in words}
+    if said.keys() & KINDS.keys():
+        return
     if column.lower().rpartition(".")[2] in _OPPOSITE and found & set(_NUMBERS):
         raise UserError(
             f"The column {column} seems to say 1 for photographs.",
             "A label is 1, true or fake for a generated image.",
-            "Give a column with the words real and fake, or with 1 for fakes.",
+            f"Say what they mean, --columns label={column},real=1,fake=0, or give a column with 1 for fakes.",
         )
 
 
@@ -40,5 +57,6 @@ def not_labels(column: str, words: Iterable[object]) -> UserError:
     return UserError(
         f"Labels in the column {column} that are neither real nor fake: {', '.join(map(str, words))}.",
         f"Known: {', '.join(LABELS)}.",
-        "Write 0 or real for photographs, and 1 or fake for generated images.",
+        "Write 0 or real for photographs, and 1 or fake for generated images; of a table for --data, say which words "
+        "are which: --columns 'real=WORD|WORD,fake=WORD'.",
     )

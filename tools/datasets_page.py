@@ -41,6 +41,10 @@ Only `path` and `label` (real or fake, 0 or 1) are needed to measure released we
 what is trained needs a column `split` with train and test. Relative paths start at the file's folder. Photographs of a
 source that has no fakes belong to every generator that has no photographs of its own. Rows of a split of training can
 be trained on. Columns with other names are named with `--columns image=file,label=is_fake`; what is used is printed.
+Labels in other words are told one by one: `--columns 'label=kind,real=photo|scan,fake=gan|diffusion'`, or for a column
+in which 1 is a photograph `--columns label=is_real,real=1,fake=0`. Generators get their family by their name
+(`bench/data/generators.toml`), so that `stable-diffusion-v1-5` is a relative of SD v1.4 in any dataset; a run says what
+it takes for which family, and which names it does not know.
 
 `--data hf:OWNER/NAME[:CONFIG][@REVISION]` streams a dataset from the Hugging Face Hub into the store, in any format
 that the library `datasets` reads (parquet, arrow, WebDataset, image folders); `hf:FOLDER` reads a local copy. Images

@@ -10,6 +10,7 @@ from bench.cli.listed_data import check_columns, is_listed, tree_of
 from bench.cli.run_options import RunOptions
 from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
+from bench.data.generators import generator
 from bench.data.splits import Limits
 from bench.errors import UserError
 from bench.miniature.unpack import unpack
@@ -30,6 +31,14 @@ def _roots(suite: Suite, options: RunOptions, progress: Progress) -> dict[str, P
 
 
 def locate(suite: Suite, options: RunOptions, progress: Progress, trains: bool, limits: Limits) -> Located:
+    """Root and present subsets of each dataset, as :func:`_located` finds them; says what is taken for which family."""
+    located = _located(suite, options, progress, trains, limits)
+    for message in families(located) if trains else ():
+        progress.note(message)
+    return located
+
+
+def _located(suite: Suite, options: RunOptions, progress: Progress, trains: bool, limits: Limits) -> Located:
     """Root and present subsets of each dataset. A missing test dataset is left out, with a note.
 
     Raises UserError if the data to train on are missing and the run ``trains``, or if nothing is there. Of a dataset on
@@ -84,6 +93,21 @@ def _renamed(located: Mapping[str, tuple[Path, dict[str, Folders]]]) -> list[str
             if folder != subset:
                 messages.append(f"{printable(root / folder)} is {name}:{subset}")
     return messages
+
+
+def families(located: Located) -> list[str]:
+    """What the names of generators that no dataset lists are taken for, in at most two lines."""
+    known, strange = [], []
+    for name, (_, subsets) in located.items():
+        dataset = discover.dataset(name)
+        for subset in sorted(set(subsets) - {subset.name for subset in dataset.subsets}):
+            family = dataset.subset(subset).family
+            if generator(subset) is None:
+                strange.append(subset)
+            else:
+                known.append(f"{subset} ({family})")
+    messages = [f"families, by name: {', '.join(known)}"] if known else []
+    return messages + ([f"of no known family, so out of family: {', '.join(strange)}"] if strange else [])
 
 
 def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -> list[str]:

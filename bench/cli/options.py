@@ -47,7 +47,8 @@ Columns = Annotated[
     typer.Option(
         metavar="KIND=COLUMN",
         help="Which columns of `--data FILE.csv` or `hf:` are what: `image=file,label=is_fake,generator=model`; also "
-        "`split` and `class`. Default: those with usual names, which are printed.",
+        "`split` and `class`. Default: those with usual names, which are printed. `real=photo|scan,fake=gan` says what "
+        "the words in the column of labels mean.",
         rich_help_panel=WITH,
     ),
 ]

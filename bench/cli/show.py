@@ -246,6 +246,8 @@ def names(kind: str, lines: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     columns = shown or tuple(lines[0])
     body = [[", ".join(v) if isinstance(v := line[c], (list, tuple)) else v for c in columns] for line in lines]
     print(tabulate(body, columns, maxcolwidths=[None] * (len(columns) - 1) + [70]))
+    if kind == "experiments":
+        print("\nWhat each still costs on this machine, in forwards, space and minutes: reproduce --list")
 
 
 def reproduced(made: Sequence[Experiment], as_json: bool) -> None:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from bench.data.files import below, subfolders
+from bench.data.generators import generator
 from bench.download import Remote
 from bench.types import FAKE, REAL
 
@@ -84,9 +85,10 @@ class Dataset(ABC):
         return ""
 
     def subset(self, name: str) -> Subset:
-        """The subset called ``name``; for an unknown generator, a new subset that is alone in its family."""
+        """The subset called ``name``; an unknown one has the family that its name speaks of, or is alone in its own."""
         known = {subset.name: subset for subset in self.subsets}
-        return known.get(name) or Subset(name, name, f"unknown {name}", (name,))
+        family, released = generator(name) or (f"unknown {name}", "")
+        return known.get(name) or Subset(name, name, family, (name,), released=released)
 
     def ordered(self, names: Iterable[str]) -> list[Subset]:
         """Subsets in column order: the dataset's own first, then unknown generators by name."""

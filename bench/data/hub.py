@@ -153,7 +153,7 @@ def describe(source: Source, commit: str, columns: Mapping[str, str]) -> list[st
     for name, (_, stream) in streams(source, commit, Wanted(("train", "test"), {}, columns=columns)).items():
         present, total = columns_of(stream), length(stream, None)
         found = listed.choose_columns(present, columns, f"{PREFIX}{source.repo}")
-        strange = [name for name in class_names(stream, found["label"]) if label_in(name) is None]
+        strange = [name for name in class_names(stream, found["label"]) if label_in(name, found) is None]
         if strange and found["label"] != found.get("generator"):
             raise not_labels(found["label"], strange[:5])
         chosen = listed.shown(found)

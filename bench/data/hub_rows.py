@@ -88,10 +88,10 @@ class _Reader:
     def _place(self, row: Mapping[str, Any], split: Split) -> Place | str:
         """Where a row's image belongs, or why it is not used."""
         word = self._word(row, "label")
-        label = label_in(word)
+        label = label_in(word, self._columns)
         if label is None and self._one_column and word:
             label = 1
-        check_direction(self._columns["label"], [word])
+        check_direction(self._columns["label"], [word], self._columns)
         if label is None:
             if not word:
                 return "no label"

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.data.classes import FILES
 from bench.data.dataset import CLASS_FOLDERS, Split
 from bench.errors import UserError, unknown
+from bench.labels import KINDS
 from bench.recipe import content_key
 from bench.types import FAKE, REAL
 
@@ -79,13 +80,16 @@ class Place:
 
 
 def parse_columns(text: str | None) -> dict[str, str]:
-    """The columns of ``--columns image=file,label=is_fake``. Raises UserError if a name is no column's."""
+    """The columns of ``--columns image=file,label=is_fake``, and what its words mean: ``real=photo|scan,fake=ai``.
+
+    Raises UserError if a name is neither a column's nor a class's.
+    """
     given: dict[str, str] = {}
     for word in (text or "").split(","):
         role, equals, column = (part.strip() for part in word.partition("="))
         if word.strip():
-            if role not in COLUMNS:
-                raise unknown("kind of column", role, COLUMNS, "Write --columns label=COLUMN.")
+            if role not in COLUMNS and role not in KINDS:
+                raise unknown("kind of column", role, [*COLUMNS, *KINDS], "Write --columns label=COLUMN.")
             if not equals or not column:
                 raise UserError(f"--columns {word.strip()!r} names no column.", "There is no `=`.", f"{role}=COLUMN")
             given[role] = column
@@ -95,13 +99,15 @@ def parse_columns(text: str | None) -> dict[str, str]:
 def choose_columns(present: Iterable[str], given: Mapping[str, str], what: str) -> dict[str, str]:
     """The column of each kind: the ``given`` one, else the first with a usual name; kinds without one are left out.
 
+    What was given of the words of labels (:data:`bench.labels.KINDS`) stays.
+
     The usual name of ``json.label``, a field of a column of records, is ``label``.
 
     Raises UserError if a given column is not ``present``, or if there is none of images or labels.
     """
     names = list(present)
-    for column in given.values():
-        if column not in names:
+    for role, column in given.items():
+        if role in COLUMNS and column not in names:
             raise unknown(f"column of {what}", column, names)
     by_lower = {name.lower().rpartition(".")[2]: name for name in reversed(names)}
     found = {role: next((by_lower[n] for n in usual if n in by_lower), "") for role, usual in COLUMNS.items()}

@@ -118,8 +118,8 @@ def _paths(column: pd.Series, file: Path) -> pd.Series:
 def _labels(table: pd.DataFrame, chosen: Mapping[str, str]) -> pd.Series:
     """The labels; where one column has both label and generator, every word that is not ``real`` is a fake's."""
     column = table[chosen["label"]]
-    check_direction(chosen["label"], column.unique())
-    labels = {word: label_in(word) for word in column.unique()}
+    check_direction(chosen["label"], column.unique(), chosen)
+    labels = {word: label_in(word, chosen) for word in column.unique()}
     if chosen["label"] == chosen.get("generator"):
         return column.map({word: 1 if label is None else label for word, label in labels.items()})
     strange = sorted(word for word, label in labels.items() if label is None)

@@ -23,8 +23,10 @@ from bench.metrics.classification import Labels, Logits, Tally, Values
 RESAMPLES = 1000
 #: Counts in memory at once, one byte each.
 _HELD = 2**28
-#: Numbers in one block of samples: large enough for numpy, small enough for a processor's cache.
-_BLOCK = 2**18
+#: Numbers in one block of samples: large enough for numpy, small enough that a processor's cache has all its arrays.
+_BLOCK = 2**16
+#: Images that are gathered at once: their counts lie beside each other in memory before and after.
+_GATHERED = 64
 #: Poisson(1) counts by a uniform 16-bit number.
 _COUNTS = np.searchsorted(stats.poisson.cdf(np.arange(9), 1.0), (np.arange(2**16) + 0.5) / 2**16).astype(np.uint8)
 
@@ -70,12 +72,17 @@ class Cell:
         return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
 
     def ordered(self, drawn: Weights, rows: Mapping[str, int]) -> Weights:
-        """The counts of its images [N, B] by ascending score; ``rows`` says which row of ``drawn`` is an image's."""
-        return drawn[np.asarray([rows[image] for image in self.images], np.int64)[self._order]]
+        """The counts of its images [B, N] by ascending score; ``rows`` says which row of ``drawn`` is an image's."""
+        places = np.asarray([rows[image] for image in self.images], np.int64)[self._order]
+        found = np.empty((drawn.shape[1], len(places)), np.uint8)
+        for start in range(0, len(places), _GATHERED):
+            part = slice(start, start + _GATHERED)
+            found[:, part] = drawn[places[part]].T
+        return found
 
     def measured(self, ordered: Weights) -> Mapping[Any, Values]:
-        """The metrics of samples, from the counts of its images by ascending score: uint8 [N, b] to [b] by name."""
-        weights = ordered.T.astype(np.float64, order="C")
+        """The metrics of samples, from the counts of its images by ascending score: uint8 [b, N] to [b] by name."""
+        weights = ordered.astype(np.float64)
         fake = weights * (self.labels[self._order] == 1)
         both = [weights - fake, fake]
         if len(self._starts) < len(self.logits):
@@ -96,7 +103,7 @@ def draws(cells: Sequence[Cell], resamples: int = RESAMPLES) -> list[dict[Any, N
         drawn = counts(list(rows), start, min(start + held, resamples))
         for cell, part in zip(cells, parts, strict=True):
             ordered, size = cell.ordered(drawn, rows), max(1, _BLOCK // max(len(cell.logits), 1))
-            for first in range(0, ordered.shape[1], size):
-                for name, numbers in cell.measured(ordered[:, first : first + size]).items():
+            for first in range(0, len(ordered), size):
+                for name, numbers in cell.measured(ordered[first : first + size]).items():
                     part.setdefault(name, []).append(numbers.astype(np.float32))
     return [{name: np.concatenate(values) for name, values in part.items()} for part in parts]

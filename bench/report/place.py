@@ -17,6 +17,8 @@ from bench.report import style
 _DISTANCES = (5, 7, 10, 14, 18, 24, 31, 39, 48, 58)
 _ANGLES = (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 240, 300)
 _POINT = 4.0
+#: Points between two labels on one line: less reads as one label.
+_APART = 6.0
 
 
 class Placed(NamedTuple):
@@ -76,7 +78,7 @@ def place(
         _, distance, box = min(choices, key=lambda choice: choice[:2])
         across, up = back.transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
         label.set_position((float(across), float(up)))
-        taken.append(box)
+        taken.append(Bbox.from_extents(box.x0 - _APART * scale, box.y0, box.x1 + _APART * scale, box.y1))
         if distance > _DISTANCES[2]:
             end = back.transform((min(max(x, box.x0), box.x1), min(max(y, box.y0), box.y1)))
             axis.plot([point.x, end[0]], [point.y, end[1]], color=style.GREY, lw=0.5, zorder=1)

@@ -21,7 +21,9 @@ def test_experiments_are_listed_with_what_they_cost():
         line["name"]: line for line in json.loads(bench("list", "experiments", "--suite", "board", "--json").stdout)
     }
     assert board["sare-table6"]["fits"] == 4 * 2 * 3
-    assert bench("list", "experiments").stdout.count("sare-table") == 6
+    shown = bench("list", "experiments").stdout
+    assert shown.count("sare-table") == 6
+    assert shown.rstrip().endswith("reproduce --list")
 
 
 @pytest.mark.parametrize(

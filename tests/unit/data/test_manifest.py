@@ -92,6 +92,27 @@ def test_one_column_may_have_label_and_generator(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("label=is_real,real=1,fake=0", ("1", "0")),
+        ("label=is_real,real=photo|Scan,fake=gan|diffusion", ("scan", "diffusion")),
+        ("label=is_real,real=photo", ("photo", "fake")),
+    ],
+)
+def test_words_of_labels_can_be_told_one_by_one(tmp_path, columns, words):
+    text = f"path,is_real\ndata/a.jpg,{words[0]}\ndata/b.png,{words[1]}\n"
+    _, subsets, _ = made(tmp_path, text, listed.parse_columns(columns))
+    assert names(subsets, "fakes", "test", FAKE) == ["b.png"]
+    assert names(subsets, "fakes", "test", REAL) == ["a.jpg"]
+
+
+def test_a_word_that_is_told_the_other_way_round_leaves_no_usual_one(tmp_path):
+    """Otherwise 0 and 1 would both be photographs."""
+    with pytest.raises(UserError, match="neither real nor fake: 0"):
+        made(tmp_path, "path,label\ndata/a.jpg,1\ndata/b.png,0\n", listed.parse_columns("real=1"))
+
+
+@pytest.mark.parametrize(
     ("text", "problem", "fix"),
     [
         ("path,verdict\na,real\n", "no column that is known as label", "--columns label=COLUMN"),

@@ -88,6 +88,9 @@ def test_labels_cover_neither_each_other_nor_points():
     assert len(boxes) == 12
     for one, other in combinations(boxes, 2):
         assert not one.overlaps(other)
+        beside = min(one.y1, other.y1) > max(one.y0, other.y0)
+        gap = max(one.x0, other.x0) - min(one.x1, other.x1)
+        assert not beside or gap >= 5.9 * figure.dpi / 72  # Two names on one line do not read as one.
     for point in points:
         x, y = axis.transData.transform((point.x, point.y))
         assert not any(box.contains(x, y) for box in boxes)

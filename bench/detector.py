@@ -157,6 +157,8 @@ class Method(ABC):
     #: Whether it separates generated from real images. A method that only attributes images to generators must be named
     #: explicitly.
     detects: ClassVar[bool] = True
+    #: Whether ``--methods all`` has it; ``--methods everything`` has all that detect.
+    in_all: ClassVar[bool] = True
     #: How long a network is trained; a suite sets it (:mod:`bench.training.budgets`).
     budget: Budget = "recipe"
     #: The generators that can be the target of attribution; empty if any generator can.

@@ -31,7 +31,8 @@ class Remote:
     """Something that can be downloaded: files of a repository on the Hugging Face Hub, or the file at a ``url``.
 
     ``files`` are patterns of names in the repository. ``sha256`` or ``md5`` are hex digits, or the first of them.
-    ``size`` is for people. ``unpack``: it is a zip archive, which is unpacked where it lies.
+    ``size`` is for people. ``saved_as`` is the file's name here, if that at the ``url`` is too common. ``unpack``: it
+    is a zip archive, which is unpacked where it lies.
     """
 
     size: str
@@ -42,6 +43,7 @@ class Remote:
     url: str = ""
     sha256: str = ""
     md5: str = ""
+    saved_as: str = ""
     unpack: bool = False
 
     @property
@@ -57,7 +59,7 @@ def fetch(remote: Remote, folder: Path | None, progress: Progress) -> list[Path]
     Returns the files. Raises UserError if something cannot be downloaded or has changed.
     """
     if remote.url:
-        path = (folder or _torch_cache()) / file_name(remote.url)
+        path = (folder or _torch_cache()) / (remote.saved_as or file_name(remote.url))
         from_url(remote.url, path, progress, sha256=remote.sha256, md5=remote.md5)
         files = [path]
     else:

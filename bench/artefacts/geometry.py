@@ -85,6 +85,14 @@ def pad_to_square(rgb: RGB, size: int, mode: Literal["constant", "reflect"] = "c
     return np.pad(rgb, (*padding, (0, 0)), mode=mode)
 
 
+def tiled(rgb: RGB, size: int) -> RGB:
+    """Repeat an image whose shorter side is below ``size``, to the right and down, until both sides have it."""
+    height, width = rgb.shape[:2]
+    if min(height, width) >= size:
+        return rgb
+    return np.tile(rgb, (-(-size // height), -(-size // width), 1))
+
+
 #: Where a centre crop starts if the margin is odd: torchvision rounds half to even; albumentations, guided-diffusion
 #: and DRCT's own code round down.
 CropRule = Literal["torchvision", "albumentations"]

@@ -21,7 +21,8 @@ class RunOptions:
     methods: Annotated[
         str,
         typer.Option(
-            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `all-released`, "
+            help="Comma-separated methods, `dire,gramnet`; a variant is `name[variant]`; or `all`; or `everything`, "
+            "`all` and the newer detectors beside it; or `all-released`, "
             "every detector whose released weights can be downloaded; `all,-dire` leaves one out; or `none`, for "
             "probes alone.",
             rich_help_panel=opt.WHAT,

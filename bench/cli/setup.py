@@ -39,7 +39,7 @@ from bench.types import Plan
 #: Packages that the extra `run` brings, by the names that they are imported by.
 RUN_PACKAGES = (
     *("torch", "torchvision", "diffusers", "transformers", "safetensors", "huggingface_hub", "lpips", "sklearn"),
-    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl", "imagehash", "datasets"),
+    *("cv2", "timm", "tokenizers", "filelock", "joblib", "threadpoolctl", "imagehash", "datasets", "pywt"),
 )
 
 
@@ -90,7 +90,7 @@ def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progre
         raise UserError(
             "--methods none --no-probes leaves nothing to do.", "`none`: probes alone.", "Leave out one of them."
         )
-    usual = options.methods in ("all", requests.NO_METHODS) and not options.checkpoint
+    usual = options.methods in ("all", requests.EVERYTHING, requests.NO_METHODS) and not options.checkpoint
     if not (usual if options.probes is None else options.probes):
         return {}
     probes = requests.choose_probes(suite)

@@ -125,7 +125,8 @@ def report(results: Results, written: Written, as_json: bool) -> None:
         if shown or stem.startswith(("attribution-", "fewshot-")):
             print((results.tables / f"{stem}.md").read_text(encoding="utf-8"))
     print(written.leaderboard)
-    print(f"results: {results.root} (rows.csv, tables/, figures/, leaderboard.md, report/index.html, run.json)")
+    drawn = "figures/, " if written.figures else ""
+    print(f"results: {results.root} (rows.csv, tables/, {drawn}leaderboard.md, report/index.html, run.json)")
 
 
 def prepared(meter: Meter, as_json: bool) -> None:

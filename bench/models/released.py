@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from bench.download import Remote, fetch
+from bench.download import Remote, fetch, file_name
 from bench.errors import UserError, unknown
 from bench.progress import Progress
 
@@ -56,8 +56,11 @@ class ReleasedFile(BaseModel):
         return self._remote(self.file).name if self.downloadable else self.page
 
     def _remote(self, file: str) -> Remote:
-        files = (file,) if self.hub else ()
-        return Remote(self.size, hub=self.hub, revision=self.revision, files=files, url=self.url, sha256=self.sha256)
+        """A file of the repository, or the one at the address: authors call theirs ``checkpoint-best.pth``."""
+        if self.hub:
+            return Remote(self.size, hub=self.hub, revision=self.revision, files=(file,))
+        own = f"{self.name}-{file_name(self.url)}" if self.url else ""
+        return Remote(self.size, url=self.url, sha256=self.sha256, saved_as=own)
 
     def _instead(self) -> str:
         """Other weights of the same method that a program can download."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LARGEST_SEED = 2**32 - 1
 #: What ``--methods`` names if nothing is trained or scored.
 NO_METHODS = "none"
+#: What ``--methods`` names for all methods that detect, those outside the line-up included.
+EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,19 @@ class Request:
 
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
-    """The methods of ``--methods``: names, ``name[variant]``, ``all``, ``-name`` for one less, or ``none``.
+    """The methods of ``--methods``: names, ``name[variant]``, groups, and ``-name`` for one less.
 
-    ``none`` is for probes alone. Raises UserError for a name that does not exist, and if nothing is left.
+    ``all`` is the suite's line-up, ``everything`` each method that detects, ``none`` is for probes alone. Raises
+    UserError for a name that does not exist, and if nothing is left.
     """
-    default = suite.all or [name for name in discover.methods() if discover.method(name).detects]
+    detecting = [name for name in discover.methods() if discover.method(name).detects]
+    usual = [name for name in detecting if discover.method(name).in_all]
+    groups = {"all": list(suite.all) or usual, EVERYTHING: detecting}
     if text == NO_METHODS:
         return ()
     without = {word.removeprefix("-") for word in comma_list(text) if word.startswith("-")}
     named = [word for word in comma_list(text) if not word.startswith("-")] or (["all"] if without else [])
-    words = dict.fromkeys(one for word in named for one in (default if word == "all" else [word]))
+    words = dict.fromkeys(one for word in named for one in groups.get(word, [word]))
     for word in without - set(words):
         raise unknown("method to leave out", word, words, fix="Only methods that the others name can be left out.")
     words = dict.fromkeys(word for word in words if word not in without)

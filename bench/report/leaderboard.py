@@ -86,7 +86,12 @@ def _ranked(board: Board, setting: Setting, methods: Sequence[str]) -> list[str]
 
 
 def _ranks(board: Board, setting: Setting) -> dict[str, str]:
-    """The rank of every ranked detector: one number, or the first and the last place that are possible."""
+    """The rank of every ranked detector: one number, or the first and the last place that are possible.
+
+    None under a protocol that takes a score apart.
+    """
+    if {setting.train_protocol, setting.protocol} & set(_OTHERS):
+        return {}
     table = board.ranking(setting)
     table = table[(table["reason"] == "") & (table["ranked"] > 1)]
     return {str(label): str(Rank(int(row["first"]), int(row["last"]))) for label, row in table.iterrows()}

@@ -8,6 +8,7 @@ applying them, so that the latter can be compared with albumentations.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -38,16 +39,18 @@ def opencv_jpeg(image: RGB, quality: int) -> RGB:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def blur_or_jpeg(rgb: RGB, blur_prob: float, jpg_prob: float, rng: Rng) -> RGB:
+def blur_or_jpeg(rgb: RGB, blur_prob: float, jpg_prob: float, rng: Rng, qualities: Sequence[int] = ()) -> RGB:
     """CNNDetection's augmentation: blur with σ in 0…3, then JPEG with quality 30…100, each with its own probability.
 
-    The JPEG encoder is OpenCV's or Pillow's, drawn at random. PeterWang512/CNNDetection@ea0b562:data/datasets.py.
+    ``qualities`` are those that are drawn instead. The JPEG encoder is OpenCV's or Pillow's, drawn at random.
+    PeterWang512/CNNDetection@ea0b562:data/datasets.py.
     """
     if rng.random() < blur_prob:
         sigma = rng.uniform(0, 3)
         rgb = ndimage.gaussian_filter(rgb, (sigma, sigma, 0))
     if rng.random() < jpg_prob:
-        quality, opencv = int(rng.integers(30, 101)), bool(rng.random() < 0.5)
+        quality = int(qualities[int(rng.integers(len(qualities)))] if qualities else rng.integers(30, 101))
+        opencv = bool(rng.random() < 0.5)
         rgb = opencv_jpeg(rgb[:, :, ::-1], quality)[:, :, ::-1] if opencv else pillow_jpeg(rgb, quality)
     return rgb
 

@@ -76,6 +76,31 @@ class ImageEncoder(nn.Module):
         normed: Tensor = self.clip.vision_model.post_layernorm(hidden)
         return normed
 
+    @property
+    def depth(self) -> int:
+        """The number of blocks."""
+        return int(self.clip.config.num_hidden_layers)
+
+    @property
+    def hidden(self) -> int:
+        """The width of the tokens."""
+        return int(self.clip.config.hidden_size)
+
+    @torch.no_grad()
+    def intermediate(self, x: Tensor) -> Tensor:
+        """The class token after the second layer norm of each block: [B, depth, hidden]."""
+        caught: list[Tensor] = []
+        hooks = [
+            layer.layer_norm2.register_forward_hook(lambda _, __, made: caught.append(made[:, 0]))
+            for layer in self.clip.vision_model.encoder.layers
+        ]
+        try:
+            self.clip.vision_model(pixel_values=x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack(caught, 1)
+
 
 class OnFrozen(nn.Module):
     """A module that uses a frozen encoder: the encoder moves between devices with it, but is not trained or saved."""

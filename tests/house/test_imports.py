@@ -168,5 +168,5 @@ def test_light_modules_load_nothing_of_the_extra_run():
 def test_the_packages_of_the_extra_run_are_those_of_the_project_file():
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["run"]
     projects = {re.split(r"[<>=]", line)[0] for line in extra}
-    imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
+    imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2", "pywavelets": "pywt"}
     assert {imported.get(project, project) for project in projects} == set(RUN_PACKAGES)

@@ -22,7 +22,7 @@ from torchvision import transforms
 
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
-from tests.parity import openai
+from tests.parity import openai, pixels
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -188,6 +188,24 @@ def defake():
     return {"logits": logits.tolist(), "text": text.tolist()}
 
 
+def rine():
+    """Logits and features of the network on the small CLIP, and the contrastive loss of features of both classes."""
+    clip = openai.published()
+    sys.modules["clip"] = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
+    network = importlib.import_module("src.models").Model(("small", openai.WIDTH), 2, 96, "cpu")
+    own = {key: value for key, value in network.state_dict().items() if "clip" not in key}
+    network.load_state_dict({key: tensor(0, key, tuple(t.shape)) for key, t in own.items()}, strict=False)
+    with torch.no_grad():
+        logits, features = network.eval()(openai.views())
+    source = next(path for folder in sys.path if (path := Path(folder) / "src/utils.py").exists())
+    classes = [n for n in ast.parse(source.read_text()).body if getattr(n, "name", "") == "SupConLoss"]
+    names = {"nn": torch.nn, "torch": torch}
+    exec(compile(ast.Module(classes, []), "utils", "exec"), names)
+    drawn, labels = torch.nn.functional.normalize(tensor(0, "features", (10, 16)), dim=1), torch.arange(10) % 2
+    loss = float(names["SupConLoss"]()(drawn.unsqueeze(1), labels))
+    return {"logits": logits.tolist(), "features": features[:, ::7].tolist(), "keys": sorted(own), "contrastive": loss}
+
+
 def drct():
     """Logits and features on both backbones; the contrastive loss; the tensors of the validation transform."""
     clip = openai.published()
@@ -258,9 +276,10 @@ MAKERS = {
         lare,
         lgrad,
         lnp,
+        rine,
         univfd,
     )
-}
+} | pixels.MAKERS
 
 
 def main():

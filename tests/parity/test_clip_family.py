@@ -15,11 +15,15 @@ from bench.nets.clip_text import from_transformers, load_text_tower
 from bench.nets.combiner import Combiner
 from bench.nets.resnet import RESNET50, ResNet
 from methods import cnnspot, drct, univfd
+from methods import rine as rine_method
+from methods._shared import rine
 from methods._shared.backbones import drct_clip, drct_convnext
-from methods._shared.clip import ImageEncoder, LinearHead
+from methods._shared.clip import MEAN, STD, ImageEncoder, LinearHead
 from methods._shared.drct import contrastive
 from methods._shared.hybrid import Hybrid
+from methods._shared.rine import Importance
 from methods._shared.spectrum import linear, log_dct, shallow_cnn
+from methods._shared.tensors import normalised
 from tests.parity import openai
 from tests.parity.channels_last import COEFFICIENTS, drawn
 from tests.parity.make import convnext_views
@@ -175,3 +179,31 @@ def test_a_clip_without_a_text_half_is_told(tmp_path):
     save_file({"visual.proj": torch.zeros(2, 2)}, tmp_path / "open_clip_model.safetensors")
     with pytest.raises(UserError, match="no text half"):
         load_text_tower(tmp_path)
+
+
+@torch.no_grad()
+def test_rine_gives_the_published_logits_and_has_the_published_keys(clip):
+    wanted = numbers("rine")
+    model = Importance(ImageEncoder(clip), 2, 96)
+    assert sorted(model.state_dict()) == wanted["keys"]
+    logits, features = fill(model)(openai.views())
+    assert near(logits, wanted["logits"])
+    assert near(features[:, ::7], wanted["features"])
+
+
+def test_rines_contrastive_loss_is_the_published_one_and_leaves_out_what_is_alone():
+    drawn, labels = tensor(0, "features", (10, 16)), torch.arange(10) % 2
+    assert float(rine.contrastive(drawn, labels)) == pytest.approx(numbers("rine")["contrastive"], abs=1e-5)
+    alone = rine.contrastive(torch.cat([drawn[::2], drawn[1:2]]), torch.tensor([0] * 5 + [1]))
+    assert torch.isfinite(alone)
+    assert float(rine.contrastive(drawn[:2], torch.tensor([0, 1]))) == 0
+
+
+def test_rine_draws_the_official_qualities_and_never_resizes():
+    """A list of two where a range was meant: mever-team/rine@9b7fd58:src/utils.py."""
+    method = rine_method.METHOD
+    assert method.Params().qualities == (30, 100)
+    rgb = image(0, 300, 260)
+    made = view(rine_method, rgb)
+    assert made.shape == (3, 224, 224)
+    assert torch.allclose(made, normalised(np.ascontiguousarray(rgb[18:242, 38:262]), MEAN, STD))

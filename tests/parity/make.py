@@ -282,11 +282,23 @@ MAKERS = {
 } | pixels.MAKERS
 
 
+def short(found):
+    """Numbers with seven digits, as many as a float32 has; everything else as it is."""
+    if isinstance(found, dict):
+        return {key: short(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [short(value) for value in found]
+    return float(f"{found:.7g}") if isinstance(found, float) else found
+
+
 def main():
     name, *checkouts = sys.argv[1:]
     sys.path[:0] = checkouts
     NUMBERS.mkdir(exist_ok=True)
-    lines = (f"{json.dumps(key)}: {json.dumps(found, sort_keys=True)}" for key, found in sorted(MAKERS[name]().items()))
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(found, sort_keys=True)}"
+        for key, found in sorted(short(MAKERS[name]()).items())
+    )
     text = "{\n" + ",\n".join(lines) + "\n}\n"  # A line for each: a list of pixels takes a third of the space.
     (NUMBERS / f"{name}.json").write_text(text)
 

@@ -206,6 +206,28 @@ def rine():
     return {"logits": logits.tolist(), "features": features[:, ::7].tolist(), "keys": sorted(own), "contrastive": loss}
 
 
+def d3():
+    """Logits of the network on the small CLIP with one order of patches; features shuffled and not."""
+    clip = openai.published()
+    folder = next(
+        path for name in sys.path if (path := Path(name) / "models").joinpath("transformer_attention.py").exists()
+    )
+    names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
+    names |= {"clip": types.SimpleNamespace(load=lambda *_, **__: (clip, None))}
+    names["CHANNELS"] = {"small-penultimate": openai.WIDTH}
+    for file in ("transformer_attention.py", "clip_models.py"):  # The package imports networks that are not used here.
+        found = [n for n in ast.parse((folder / file).read_text()).body if isinstance(n, ast.ClassDef)]
+        exec(compile(ast.Module(found, []), file, "exec"), names)
+    model = names["CLIPModelShuffleAttentionPenultimateLayer"]("small", patch_size=[openai.PATCH])
+    fill(model.attention_head)
+    torch.manual_seed(0)
+    order = torch.randperm((openai.SIDE // openai.PATCH) ** 2)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        logits = model.eval()(openai.views())
+    return {"logits": logits.tolist(), "order": order.tolist(), "keys": sorted(model.attention_head.state_dict())}
+
+
 def drct():
     """Logits and features on both backbones; the contrastive loss; the tensors of the validation transform."""
     clip = openai.published()
@@ -267,6 +289,7 @@ MAKERS = {
         augmentation,
         combiner,
         cnnspot,
+        d3,
         defake,
         dire,
         drct,

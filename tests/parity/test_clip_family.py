@@ -14,11 +14,12 @@ from bench.nets.clip import load_half
 from bench.nets.clip_text import from_transformers, load_text_tower
 from bench.nets.combiner import Combiner
 from bench.nets.resnet import RESNET50, ResNet
-from methods import cnnspot, drct, univfd
+from methods import cnnspot, d3, drct, univfd
 from methods import rine as rine_method
 from methods._shared import rine
 from methods._shared.backbones import drct_clip, drct_convnext
 from methods._shared.clip import MEAN, STD, ImageEncoder, LinearHead
+from methods._shared.discrepancy import Discrepancy, shuffled
 from methods._shared.drct import contrastive
 from methods._shared.hybrid import Hybrid
 from methods._shared.rine import Importance
@@ -207,3 +208,31 @@ def test_rine_draws_the_official_qualities_and_never_resizes():
     made = view(rine_method, rgb)
     assert made.shape == (3, 224, 224)
     assert torch.allclose(made, normalised(np.ascontiguousarray(rgb[18:242, 38:262]), MEAN, STD))
+
+
+@torch.no_grad()
+def test_d3_gives_the_published_logits_and_has_the_published_keys(clip):
+    wanted = numbers("d3")
+    model = Discrepancy(ImageEncoder(clip), openai.PATCH)
+    fill(model.attention_head)
+    assert sorted(model.attention_head.state_dict()) == wanted["keys"]
+    order = torch.tensor([wanted["order"]] * 2)
+    assert near(model.eval()(openai.views(), order), wanted["logits"])
+    released = {name: torch.zeros(1) for name in wanted["keys"]}
+    assert sorted(d3.METHOD(d3.Params()).official(released)) == sorted(model.state_dict())
+
+
+def test_d3_shuffles_whole_patches_and_every_test_image_in_one_order():
+    rgb = image(0, 56, 56)
+    sample = Sample(rgb, {}, Facts("png", 0, 56, 56, 1))
+    method = d3.METHOD(d3.Params(crop_size=56, patch=8))
+    views = [method.view(sample, "test", np.random.default_rng(seed)) for seed in (0, 1)]
+    assert torch.equal(views[0]["order"], views[1]["order"])
+    assert sorted(views[0]["order"].tolist()) == list(range(49))
+    x, order = views[0]["image"][None], views[0]["order"][None]
+    made = shuffled(x, order, 8)
+    first = int(order[0, 0])
+    row, column = first // 7 * 8, first % 7 * 8
+    assert torch.equal(made[0, :, :8, :8], x[0, :, row : row + 8, column : column + 8])
+    trained = [method.view(sample, "train", np.random.default_rng(seed))["order"] for seed in (0, 1)]
+    assert not torch.equal(*trained)

@@ -42,7 +42,7 @@ class RINE(Detector):
     card = Card(
         title="RINE",
         year=2024,
-        paper="Koutlis and Papadopoulos: Leveraging Representations from Intermediate Encoder-blocks for Synthetic "
+        paper="Koutlis et al.: Leveraging Representations from Intermediate Encoder-blocks for Synthetic "
         "Image Detection, ECCV 2024, arXiv 2402.19091",
         code="mever-team/rine@9b7fd58",
         licence="Apache-2.0",

@@ -112,23 +112,14 @@ class Results:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.matrix, self.run, self.cards = root / "cells.json", root / "run.json", root / "methods.json"
-        self.rows, self.summary = root / "rows.csv", root / "summary.csv"
-        self.tables, self.figures, self.citations = root / "tables", root / "figures", root / "CITATIONS.bib"
-        self.leaderboard, self.costs = root / "leaderboard.md", root / "costs.csv"
+        self.rows, self.summary, self.costs = root / "rows.csv", root / "summary.csv", root / "costs.csv"
+        self.tables, self.figures, self.leaderboard = root / "tables", root / "figures", root / "leaderboard.md"
         self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        tables = (
-            "ranks",
-            "pairs",
-            "comparisons",
-            "thresholds",
-            "nulls",
-            "budgets",
-            "submitted",
-            "protocols",
-            "controls",
-        )
-        self.ranks, self.pairs, self.comparisons, self.thresholds, *beside = (root / f"{name}.csv" for name in tables)
-        self.nulls, self.budgets, self.submitted, self.protocols, self.controls = beside
+        self.citations = root / "CITATIONS.bib"
+        tables = ("ranks", "pairs", "comparisons", "thresholds")
+        self.ranks, self.pairs, self.comparisons, self.thresholds = (root / f"{name}.csv" for name in tables)
+        self.protocols, self.controls = root / "protocols.csv", root / "controls.csv"
+        self.nulls, self.budgets, self.submitted = (root / f"{name}.csv" for name in ("nulls", "budgets", "submitted"))
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

@@ -47,7 +47,7 @@ def test_the_version_is_the_same_everywhere():
 
 def test_a_missing_package_of_the_extra_is_recognised():
     """The names by which `run`'s packages are imported are those that the command line explains."""
-    imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2"}
+    imported = {"scikit-learn": "sklearn", "opencv-python-headless": "cv2", "pywavelets": "pywt"}
     names = [re.match(r"[\w-]+", line)[0] for line in PROJECT["project"]["optional-dependencies"]["run"]]
     assert {imported.get(name, name) for name in names} == set(RUN_PACKAGES)
 

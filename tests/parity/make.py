@@ -1,9 +1,9 @@
 """Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
-CHECKOUT is a folder with the method's public repository at the commit that its card names; ``drct`` and ``defake``
-also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1,
-``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2. Only numbers are
-written, into ``tests/parity/numbers/<name>.json``; nothing else is.
+CHECKOUT is a folder with the method's public repository at the commit that its card names; ``d3``, ``defake``,
+``drct`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation``
+albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2.
+Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
 import ast
@@ -22,7 +22,7 @@ from torchvision import transforms
 
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
-from tests.parity import openai, pixels
+from tests.parity import frozen, openai, pixels
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -188,46 +188,6 @@ def defake():
     return {"logits": logits.tolist(), "text": text.tolist()}
 
 
-def rine():
-    """Logits and features of the network on the small CLIP, and the contrastive loss of features of both classes."""
-    clip = openai.published()
-    sys.modules["clip"] = types.SimpleNamespace(load=lambda *_, **__: (clip, None))
-    network = importlib.import_module("src.models").Model(("small", openai.WIDTH), 2, 96, "cpu")
-    own = {key: value for key, value in network.state_dict().items() if "clip" not in key}
-    network.load_state_dict({key: tensor(0, key, tuple(t.shape)) for key, t in own.items()}, strict=False)
-    with torch.no_grad():
-        logits, features = network.eval()(openai.views())
-    source = next(path for folder in sys.path if (path := Path(folder) / "src/utils.py").exists())
-    classes = [n for n in ast.parse(source.read_text()).body if getattr(n, "name", "") == "SupConLoss"]
-    names = {"nn": torch.nn, "torch": torch}
-    exec(compile(ast.Module(classes, []), "utils", "exec"), names)
-    drawn, labels = torch.nn.functional.normalize(tensor(0, "features", (10, 16)), dim=1), torch.arange(10) % 2
-    loss = float(names["SupConLoss"]()(drawn.unsqueeze(1), labels))
-    return {"logits": logits.tolist(), "features": features[:, ::7].tolist(), "keys": sorted(own), "contrastive": loss}
-
-
-def d3():
-    """Logits of the network on the small CLIP with one order of patches; features shuffled and not."""
-    clip = openai.published()
-    folder = next(
-        path for name in sys.path if (path := Path(name) / "models").joinpath("transformer_attention.py").exists()
-    )
-    names = {"nn": torch.nn, "F": torch.nn.functional, "torch": torch}
-    names |= {"clip": types.SimpleNamespace(load=lambda *_, **__: (clip, None))}
-    names["CHANNELS"] = {"small-penultimate": openai.WIDTH}
-    for file in ("transformer_attention.py", "clip_models.py"):  # The package imports networks that are not used here.
-        found = [n for n in ast.parse((folder / file).read_text()).body if isinstance(n, ast.ClassDef)]
-        exec(compile(ast.Module(found, []), file, "exec"), names)
-    model = names["CLIPModelShuffleAttentionPenultimateLayer"]("small", patch_size=[openai.PATCH])
-    fill(model.attention_head)
-    torch.manual_seed(0)
-    order = torch.randperm((openai.SIDE // openai.PATCH) ** 2)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        logits = model.eval()(openai.views())
-    return {"logits": logits.tolist(), "order": order.tolist(), "keys": sorted(model.attention_head.state_dict())}
-
-
 def drct():
     """Logits and features on both backbones; the contrastive loss; the tensors of the validation transform."""
     clip = openai.published()
@@ -283,26 +243,28 @@ def combiner():
     return found
 
 
-MAKERS = {
-    maker.__name__: maker
-    for maker in (
-        augmentation,
-        combiner,
-        cnnspot,
-        d3,
-        defake,
-        dire,
-        drct,
-        fredect,
-        fusing,
-        gramnet,
-        lare,
-        lgrad,
-        lnp,
-        rine,
-        univfd,
-    )
-} | pixels.MAKERS
+MAKERS = (
+    {
+        maker.__name__: maker
+        for maker in (
+            augmentation,
+            combiner,
+            cnnspot,
+            defake,
+            dire,
+            drct,
+            fredect,
+            fusing,
+            gramnet,
+            lare,
+            lgrad,
+            lnp,
+            univfd,
+        )
+    }
+    | pixels.MAKERS
+    | frozen.MAKERS
+)
 
 
 def short(found):

@@ -64,6 +64,28 @@ def squashed(side, resample):
     return lambda rgb: np.asarray(Image.fromarray(rgb).resize((side, side), resample))
 
 
+def safe(rgb):
+    return transforms.ToTensor()(transforms.CenterCrop(256)(Image.fromarray(rgb)))
+
+
+def repeated(rgb):
+    """NPR's README for GenImage: an image that is too small is pasted beside and below itself, then cropped."""
+    picture = Image.fromarray(rgb)
+    if min(picture.size) < 224:
+        across, down = (-(-224 // side) for side in picture.size)
+        whole = Image.new("RGB", (picture.width * across, picture.height * down))
+        for x in range(across):
+            for y in range(down):
+                whole.paste(picture, (x * picture.width, y * picture.height))
+        picture = whole
+    return normalised(transforms.CenterCrop(224)(picture))
+
+
+def resized(side, mean=IMAGENET):
+    """torchvision's resize of a PIL image to a square."""
+    return lambda rgb: normalised(transforms.Resize((side, side))(Image.fromarray(rgb)), mean)
+
+
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
 OFFICIAL = {
     "cnnspot": {"image": cropped()},
@@ -79,6 +101,14 @@ OFFICIAL = {
     "semgir_a": {"image": cropped(288, Mode.BICUBIC, CLIP, 288)},
     "fredect": {"image": fredect},
     "fusing": {"image": cropped(224), "full": normalised},
+    "npr": {"image": repeated},
+    "npr[resize]": {"image": resized(256)},
+    "freqnet": {"image": resized(256)},
+    "freqnet[tile]": {"image": repeated},
+    "ladeda": {"image": resized(256)},
+    "safe": {"image": safe},
+    "rine": {"image": cropped(mean=CLIP)},
+    "d3": {"image": resized(224, CLIP)},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},
     "gramnet[drct]": {"image": drct},

@@ -46,6 +46,27 @@ PARAMS = {
     "lgrad": {"load_size": 256, "crop_size": 224, **RESNET50},
     "semgir": {"sd_size": 512, "sd_steps": 50, "guidance_scale": 7.5, "image_size": 288, "regenerator": "sdv15"},
     "semgir_a": {"sd_size": 512, "sd_steps": 50, "guidance_scale": 7.5, "image_size": 288},
+    "npr": {"geometry": "tile", "crop_size": 224, "depths": (3, 4), "width": 64},
+    "npr[resize]": {"geometry": "resize", "load_size": 256, "crop_size": 224},
+    "freqnet": {"geometry": "resize", "load_size": 256, "crop_size": 224, "depths": (3, 4), "width": 64},
+    "ladeda": {"load_size": 256, "crop_size": 224, "depths": (3, 4, 6, 3), "width": 64, "sees": "npr"},
+    "ladeda[tiny]": {"tiny": True, "sees": "gradient"},
+    "safe": {
+        "crop_size": 256,
+        "rotation": 180.0,
+        "jitter": 0.5,
+        "mask_prob": 0.5,
+        "mask_ratio": 0.75,
+        "mask_size": 16,
+        "smoothing": 0.1,
+        "depths": (3, 4),
+        "width": 64,
+    },
+    "rine": {"layers": 2, "width": 1024, "factor": 0.2, "crop_size": 224, "blur_prob": 0.5, "jpg_prob": 0.5},
+    "rine[1class]": {"layers": 4, "width": 1024, "factor": 0.1},
+    "rine[2class]": {"layers": 4, "width": 128, "factor": 0.2},
+    "rine[ldm]": {"layers": 4, "width": 1024, "factor": 0.4, "epochs": 5},
+    "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -66,6 +87,12 @@ SCHEDULES = {
     "lgrad": ("adam", 5e-4, 0.0, 16, 100, {"step_size": 10, "gamma": 0.8, "keep_best": False}),
     "semgir": ("adam", 1e-4, 0.0, 32, 20, {"keep_best": True, "rate_factors": {"encoder.": 0.1}}),
     "semgir_a": ("adam", 1e-4, 0.0, 32, 20, {"keep_best": True}),
+    "npr": ("adam", 2e-4, 0.0, 32, 50, {"step_size": 10, "gamma": 0.9, "keep_best": False}),
+    "freqnet": ("adam", 1e-3, 0.0, 32, 85, {"step_size": 10, "gamma": 0.9, "keep_best": False}),
+    "ladeda": ("adam", 2e-4, 0.0, 32, 1000, {"plateau": Plateau(15, (0.001, 0.002), 0.9, 1e-6)}),
+    "safe": ("adamw", 5e-3, 0.01, 128, 20, {"cosine": 20, "keep_best": False}),
+    "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
+    "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
         for name, batch in (
@@ -105,7 +132,7 @@ def test_every_detector_is_held():
     assert {name.partition("[")[0] for name in SCHEDULES} == detectors
 
 
-@pytest.mark.parametrize("name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire"])
+@pytest.mark.parametrize("name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda"])
 def test_half_of_all_training_views_are_mirrored(name, monkeypatch):
     """RandomHorizontalFlip's one half, without blur and JPEG, on an image whose left half is white."""
     kind = discover.method(name)

@@ -1,5 +1,7 @@
 """Every paper that a card, a dataset or a model names can be cited."""
 
+import re
+
 import pytest
 
 from bench import discover
@@ -19,6 +21,7 @@ def test_every_paper_has_an_entry(key):
     lines = dict(line.strip(" ,").split(" = ", 1) for line in text.splitlines()[1:-1])
     assert lines["title"].startswith("{{")
     assert "arXiv" not in lines["title"]
+    assert not re.search(r", [A-Z]+ \d{4}", lines["title"]), "a venue that is not known"
     assert 1990 < int(lines["year"].strip("{}")) < 2100
 
 

@@ -106,6 +106,9 @@ class Matrix:
         return frozenset((column.dataset, column.subset) for column in self.columns if not column.averaged)
 
 
+_FILES = ("images.parquet", "illustrations.parquet", "CITATIONS.bib")
+
+
 class Results:
     """A results folder, with one attribute per file."""
 
@@ -114,12 +117,11 @@ class Results:
         self.matrix, self.run, self.cards = root / "cells.json", root / "run.json", root / "methods.json"
         self.rows, self.summary, self.costs = root / "rows.csv", root / "summary.csv", root / "costs.csv"
         self.tables, self.figures, self.leaderboard = root / "tables", root / "figures", root / "leaderboard.md"
-        self.images, self.illustrations = root / "images.parquet", root / "illustrations.parquet"
-        self.citations = root / "CITATIONS.bib"
+        self.images, self.illustrations, self.citations = (root / name for name in _FILES)
         tables = ("ranks", "pairs", "comparisons", "thresholds")
         self.ranks, self.pairs, self.comparisons, self.thresholds = (root / f"{name}.csv" for name in tables)
-        self.protocols, self.controls = root / "protocols.csv", root / "controls.csv"
         self.nulls, self.budgets, self.submitted = (root / f"{name}.csv" for name in ("nulls", "budgets", "submitted"))
+        self.protocols, self.controls = root / "protocols.csv", root / "controls.csv"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

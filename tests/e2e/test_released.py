@@ -137,3 +137,34 @@ def test_what_score_cannot_use_is_told(place, done):
         done = bench("score", *words, "--store", place / "store", "--models", "mini", "--device", "cpu")
         assert done.returncode == 2, done.stderr
         assert told in done.stderr
+
+
+def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place):
+    """Bare tensors, below ``model``, with ``module.`` before every name: random weights at the papers' sizes."""
+    import torch
+
+    from bench import discover
+
+    layouts = {
+        "npr[resize]": lambda state: state,
+        "safe": lambda state: {"model": state, "epoch": 19},
+        "ladeda[tiny]": lambda state: state,
+        "freqnet": lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
+    }
+    words = []
+    for label, wrapped in layouts.items():
+        name, _, variant = label.partition("[")
+        kind = discover.method(name)
+        torch.manual_seed(0)
+        model = kind(kind.Params(**kind.variants.get(variant.rstrip("]"), {}))).build({})
+        torch.save(wrapped(model.state_dict()), place / f"{name}.pth")
+        words += ["--checkpoint", f"{label}={place / name}.pth"]
+    places = ("--data", place / "data", "--store", place / "store", "--results", place / "newer", "--device", "cpu")
+    done = bench("run", *words, *places, "--protocols", "raw", "--test", "folder:flux", "--no-figures")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(place / "newer" / "rows.csv", keep_default_na=False)
+    found = rows[(rows["metric"] == "auc") & (rows["subset"] == "flux")]
+    assert set(zip(found["method"], found["variant"], strict=True)) == {
+        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", "")),
+    }
+    assert found["value"].astype(float).between(0, 1).all()

@@ -222,6 +222,14 @@ def test_methods_can_be_left_out(text, left):
     assert [c.label for c in requests.choose_methods(text, SUITE)] == [name for name in every if name not in left]
 
 
+def test_everything_is_all_and_what_all_leaves_out():
+    labels = {group: [c.label for c in requests.choose_methods(group, SUITE)] for group in ("all", "everything")}
+    more = set(labels["everything"]) - set(labels["all"])
+    assert set(labels["all"]) < set(labels["everything"])
+    assert more == {name for name in discover.methods() if not discover.method(name).in_all}
+    assert "npr" in more
+
+
 def test_attribution_trains_on_generated_images_alone_and_is_tested_on_them():
     telling = Source("attribute:adm", ("adm", "sdv14"), "adm")
     place = ("attribution", "attribute:adm")

@@ -26,8 +26,8 @@ from bench.types import OK
 SETTING = ("train", "train_protocol", "dataset", "protocol")
 #: The columns of ``comparisons.csv``. ``p_holm`` (Holm's) and ``corrected_low`` and ``corrected_high`` (Bonferroni's)
 #: are corrected for all rows that :func:`printed` selects, and missing in the others. They come from the standard error
-#: ``se`` and the degrees of freedom ``df``. ``p_wilcoxon`` is that of the subsets of a mean, ``p_mcnemar`` that of ACC
-#: at 0.5 with one seed.
+#: ``se`` and the degrees of freedom ``df``, which are missing for test sampling alone. ``p_wilcoxon`` is that of the
+#: subsets of a mean, ``p_mcnemar`` that of ACC at 0.5 with one seed.
 COLUMNS: Mapping[str, str] = {
     "schema": "int64",
     **dict.fromkeys(("one", "other", *SETTING, "subset", "metric"), "str"),
@@ -214,7 +214,7 @@ def numbers(pair: Pair | str) -> dict[str, Any]:
     found = intervals.around(effect, spread.variance, spread.df, signed=True)
     varies = pair.one.varies if pair.one.varies == pair.other.varies else TEST
     numbers |= {"low": found.low, "high": found.high, "p": seeds.p_value(effect, spread), **more}
-    numbers |= {"se": math.sqrt(spread.variance), "df": spread.df}
+    numbers |= {"se": math.sqrt(spread.variance), "df": spread.df if math.isfinite(spread.df) else math.nan}
     return numbers | {"interval": test or found.method, "varies": varies}
 
 
@@ -246,7 +246,9 @@ def corrected(compared: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
     level = 1 - (1 - intervals.LEVEL) / max(int(p.notna().sum()), 1)
     ends = [
         intervals.around(effect, se**2, df, signed=True, level=level) if known else None
-        for effect, se, df, known in zip(*(compared[n] for n in ("effect", "se", "df")), p.notna(), strict=True)
+        for effect, se, df, known in zip(
+            *(compared["effect"], compared["se"], compared["df"].fillna(math.inf), p.notna()), strict=True
+        )
     ]
     lows, highs = ([getattr(end, name, math.nan) for end in ends] for name in ("low", "high"))
     p_holm = ranking.holm(p.to_numpy(np.float64))

@@ -1,9 +1,11 @@
 """Means over seeds, ranks and pairs of detectors, from the scores of simulated detectors."""
 
+import json
 import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -193,6 +195,11 @@ def test_one_seed_each_has_delongs_and_mcnemars_tests(tmp_path):
     assert 0 < found.loc["adm", "p_mcnemar"] < 1
     assert found.loc["mean:out", "interval"] == "z"
     assert (found["varies"] == "test sampling only").all()
+    family = pd.Series(found.index == "mean:out", found.index)
+    read_together = corrected(found, family).loc["mean:out"]
+    half = stats.norm.ppf(0.975) * read_together["se"]
+    assert read_together["corrected_high"] == pytest.approx(read_together["effect"] + half)
+    json.dumps(found.astype(object).where(found.notna(), None).to_dict("records"), allow_nan=False)
 
 
 def test_six_generators_have_wilcoxons_test(tmp_path):

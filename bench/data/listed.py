@@ -93,6 +93,13 @@ def parse_columns(text: str | None) -> dict[str, str]:
             if not equals or not column:
                 raise UserError(f"--columns {word.strip()!r} names no column.", "There is no `=`.", f"{role}=COLUMN")
             given[role] = column
+    both = {word for word in given.get("real", "").split("|") if word} & set(given.get("fake", "").split("|"))
+    if both:
+        raise UserError(
+            f"--columns calls {', '.join(sorted(both))} both real and fake.",
+            f"It says real={given['real']} and fake={given['fake']}.",
+            "Give each word one meaning.",
+        )
     return given
 
 

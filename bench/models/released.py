@@ -114,5 +114,11 @@ def released_file(method: str, name: str = "") -> ReleasedFile:
             raise unknown(f"released file of {method} that is called", name, own)
         return own[name]
     if not own:
-        raise unknown("entry in the list of released weights for", method, defaults())
+        base = method.partition("[")[0]
+        others = sorted({file.method for file in RELEASED.values() if file.method.partition("[")[0] == base} - {method})
+        raise UserError(
+            f"No released weights are known of {method}.",
+            f"There are some of {', '.join(others or defaults())}.",
+            f"Write --checkpoint '{others[0]}=hub'." if others else "Give a file: --checkpoint METHOD=FILE.",
+        )
     return next(iter(own.values()))

@@ -115,6 +115,8 @@ def everything(without: Collection[str], progress: Progress) -> list[str]:
 
     Those that cannot be had are named with the reason.
     """
+    for word in without:
+        discover.method(split_variant(word)[0])  # A name that does not exist is told before anything is downloaded.
     files = [file for name, file in defaults().items() if name not in without]
     chosen = [file for file in files if file.downloadable and not file.pickled]
     for file in files:

@@ -87,11 +87,18 @@ def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
     without = {word.removeprefix("-") for word in comma_list(text) if word.startswith("-")}
     named = [word for word in comma_list(text) if not word.startswith("-")] or (["all"] if without else [])
     words = dict.fromkeys(one for word in named for one in groups.get(word, [word]))
-    for word in without - set(words):
-        raise unknown("method to leave out", word, words, fix="Only methods that the others name can be left out.")
+    for word in sorted(without - set(words)):
+        method = discover.method(split_variant(word)[0])  # Raises for a name that does not exist.
+        raise UserError(
+            f"-{word} leaves nothing out.",
+            f"{method.card.title} is not among the methods that are named: {', '.join(words)}.",
+            "Leave it away, or name `all` or `everything` before it.",
+        )
     words = dict.fromkeys(word for word in words if word not in without)
     if not words:
-        raise UserError("--methods is empty.", f"Known: {', '.join(discover.methods())}.", "Name some methods, or all.")
+        left = f"Left out: {', '.join(sorted(without))}. " if without else ""
+        known = f"{left}Known: {', '.join(discover.methods())}."
+        raise UserError("--methods names nothing.", known, "Name some methods, or all.")
     chosen = []
     for word in words:
         name, variant = split_variant(word)

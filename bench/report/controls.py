@@ -20,10 +20,11 @@ _NOTE = (
     "AUC (%) with 95 % intervals; a mean over seeds. *Lost* is the AUC with a detector's own artefacts minus that of "
     "the control, in points: the same fits on the same images, so its interval is paired by both; bold if it is "
     "significant when corrected by Holm's method for all of this page. A detector that relies on its artefacts falls. "
-    "A detector that does not fall reads the image itself. A fall to 50 is not required: artefacts of another image "
-    "still have the style of their generator, and a distance from another image still depends on how grainy the image "
-    "is. Over several seeds the interval includes the choice of the other images and of the noise. A dash is a hole, "
-    "or a control that does not apply because the detector's artefacts are not drawn from noise."
+    "A detector that does not fall reads the image itself. A negative loss is a gain: its own artefacts mislead it, "
+    "as on a subset where its AUC is below 50. A fall to 50 is not required: artefacts of another image still have the "
+    "style of their generator, and a distance from another image still depends on how grainy the image is. Over "
+    "several seeds the interval includes the choice of the other images and of the noise. A dash is a hole, or a "
+    "control that does not apply because the detector's artefacts are not drawn from noise."
 )
 _DASH = "–"
 

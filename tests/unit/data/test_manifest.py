@@ -106,6 +106,11 @@ def test_words_of_labels_can_be_told_one_by_one(tmp_path, columns, words):
     assert names(subsets, "fakes", "test", REAL) == ["a.jpg"]
 
 
+def test_a_word_has_one_meaning():
+    with pytest.raises(UserError, match="gan both real and fake"):
+        listed.parse_columns("real=photo|gan,fake=gan")
+
+
 def test_a_word_that_is_told_the_other_way_round_leaves_no_usual_one(tmp_path):
     """Otherwise 0 and 1 would both be photographs."""
     with pytest.raises(UserError, match="neither real nor fake: 0"):

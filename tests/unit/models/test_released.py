@@ -26,7 +26,7 @@ def test_the_first_entry_of_a_method_is_its_default():
     assert released_file("dire[adm]", "dire_pndm") == RELEASED["dire_pndm"]
     with pytest.raises(UserError, match="Did you mean 'dire_pndm'"):
         released_file("dire[adm]", "dire_pmdm")
-    with pytest.raises(UserError, match="no entry in the list of released weights for 'lare2'"):
+    with pytest.raises(UserError, match="No released weights are known of lare2"):
         released_file("lare2")
     with pytest.raises(UserError, match=r"dire_adm is a file of dire\[adm\], not of dire") as caught:
         released_file("dire", "dire_adm")

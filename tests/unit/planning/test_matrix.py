@@ -203,8 +203,9 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
         (lambda f: requests.choose_seeds("0,x"), "not a list of seeds"),
         (lambda f: requests.choose_limit("--limit-train", 1), "--limit-train 1 is too small"),
         (lambda f: requests.choose_methods("dire,grammnet", SUITE), "no method 'grammnet'"),
-        (lambda f: requests.choose_methods("all,-grammnet", SUITE), "no method to leave out 'grammnet'"),
-        (lambda f: requests.choose_methods("dire,-dire", SUITE), "--methods is empty"),
+        (lambda f: requests.choose_methods("all,-grammnet", SUITE), "no method 'grammnet'"),
+        (lambda f: requests.choose_methods("dire,-gramnet", SUITE), "-gramnet leaves nothing out"),
+        (lambda f: requests.choose_methods("dire,-dire", SUITE), "--methods names nothing"),
         (lambda f: requests.choose_device("gpu"), "no device 'gpu'"),
     ],
 )

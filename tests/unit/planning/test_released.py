@@ -50,6 +50,11 @@ def test_every_released_detector_but_some():
     assert released.everything({"univfd"}, Progress()) == [word for word in words if word != "univfd=hub"]
 
 
+def test_a_method_to_leave_out_must_exist():
+    with pytest.raises(UserError, match="no method 'lgad'"):
+        released.everything({"lgad"}, Progress())
+
+
 def test_a_method_cannot_be_trained_and_given():
     with pytest.raises(UserError, match="cnnspot cannot be trained and given"):
         released.beside({"cnnspot": None}, choose_methods("gramnet,cnnspot", MINI))

@@ -27,7 +27,7 @@ def augmentation():
         "grey": f.to_gray(rgb),
         "warped": geometric.shift_scale_rotate(rgb, -7.5, 1.15, 0.06, -0.04, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT),
     }
-    found = {name: x[::3, ::2].tolist() for name, x in made.items()}
+    found = {name: x[::6, ::2].tolist() for name, x in made.items()}
     modes = {"constant": {"border_mode": cv2.BORDER_CONSTANT, "value": 0}, "reflect": {}}
     for mode, border in modes.items():
         prepare = a.Compose([a.PadIfNeeded(224, 224, **border), a.CenterCrop(224, 224)])

@@ -99,11 +99,8 @@ def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
         left = f"Left out: {', '.join(sorted(without))}. " if without else ""
         known = f"{left}Known: {', '.join(discover.methods())}."
         raise UserError("--methods names nothing.", known, "Name some methods, or all.")
-    chosen = []
-    for word in words:
-        name, variant = split_variant(word)
-        chosen.append(Chosen(name, variant, instantiate(suite, name, variant, discover.method(name))))
-    return tuple(chosen)
+    parts = [split_variant(word) for word in words]
+    return tuple(Chosen(name, of, instantiate(suite, name, of, discover.method(name))) for name, of in parts)
 
 
 def choose_probes(suite: Suite) -> dict[str, Recipe]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -33,6 +33,41 @@ class Progress:
             yield number
         finally:
             self.end(number)
+
+
+class Heard(Progress):
+    """Passes everything on to another, and keeps what was said: messages, each with whether it warns."""
+
+    def __init__(self, to: Progress) -> None:
+        self._to = to
+        self.said: list[tuple[str, bool]] = []
+
+    def note(self, message: str) -> None:
+        """Keep one line of information."""
+        self.said.append((message, False))
+        self._to.note(message)
+
+    def warn(self, message: str) -> None:
+        """Keep one warning."""
+        self.said.append((message, True))
+        self._to.warn(message)
+
+    def begin(self, title: str, total: int) -> int:
+        """Open a stage of the other."""
+        return self._to.begin(title, total)
+
+    def advance(self, stage: int, units: int = 1) -> None:
+        """Advance a stage of the other."""
+        self._to.advance(stage, units)
+
+    def end(self, stage: int) -> None:
+        """Close a stage of the other."""
+        self._to.end(stage)
+
+    def repeat(self, said: Iterable[tuple[str, bool]]) -> None:
+        """Say again what was said before."""
+        for message, warns in said:
+            (self.warn if warns else self.note)(message)
 
 
 class Meter:

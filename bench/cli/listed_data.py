@@ -13,11 +13,11 @@ from bench.data.hub import Source, Wanted
 from bench.data.splits import VALIDATION_SHARE, Limits
 from bench.errors import UserError
 from bench.models.embedded import build_atomically
-from bench.progress import Progress
+from bench.progress import Heard, Progress
 
 #: Below the store.
 FOLDER = "listed"
-_LEFT_OUT = "left_out.json"
+_LEFT_OUT, _SAID = "left_out.json", "said.json"
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,19 @@ def _of_file(path: Path, columns: dict[str, str], home: Path, progress: Progress
         raise UserError(f"--data {str(path)!r} does not exist.", f"Looked at {path.absolute()}.", "Give a CSV file.")
 
     def fill(partial: Path) -> None:
-        manifest.lay_out(manifest.read(path, columns, progress), partial, progress)
+        heard = Heard(progress)
+        manifest.lay_out(manifest.read(path, columns, heard), partial, heard)
+        (partial / _SAID).write_text(json.dumps(heard.said), encoding="utf-8")
 
-    return _dataset_in(build_atomically(home / manifest.key_of(path, columns), fill))
+    tree = home / manifest.key_of(path, columns)
+    _say_again(tree, progress)
+    return _dataset_in(build_atomically(tree, fill))
+
+
+def _say_again(tree: Path, progress: Progress) -> None:
+    """What was said of a table when it was read, its columns and the rows that are not used, holds for this run too."""
+    if (tree / _SAID).is_file():
+        Heard(progress).repeat(json.loads((tree / _SAID).read_text(encoding="utf-8")))
 
 
 def _dataset_in(tree: Path) -> Listed:
@@ -83,6 +93,7 @@ def _of_hub(data: str, columns: dict[str, str], wanted: Wanted, home: Path, prog
     commit = hub.pinned(source)
     tree = home / hub.key_of(source, commit, wanted)
     with FileLock(_lock(tree)):
+        _say_again(tree, progress)
         if not tree.is_dir():
             _stream(source, commit, wanted, tree, progress)
     for reason, count in json.loads((tree / _LEFT_OUT).read_text(encoding="utf-8")).items():
@@ -99,7 +110,8 @@ def _lock(tree: Path) -> Path:
 def _stream(source: Source, commit: str, wanted: Wanted, tree: Path, progress: Progress) -> None:
     partial = tree.with_suffix(".part")
     partial.mkdir(exist_ok=True)
-    left_out = hub_rows.read(source, commit, wanted, partial, progress)
+    heard = Heard(progress)
+    left_out = hub_rows.read(source, commit, wanted, partial, heard)
     places, classes = hub_rows.places(partial)
     if not any(place.label for place in places):
         raise UserError(
@@ -109,6 +121,7 @@ def _stream(source: Source, commit: str, wanted: Wanted, tree: Path, progress: P
         )
     listed.arrange(partial, places, classes)
     (partial / _LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
+    (partial / _SAID).write_text(json.dumps(heard.said), encoding="utf-8")
     partial.replace(tree)
 
 

@@ -18,7 +18,7 @@ from bench.progress import Progress
 from bench.recipe import content_key
 
 #: Must be increased if the same file is laid out in another way.
-_FORM = 1
+_FORM = 2
 _BATCH = 10_000
 #: Rows whose files must not all be missing.
 _TRIED = 100

@@ -57,6 +57,7 @@ def test_a_file_and_a_copy_of_the_hub_give_the_scores_of_the_folder(world, tmp_p
     again = bench("run", *common, *words, "--results", tmp_path / "hub", "--json")
     told = json.loads(again.stdout)
     assert "rows of" not in again.stderr
+    assert "columns image=image" in again.stderr  # It is not read again, and what it is taken for is said again.
     assert found["hub"].keys() == found["file"].keys()
     assert told["fits_trained"] == 0
 

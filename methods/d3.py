@@ -35,6 +35,10 @@ class Params:
     epochs: int = 100
     batch_size: int = 256
 
+    def __post_init__(self) -> None:
+        if self.crop_size % self.patch:
+            raise ValueError(f"crop_size, {self.crop_size}, must be a multiple of patch, {self.patch}")
+
 
 class D3(Detector):
     """One attention layer on two features of a frozen CLIP: the image's, and those of its shuffled patches."""

@@ -167,9 +167,12 @@ def instantiate(suite: Suite, name: str, variant: str, method: type[Method]) -> 
         params: Any = TypeAdapter(method.Params).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
         raise UserError(
-            f"The parameter {'.'.join(map(str, first['loc']))} of {full} has the value {first['input']!r}.",
-            f"{first['msg']}.",
+            f"The parameter {where} of {full} has the value {first['input']!r}."
+            if where
+            else f"The parameters of {full} do not go together.",
+            f"{first['msg'].removeprefix('Value error, ')}.",
             f"Change it in {suite.file}.",
         ) from error
     instance = method(params)

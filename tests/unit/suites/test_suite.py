@@ -108,3 +108,10 @@ def test_perturbations_can_be_named_beside_a_suite():
     assert mini.perturbed("jpeg75, web,jpeg75").perturbations == ("jpeg75", "web")
     assert mini.perturbed("").perturbations == ()
     assert len(suites.load("robustness").perturbations) == 21
+
+
+def test_parameters_that_do_not_go_together_are_one_message(tmp_path):
+    suite = suites.load(write(tmp_path, "[methods.d3]\npatch = 13\n"))
+    with pytest.raises(UserError, match="The parameters of d3 do not go together") as caught:
+        suites.instantiate(suite, "d3", "", discover.method("d3"))
+    assert caught.value.context == "crop_size, 224, must be a multiple of patch, 13."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -203,8 +205,8 @@ def explained(what: str, problem: str = "could not be downloaded", fix: str = _F
         yield
     except (HfHubHTTPError, OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         kind = DownloadError if isinstance(error, HfHubHTTPError | OSError) else UserError
-        lines = str(error).splitlines()
-        reason = f"{type(error).__name__}: {lines[0][:600].rstrip('.') if lines else 'no reason given'}."
+        line = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        reason = f"{type(error).__name__}: {line.strip()[:600].rstrip('.')}."
         raise kind(f"{what} {problem}.", reason, fix) from error
 
 
@@ -219,7 +221,7 @@ def _unpack(path: Path, progress: Progress) -> None:
                     if not (target.is_file() and target.stat().st_size == member.file_size):
                         archive.extract(member, path.parent)
                     progress.advance(stage)
-    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as error:
         raise BenchError(
             f"{path} could not be unpacked.",
             f"{type(error).__name__}: {error}.",

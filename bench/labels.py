@@ -23,13 +23,18 @@ def _plain(word: object) -> str:
     return str(word).strip().lower().removesuffix(".0")
 
 
+def words_of(said: Mapping[str, str], kind: str) -> set[str]:
+    """The words that were ``said`` to be of a kind, in lower case."""
+    return {_plain(word) for word in said.get(kind, "").split("|") if word.strip()}
+
+
 def label_in(word: object, said: Mapping[str, str] = MappingProxyType({})) -> int | None:
     """The label that a word or number names: 0 for real, 1 for fake, None for any other.
 
     ``said`` may say which words are ``real`` and which ``fake``. If that is the opposite of what a usual word means,
     no usual word counts.
     """
-    own = {_plain(part): label for kind, label in KINDS.items() for part in said.get(kind, "").split("|") if part}
+    own = {part: label for kind, label in KINDS.items() for part in words_of(said, kind)}
     turned = any(LABELS.get(part, label) != label for part, label in own.items())
     return own.get(_plain(word), None if turned else LABELS.get(_plain(word)))
 

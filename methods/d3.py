@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from bench.detector import Card, Detector, Plateau, Sample, Schedule, Share, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Share, Stage
 from methods._shared import recipes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Params:
             raise ValueError(f"crop_size, {self.crop_size}, must be a multiple of patch, {self.patch}")
 
 
-class D3(Detector):
+class D3(recipes.OneLogit):
     """One attention layer on two features of a frozen CLIP: the image's, and those of its shuffled patches."""
 
     card = Card(
@@ -59,7 +59,7 @@ class D3(Detector):
             "every test image is shuffled in one order, drawn once; the official code draws a new one for each batch, "
             "so its scores depend on what else is tested",
             "in training each image has an order of its own; the official code draws one for a batch",
-            "the softmax is over the queries, as in the official code; the paper does not say",
+            "the softmax is over the queries, as in the official code, and not over the keys, as in usual attention",
             "the best epoch on validation images is kept; the official script overwrites its best file every epoch",
         ),
     )
@@ -99,12 +99,6 @@ class D3(Detector):
         drawn = rng if stage == "train" else np.random.default_rng(SEED)
         order = torch.from_numpy(drawn.permutation((p.crop_size // p.patch) ** 2))
         return {"image": normalised(rgb, MEAN, STD), "order": order}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the binary cross-entropy of the logit."""
-        from torch.nn.functional import binary_cross_entropy_with_logits
-
-        return binary_cross_entropy_with_logits(self.logit(model, batch), batch["label"].float())
 
     def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the network's logit; positive means fake."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.data.classes import FILES
 from bench.data.dataset import CLASS_FOLDERS, Split
 from bench.errors import UserError, unknown
-from bench.labels import KINDS
+from bench.labels import KINDS, words_of
 from bench.recipe import content_key
 from bench.types import FAKE, REAL
 
@@ -93,7 +93,8 @@ def parse_columns(text: str | None) -> dict[str, str]:
             if not equals or not column:
                 raise UserError(f"--columns {word.strip()!r} names no column.", "There is no `=`.", f"{role}=COLUMN")
             given[role] = column
-    both = {word for word in given.get("real", "").split("|") if word} & set(given.get("fake", "").split("|"))
+    real, fake = (words_of(given, kind) for kind in KINDS)
+    both = real & fake
     if both:
         raise UserError(
             f"--columns calls {', '.join(sorted(both))} both real and fake.",

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bench.download import Remote, fetch, from_url
-from bench.errors import UserError
+from bench.errors import BenchError, UserError
 from bench.progress import Progress
 
 CONTENT = bytes(range(256)) * 20_000
@@ -97,6 +97,23 @@ def test_a_zip_archive_is_unpacked_and_not_again(tmp_path):
     fetch(there, tmp_path / "data", Progress())
     assert (tmp_path / "data" / "dalle2" / "1.png").read_bytes() == b"own"
     assert (tmp_path / "data" / "dalle2" / "2.png").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize("damage", ["stream", "encrypted"])
+def test_an_archive_that_cannot_be_unpacked_is_one_message(tmp_path, damage):
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("1.png", bytes(range(256)) * 40)
+    data = bytearray(archive.read_bytes())
+    if damage == "stream":
+        data[40:60] = b"\xff" * 20  # zlib refuses what is compressed here.
+    else:
+        data[6] |= 1  # The bit of encryption, in the member's header and in the directory.
+        data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(BenchError, match="could not be unpacked") as caught:
+        fetch(Remote("1 KB", url="http://127.0.0.1:9/set.zip", unpack=True), tmp_path, Progress())
+    assert "7z" in caught.value.fix
 
 
 def repository(home, files, kind="models", owner="own", name="er"):

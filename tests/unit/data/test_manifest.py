@@ -108,7 +108,7 @@ def test_words_of_labels_can_be_told_one_by_one(tmp_path, columns, words):
 
 def test_a_word_has_one_meaning():
     with pytest.raises(UserError, match="gan both real and fake"):
-        listed.parse_columns("real=photo|gan,fake=gan")
+        listed.parse_columns("real=photo|Gan,fake=gan")
 
 
 def test_a_word_that_is_told_the_other_way_round_leaves_no_usual_one(tmp_path):

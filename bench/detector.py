@@ -273,3 +273,22 @@ class Statistic(Method):
     @abstractmethod
     def value(self, sample: Sample) -> float | str:
         """Return the statistic of one image."""
+
+
+class TrainingFree(Statistic):
+    """A published detector that is not trained: one number per image, larger for generated ones.
+
+    Its fit is a calibration: the number becomes log-odds by a logistic regression with one variable that may not turn
+    its direction round, so AUC and AP are those of the number itself. Networks belong in engines, whose artefacts are
+    kept; ``value`` reads them.
+    """
+
+    @abstractmethod
+    def value(self, sample: Sample) -> float:
+        """Return the score of one image; any monotone scale, larger = fake."""
+
+
+def is_baseline(method: Method | type[Method]) -> bool:
+    """Whether a method is a trivial baseline, which tables show below the detectors and do not rank."""
+    kind = method if isinstance(method, type) else type(method)
+    return issubclass(kind, Statistic) and not issubclass(kind, TrainingFree)

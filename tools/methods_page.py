@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from bench import discover
-from bench.detector import Method, Statistic
+from bench.detector import Method, is_baseline
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 #: Written by ``python -m benchmarks.drift --csv docs/drift.csv``.
@@ -74,7 +74,7 @@ def _parameters(method: type[Method]) -> str:
 def render() -> str:
     """The text of the page: detectors first, then the trivial baselines."""
     methods = [(name, discover.method(name)) for name in discover.methods()]
-    methods.sort(key=lambda pair: (issubclass(pair[1], Statistic), pair[0]))
+    methods.sort(key=lambda pair: (is_baseline(pair[1]), pair[0]))
     with DRIFT.open(encoding="utf-8", newline="") as file:
         drifts = list(csv.DictReader(file))
     return _HEAD + "\n".join(_section(name, method, drifts) for name, method in methods)

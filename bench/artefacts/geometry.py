@@ -69,6 +69,13 @@ def limit_sides(rgb: RGB, size: int) -> RGB:
     return crop(rgb, (min(height, size), min(width, size)), None, "albumentations")
 
 
+def crop_to_multiple(rgb: RGB, multiple: int) -> RGB:
+    """Centre-crop both sides to multiples of ``multiple``; a side that is shorter is zero-padded to it first."""
+    rgb = pad_to_square(rgb, multiple)
+    height, width = (side // multiple * multiple for side in rgb.shape[:2])
+    return crop(rgb, (height, width), None, "albumentations")
+
+
 def pad_to_multiple(rgb: RGB, multiple: int) -> RGB:
     """Zero-pad at the bottom and right until both sides are multiples of ``multiple``."""
     height, width = rgb.shape[:2]

@@ -13,7 +13,7 @@ import pandas as pd
 from bench import discover
 from bench.cli.reproduce import listed
 from bench.data.protocols import PROTOCOLS, meaning
-from bench.detector import Statistic
+from bench.detector import is_baseline
 from bench.errors import UserError, unknown
 from bench.models.catalogue import MODELS, Model
 from bench.models.released import RELEASED, ReleasedFile
@@ -211,7 +211,7 @@ def _method(name: str, suite: suites.Suite) -> dict[str, Any]:
     variants = suites.variants(suite, name, method)
     return {
         "name": name,
-        "kind": "statistic" if issubclass(method, Statistic) else "detector",
+        "kind": "statistic" if is_baseline(method) else "detector",
         "variants": variants,
         "ablations": method.ablations,
         "artefacts": user_artefacts.names(method(method.Params())),

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from bench import discover
-from bench.detector import STAGES, Detector, Method, Sample, Statistic
+from bench.detector import STAGES, Detector, Method, Sample, Statistic, TrainingFree, is_baseline
 from bench.errors import BenchError
 from bench.execution.toy import Subject, ToyReader, auc, predict, runtime, toy_item, toy_references
 from bench.models.catalogue import MODELS
@@ -51,8 +51,8 @@ def the_card_is_complete(subject: Subject) -> None:
     ]
     _require(not empty, f"The card lacks {', '.join(empty)}.")
     _require(card.version >= 1, "The card's version is below 1.")
-    _require(bool(card.geometry) == isinstance(method, Detector), "The card must say whose resize and crop it uses.")
-    year = card.year > 2000 or (card.year == 0 and isinstance(method, Statistic))
+    _require(bool(card.geometry) != is_baseline(method), "The card must say whose resize and crop it uses.")
+    year = card.year > 2000 or (card.year == 0 and is_baseline(method))
     _require(year, "The card's year is not that of a paper.")
     needed = {role for s in STAGES for need in method.needs(s).values() for role in need.roles()}
     strange = sorted((set(card.weights) | needed) - set(MODELS))
@@ -221,7 +221,8 @@ def a_statistic_separates(subject: Subject) -> None:
     values = statistic.values(method, toy_references(method, 0, 60, "train"), ToyReader(), Progress())
     _require(len({type(value) for value in values}) == 1, "Its values are not of one type.")
     refs = toy_references(method, 900, 50, "test")
-    state = statistic.fit(values, [index % 2 for index in range(60)])
+    rising = isinstance(method, TrainingFree)
+    state = statistic.fit(values, [index % 2 for index in range(60)], rising)
     logits = statistic.logits(state, statistic.values(method, refs, ToyReader(), Progress()))
     reached = auc(np.asarray(logits, np.float32), refs)
     _require(reached >= 0.9, f"Its AUC on the toy world is {reached:.2f}, not 0.9 or more.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.artefacts.store import MissingArtefact
-from bench.detector import STAGES, Detector, Method, Statistic
+from bench.detector import STAGES, Detector, Method, Statistic, TrainingFree
 from bench.errors import BenchError
 from bench.execution import ranks
 from bench.execution.left_out import LeftOut
@@ -68,7 +68,8 @@ def _learn(
     fit, folder = trial.fit, fit_folder(session.store, trial.fit.key)
     if isinstance(method, Statistic):
         statistics = statistic.values(method, refs, session.reader, session.progress)
-        return {"state": statistic.fit(statistics, [ref.label for ref in refs])}
+        labels = [ref.label for ref in refs]
+        return {"state": statistic.fit(statistics, labels, isinstance(method, TrainingFree))}
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
     data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])

@@ -16,7 +16,7 @@ from bench.artefacts.engine import RGB
 from bench.artefacts.engines.pixel_error import beside, geometry
 from bench.artefacts.presented import PRESENTED
 from bench.artefacts.store import MissingArtefact
-from bench.detector import Detector
+from bench.detector import is_baseline
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.planning.matrix import detectors
@@ -75,7 +75,7 @@ def _groups(plan: Plan, request: Request, session: Session) -> list[list[Cell]]:
     for cell in plan.cells:
         chosen = known.get((cell.fit.method, cell.fit.variant))
         place = (cell.test.role, cell.fit.task, cell.perturbation)
-        if chosen is None or not isinstance(chosen.method, Detector) or place != ("test", "detect", "none"):
+        if chosen is None or is_baseline(chosen.method) or place != ("test", "detect", "none"):
             continue
         if status_of(cell, session)[0] == OK:
             groups[cell.test.key, cell.fit.label, cell.fit.source, cell.fit.protocol].append(cell)

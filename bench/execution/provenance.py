@@ -15,7 +15,7 @@ from bench import __version__, device, discover
 from bench.artefacts.engines import lpips
 from bench.artefacts.origin import unverified_in
 from bench.data.files import printable
-from bench.detector import Statistic
+from bench.detector import is_baseline
 from bench.execution.fitting import status_of
 from bench.execution.session import Session
 from bench.models.catalogue import MODELS
@@ -64,7 +64,7 @@ def write_matrix(plan: Plan, request: Request, session: Session) -> None:
 def _card(chosen: Chosen) -> dict[str, Any]:
     method = chosen.method
     kind = "ablation" if chosen.variant in method.ablations else "detector"
-    kind = "statistic" if isinstance(method, Statistic) else kind
+    kind = "statistic" if is_baseline(method) else kind
     found = {"kind": kind, "params": asdict(method.params), "artefacts": per_image(method)}
     return found | asdict(method.card)
 

@@ -42,6 +42,9 @@ SHAPES: Mapping[str, Callable[[Recipe], tuple[int, ...]]] = {
     "latent_error": lambda r: (4, r.params["size"] // 4, r.params["size"] // 4),
 }
 
+#: The number of each engine that makes one: about this for photographs and for generated images.
+NUMBERS: Mapping[str, tuple[float, float]] = {"lpips_layer": (0.2, 0.02)}
+
 
 def toy_item(index: int, label: int, width: int = 64, height: int = 64) -> Item:
     """An image of the toy world: photographs are JPEG, generated ones PNG; its ids follow from its number."""
@@ -77,8 +80,10 @@ class ToyReader(Reader):
         return rgb.astype(np.uint8)
 
     def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - an image or an array, by engine
-        """An array that differs by class, or an image at the engine's size with noise on photographs."""
+        """An array or number that differs by class, or an image at the engine's size with noise on photographs."""
         rng = np.random.default_rng(int(item.image_id[:6], 16))
+        if recipe.engine in NUMBERS:
+            return NUMBERS[recipe.engine][item.label or 0] * float(np.exp(0.1 * rng.standard_normal()))
         if recipe.engine in SHAPES:
             return (rng.standard_normal(SHAPES[recipe.engine](recipe)) + (item.label or 0)).astype(np.float32)
         rgb = self.rgb(recipe.inputs["image"], item)

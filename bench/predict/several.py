@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.data import provenance
 from bench.data.decode import file_id
-from bench.detector import Detector, Statistic
+from bench.detector import Detector, is_baseline
 from bench.errors import UserError
 from bench.predict import predict, verdicts
 from bench.predict.inputs import Inputs
@@ -170,8 +170,7 @@ def score(
         progress.warn(f"{both} of the images are among the photographs of --calibrate, which set the threshold")
     detectors = [_detector(request) for request in requests]  # Scoring may add encoders that a checkpoint contains.
     limits = [
-        None if isinstance(request.chosen.method, Statistic) else threshold_of(request, judging, progress)
-        for request in requests
+        None if is_baseline(request.chosen.method) else threshold_of(request, judging, progress) for request in requests
     ]
     with progress.stage("images scored", len(inputs.paths)) as stage:
         for start in range(0, len(inputs.paths), BATCH):

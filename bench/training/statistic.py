@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.artefacts.reader import Reader
 from bench.detector import Statistic
@@ -17,6 +18,8 @@ from bench.training.examples import Reference
 from bench.training.faults import BadImages, Fault, shown
 
 State = dict[str, Any]
+#: The smallest slope, per standard deviation, of a number whose direction is known.
+FLATTEST = 0.01
 
 
 def values(method: Statistic, refs: Sequence[Reference], reader: Reader, progress: Progress) -> list[float | str]:
@@ -40,8 +43,11 @@ def _value(method: Statistic, ref: Reference, reader: Reader) -> float | str:
     return method.value(ref.sample(reader))
 
 
-def fit(statistics: Sequence[float | str], labels: Sequence[int]) -> State:
-    """Learn from the statistics of training images and their labels (1 = fake); the state is plain JSON."""
+def fit(statistics: Sequence[float | str], labels: Sequence[int], rising: bool = False) -> State:
+    """Learn from the statistics of training images and their labels (1 = fake); the state is plain JSON.
+
+    If ``rising``, larger numbers never have smaller log-odds: the slope is at least :data:`FLATTEST`.
+    """
     if any(isinstance(value, str) for value in statistics):
         real = Counter(str(v) for v, label in zip(statistics, labels, strict=True) if label == 0)
         fake = Counter(str(v) for v, label in zip(statistics, labels, strict=True) if label == 1)
@@ -51,14 +57,24 @@ def fit(statistics: Sequence[float | str], labels: Sequence[int]) -> State:
 
     x = np.asarray(statistics, np.float64)
     centre, scale = float(x.mean()), float(x.std()) or 1.0
-    model = LogisticRegression(C=100.0).fit(((x - centre) / scale)[:, None], np.asarray(labels))
-    return {
-        "kind": "number",
-        "centre": centre,
-        "scale": scale,
-        "slope": float(model.coef_[0, 0]),
-        "bias": float(model.intercept_[0]),
-    }
+    z = (x - centre) / scale
+    model = LogisticRegression(C=100.0).fit(z[:, None], np.asarray(labels))
+    slope, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if rising and slope < FLATTEST:
+        slope, bias = FLATTEST, _bias(FLATTEST * z, float(np.mean(labels)))
+    return {"kind": "number", "centre": centre, "scale": scale, "slope": slope, "bias": bias}
+
+
+def _bias(logits: NDArray[np.float64], share: float) -> float:
+    """What added to logits [N] makes their mean probability ``share``: the most likely bias of a fixed slope."""
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    def excess(bias: float) -> float:
+        return float(expit(logits + bias).mean() - share)
+
+    middle = float(logit(share))
+    return float(brentq(excess, middle - logits.max() - 1, middle - logits.min() + 1))
 
 
 def logits(state: State, statistics: Sequence[float | str]) -> list[float]:

@@ -9,6 +9,7 @@ from bench.artefacts.batching import make_chunk
 from bench.artefacts.engine import Engine, Request
 from bench.artefacts.engines import (
     adm_inversion,
+    autoencoder,
     blip,
     class_prompt,
     clip_image,
@@ -19,6 +20,7 @@ from bench.artefacts.engines import (
     latent_error,
     llava,
     lpips,
+    lpips_layer,
     map_mean,
     noise_residual,
     pixel_error,
@@ -54,6 +56,8 @@ RECIPES = {
     "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
     "adm_inversion": adm_inversion.recipe(steps=3, size=32),
     "lpips": lpips.recipe(_IMG2IMG),
+    "autoencoder": autoencoder.recipe("sd1_vae"),
+    "lpips_layer": lpips_layer.recipe(autoencoder.recipe("sd1_vae")),
     "pixel_error": pixel_error.recipe(_IMG2IMG),
     "map_mean": map_mean.recipe(latent_error.recipe(size=64)),
     "cosine": cosine.recipe(clip_text.recipe(_CAPTION), clip_image.recipe()),

@@ -15,6 +15,7 @@ import torch
 from timm.models.convnext import ConvNeXt
 from torch import nn
 from torch.nn import functional as F
+from transformers import Dinov2Config, Dinov2Model
 
 from bench.artefacts.engines import lpips
 from bench.nets.resnet import ResNet, Shape
@@ -24,7 +25,7 @@ from tools.miniature.loop import Budget, Loop, draw, pixels
 from tools.miniature.scenes import COLOURS, GROUNDS, LIGHTS, OBJECTS, sample_scene
 from tools.miniature.wide import CODECS, FINISHES, SCALES, STYLES, codec_of, finish_of, scale_of, style_of
 
-STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 4_500}
+STEPS = {"resnet18": 5_000, "resnet50": 4_000, "lpips": 3_000, "convnext": 4_500, "dinov2": 8_000}
 BATCH, SEED = 64, 50
 #: The groups of classes of one linear head; each group has its own softmax.
 GROUPS: dict[str, Sequence[str]] = {
@@ -46,6 +47,16 @@ SHAPES = {
 #: The AlexNet of LPIPS and the ConvNeXt of Conv-B, both reduced in size.
 LPIPS_SHAPE = {"channels": (24, 48, 96, 64, 64), "first": (5, 2, 2), "second": (3, 1, 1)}
 DEPTHS, DIMS = (1, 1, 2, 1), (16, 32, 64, 128)
+#: The vision transformer that stands for DINOv2 and for ViTs trained on ImageNet, as transformers' configuration.
+VIT_WIDTH = 48
+VIT = {
+    "hidden_size": VIT_WIDTH,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 3,
+    "image_size": 56,
+    "patch_size": 8,
+    "layerscale_value": 0.5,
+}
 
 
 def labels(count: int) -> torch.Tensor:
@@ -130,6 +141,18 @@ class Perceptual(nn.Module):
         return self.fc(self.lpips.get_submodule("net")(x)[-1].mean((2, 3)))
 
 
+class Transformer(nn.Module):
+    """DINOv2's network with a linear head on the class token, which is used for training only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.fc = Dinov2Model(Dinov2Config(**VIT)), nn.Linear(VIT_WIDTH, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalised images [B, 3, H, W] to logits."""
+        return self.fc(self.encoder(x).pooler_output)
+
+
 def whiten(conv: nn.Conv2d, images: np.ndarray, seed: int, deviation: float = 1.0) -> None:
     """Initialise a first layer as band-pass filters: eigenvectors of the images' patches, spread over their spectrum.
 
@@ -155,6 +178,10 @@ def new_backbone(name: str, images: np.ndarray) -> nn.Module:
     torch.manual_seed(SEED)
     if name == "lpips":
         return Perceptual()
+    if name == "dinov2":
+        transformer = Transformer()
+        whiten(transformer.encoder.embeddings.patch_embeddings.projection, images, SEED, 0.3)
+        return transformer
     if name == "convnext":
         convnext = ConvNeXt(num_classes=CLASSES, depths=DEPTHS, dims=DIMS, patch_size=2, output_stride=8)
         whiten(cast(nn.Conv2d, convnext.stem[0]), images, SEED)

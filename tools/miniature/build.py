@@ -72,6 +72,7 @@ BUILDERS: dict[str, Callable[[Budget], None]] = {
     "resnet18": partial(make.build_backbone, "resnet18", 64),
     "resnet50": partial(make.build_backbone, "resnet50", 56),
     "convnext": partial(make.build_backbone, "convnext", 56),
+    "dinov2": partial(make.build_backbone, "dinov2", 56),
     "lpips": partial(make.build_backbone, "lpips", 64),
     "vae": partial(make.build_vae, "vae", vae.SEED, vae.WIDTHS, vae.STEPS),
     "midjourney_vae": partial(make.build_vae, "midjourney_vae", 60, (24, 48, 72), 1200),

@@ -122,6 +122,9 @@ def build_backbone(name: str, side: int, budget: Budget) -> None:
     if isinstance(net, backbone.Perceptual):
         kept, quality = net.lpips, {"triplets": backbone.triplets(net.lpips.cpu(), 500)}
         _write_json(MADE / name / "config.json", backbone.LPIPS_SHAPE)
+    if isinstance(net, backbone.Transformer):
+        kept = net.encoder
+        _write_json(MADE / name / "config.json", net.encoder.config.to_diff_dict())
     state = kept.state_dict()
     _save({key: state[key] for key in state if not key.startswith(("lins.", "scaling_layer."))}, MADE / name)
     _record(name, loop, quality)

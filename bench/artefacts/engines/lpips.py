@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -35,8 +35,8 @@ def recipe(reconstruction: Recipe, image: Recipe | str = IMAGE) -> Recipe:
     return Recipe(ROLE, Lpips.version, {}, {ROLE: ""}, inputs={"image": image, "reconstruction": reconstruction})
 
 
-def build(shape: Mapping[str, Sequence[int]] | None = None) -> nn.Module:
-    """The package's network with published heads and a random trunk, or with the convolutions of ``shape``.
+def build(shape: Mapping[str, Sequence[int]] | None = None, trunk: Literal["alex", "vgg"] = "alex") -> nn.Module:
+    """The package's network with published heads and a random trunk, or with an AlexNet's convolutions of ``shape``.
 
     ``shape`` has the ``channels`` of the five convolutions, and kernel, stride and padding of the ``first`` and the
     ``second``. Images are float [B, 3, H, W] in −1…1, distances [B, 1, 1, 1]; 0 for equal images.
@@ -46,7 +46,7 @@ def build(shape: Mapping[str, Sequence[int]] | None = None) -> nn.Module:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The package calls torchvision with a deprecated keyword.
-        network: Any = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+        network: Any = lpips.LPIPS(net=trunk, pnet_rand=True, verbose=False)
     if shape:
         channels, before = shape["channels"], (3, *shape["channels"])
         windows = (shape["first"], shape["second"], *[(3, 1, 1)] * 3)

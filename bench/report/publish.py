@@ -91,7 +91,8 @@ def publish(
 ) -> str:
     """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
 
-    If ``figures``, they are kept as PNG with their data; ``report`` can draw them again. ``own`` are the results of
+    If ``figures``, they are kept as PNG with their data, and tables as Markdown, CSV and TeX; without, only tables as
+    Markdown. ``report`` can write all of them again. ``own`` are the results of
     CNNs trained on each subset's own images, for the gates. ``nulls`` are results on null generators by kind, and
     ``plateau`` those of the same detectors trained until their validation loss stops falling. Raises UserError if a
     cell has failed: a board must be complete.
@@ -109,8 +110,10 @@ def publish(
     if plateau is not None:
         budgets.write(results, plateau, Results(partial).budgets)
     written = write_report(Results(partial), figures)
-    for figure in Results(partial).figures.glob("*.svg"):
-        figure.unlink()
+    surplus = [*Results(partial).figures.glob("*.svg")]
+    surplus += [] if figures else [path for path in Results(partial).tables.iterdir() if path.suffix != ".md"]
+    for path in surplus:
+        path.unlink()
     if own is not None:
         write_gates(Results(partial), own)
     text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"

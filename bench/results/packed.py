@@ -1,6 +1,7 @@
 """The per-image values of a whole results folder in two files, small enough to commit.
 
-``slices.parquet`` lists the images of every slice once. ``scores.parquet`` has one row per cell or probe: the file that
+``slices.parquet`` lists the images of every slice once: by their rows in ``images.parquet`` (``place``) where that file
+has them all, else by their ids. ``scores.parquet`` has one row per cell or probe: the file that
 it replaces, its slice, its numbers, and the images whose status is not ``ok``. A packed folder is read like one with
 these files.
 """
@@ -21,8 +22,14 @@ from bench.types import OK
 Table = Mapping[str, list[Any]]
 _IDS = ("row_id", "image_id")
 _IMAGES = pa.schema(
-    [("row_id", pa.list_(pa.binary(16))), ("image_id", pa.list_(pa.binary(16))), ("label", pa.list_(pa.int8()))]
+    [
+        ("row_id", pa.list_(pa.binary(16))),
+        ("image_id", pa.list_(pa.binary(16))),
+        ("label", pa.list_(pa.int8())),
+        ("place", pa.list_(pa.int32())),
+    ]
 )
+_COLUMNS = (*_IDS, "label")
 _SCORES = pa.schema(
     [
         ("file", pa.string()),
@@ -48,7 +55,7 @@ def pack(root: Path, tables: Mapping[str, Table]) -> None:
     lines = []
     for name in sorted(tables):
         table = tables[name]
-        members = tuple(tuple(table[column]) for column in (*_IDS, "label"))
+        members = tuple(tuple(table[column]) for column in _COLUMNS)
         status = table.get("status", [])
         bad = [
             {"place": index, "status": value, "reason": table["reason"][index]}
@@ -57,9 +64,29 @@ def pack(root: Path, tables: Mapping[str, Table]) -> None:
         ]
         numbers = {column: table.get(column) for column in ("logit", "value")}
         lines.append({"file": name, "slice": slices.setdefault(members, len(slices)), "bad": bad, **numbers})
-    images = [{"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)} for rows, ids, labels in slices]
+    listed = _listed(root)
+    known = {image: place for place, image in reversed(list(enumerate(zip(*listed, strict=True))))}
+    images = [_slice(members, known) for members in slices]
     for name, schema, content in (("slices", _IMAGES, images), ("scores", _SCORES, lines)):
         write(pa.Table.from_pylist(content, schema), root / f"{name}.parquet")
+
+
+def _listed(root: Path) -> list[list[Any]]:
+    """The columns :data:`_COLUMNS` of the folder's ``images.parquet``; empty if it has none."""
+    file = root / "images.parquet"
+    if not file.exists():
+        return [[] for _ in _COLUMNS]
+    table = pq.read_table(file, columns=list(_COLUMNS))
+    return [table[column].to_pylist() for column in _COLUMNS]
+
+
+def _slice(members: tuple[Any, ...], known: Mapping[tuple[Any, ...], int]) -> dict[str, Any]:
+    """The images of a slice: their rows among the ``known`` ones, or their ids if one is not among them."""
+    places = [known.get(image) for image in zip(*members, strict=True)]
+    if None not in places:
+        return {"place": places}
+    rows, ids, labels = members
+    return {"row_id": _bytes(rows), "image_id": _bytes(ids), "label": list(labels)}
 
 
 def write(lists: pa.Table, file: Path) -> None:
@@ -70,6 +97,14 @@ def write(lists: pa.Table, file: Path) -> None:
     floats = [f"{name}.list.element" for name in ("logit", "value") if name in lists.column_names]
     options = {"use_dictionary": ["file"], "use_byte_stream_split": floats}
     pq.write_table(lists, file, compression="brotli", compression_level=11, **options)
+
+
+def _images(line: Mapping[str, Any], listed: Table) -> dict[str, Any]:
+    """The columns of a slice's images, from its line in ``slices.parquet``."""
+    places = line.get("place")
+    if places is not None:
+        return {name: [column[place] for place in places] for name, column in listed.items()}
+    return {name: _hex(line[name]) if name in _IDS else line[name] for name in _COLUMNS}
 
 
 class Packed:
@@ -86,7 +121,8 @@ class Packed:
     @cached_property
     def _images(self) -> list[dict[str, Any]]:
         lines = pq.read_table(self._root / "slices.parquet").to_pylist()
-        return [{**line, **{name: _hex(line[name]) for name in _IDS}} for line in lines]
+        listed = dict(zip(_COLUMNS, _listed(self._root), strict=True))
+        return [_images(line, listed) for line in lines]
 
     def knows(self, file: str) -> bool:
         """Whether the values of a file are packed."""

@@ -60,6 +60,7 @@ _MODELS = {
     "clip_rn50": "CLIP with a ResNet for images, in place of RN50",
     "resnet18": "ResNet of four basic blocks on the wider world",
     "resnet50": "ResNet of four bottlenecks on the wider world",
+    "dinov2": "vision transformer of five blocks on the wider world, in place of DINOv2 and of ViTs on ImageNet",
     "convnext": "ConvNeXt of five blocks on the wider world",
     "lpips": "AlexNet-like trunk with unit heads on the wider world",
 }

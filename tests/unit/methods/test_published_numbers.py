@@ -66,6 +66,7 @@ PARAMS = {
     "rine[1class]": {"layers": 4, "width": 1024, "factor": 0.1},
     "rine[2class]": {"layers": 4, "width": 128, "factor": 0.2},
     "rine[ldm]": {"layers": 4, "width": 1024, "factor": 0.4, "epochs": 5},
+    "aeroblade": {"autoencoders": ("sd1_vae", "sd2_vae", "kandinsky_movq"), "layer": 2, "quantise": True},
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.

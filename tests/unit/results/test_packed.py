@@ -1,5 +1,7 @@
 import math
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.errors import UserError
@@ -53,6 +55,25 @@ def test_images_stand_once_and_packing_is_deterministic(tmp_path):
     assert sizes[0] == sizes[1]
     files = [[(tmp_path / n / f"{f}.parquet").read_bytes() for f in ("slices", "scores")] for n in ("all", "again")]
     assert files[0] == files[1]
+
+
+def test_images_that_are_listed_are_named_by_their_rows(tmp_path):
+    whole = table(6, image_id=["", *table(6)["image_id"][1:]])
+    listed = {name: whole[name][::-1] for name in ("row_id", "image_id", "label")}
+    tables = {"scores/a.parquet": whole, "scores/b.parquet": table(7)}
+    sizes = []
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+        if name == "with":
+            pq.write_table(pa.table(listed), tmp_path / name / "images.parquet")
+        pack(tmp_path / name, tables)
+        read = Packed(tmp_path / name).read
+        assert [read(file)["row_id"] for file in tables] == [one["row_id"] for one in tables.values()]
+        assert read("scores/a.parquet")["image_id"] == whole["image_id"]
+        assert read("scores/b.parquet")["label"] == table(7)["label"]
+        lines = pq.read_table(tmp_path / name / "slices.parquet").to_pylist()
+        sizes.append([line["place"] for line in lines])
+    assert sizes == [[None, None], [[5, 4, 3, 2, 1, 0], None]]
 
 
 def test_an_empty_folder_knows_nothing(tmp_path):

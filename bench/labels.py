@@ -39,6 +39,12 @@ def label_in(word: object, said: Mapping[str, str] = MappingProxyType({})) -> in
     return own.get(_plain(word), None if turned else LABELS.get(_plain(word)))
 
 
+def unused_words(words: Iterable[object], said: Mapping[str, str]) -> list[str]:
+    """What was ``said`` to be real or fake and is not among ``words``, sorted."""
+    found = {_plain(word) for word in words}
+    return sorted(word for kind in KINDS for word in words_of(said, kind) - found)
+
+
 #: Names of columns in which 1 or true means a photograph, the opposite of what is meant here.
 _OPPOSITE = ("real", "is_real", "isreal", "authentic", "is_authentic", "human", "is_human")
 _NUMBERS = ("0", "1", "false", "true")

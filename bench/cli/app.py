@@ -204,7 +204,9 @@ def check_machine(
 
 @app.command("check-method")
 def check_method(
-    method: Annotated[str, typer.Argument(help="A method's name, or a Python file that defines `METHOD`.")],
+    method: Annotated[
+        str, typer.Argument(help="A method's name, `METHOD[VARIANT]`, or a Python file that defines `METHOD`.")
+    ],
     suite: opt.SuiteName = "mini",
     models: opt.Models = None,
     weights: opt.Weights = None,
@@ -215,14 +217,15 @@ def check_method(
     """Run the contract suite on one method or plugin. If it breaks any promise, list it and exit with 1."""
     progress = new_progress()
     require_run()
-    name = plugin_name(method, plugin or (), progress)
+    base, _, variant = method.partition("[")
+    name, variant = plugin_name(base, plugin or (), progress), variant.removesuffix("]")
     loaded = suites.load(suite)
     zoo = new_zoo(weights or (), models or loaded.models, store)
     from bench.execution import contract, toy
 
     devices.pin()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = list(contract.check(toy.Subject(name, loaded, zoo, Path(folder)), progress))
+        outcome = list(contract.check(toy.Subject(name, loaded, zoo, Path(folder), variant), progress))
     show.promises(name, outcome, as_json)
     if any(reason for _, reason in outcome):
         raise typer.Exit(1)

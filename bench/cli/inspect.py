@@ -21,7 +21,7 @@ from bench.predict import user_artefacts
 from bench.results import comparisons, derived
 from bench.results.comparisons import Side
 from bench.results.folder import Results, read_text
-from bench.results.frames import same_numbers
+from bench.results.frames import first_difference, same_numbers
 from bench.suites import suite as suites
 
 
@@ -49,7 +49,7 @@ def verify(results: Results) -> tuple[int, list[str]]:
         if same_numbers(computed, written):
             continue
         if path != results.rows:
-            differences.append(f"{path.name} is not what the scores say")
+            differences.append(f"{path.name} is not what the scores say{first_difference(written, computed)}")
             continue
         lines = computed.splitlines(), written.splitlines()
         differences += [f"only in rows.csv: {line}" for line in sorted(set(lines[1]) - set(lines[0]))]
@@ -74,7 +74,10 @@ def _stale_report(results: Results) -> list[str]:
         made = [again.leaderboard, *again.tables.glob("*"), *again.figures.glob("*.csv")]
         names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
         wrong = [n for n in names if not _same(results.root / n, again.root / n)]
-    return [f"{name} is not what report writes" for name in wrong]
+        return [
+            f"{name} is not what report writes{first_difference(*(read_text(r.root / name) for r in (results, again)))}"
+            for name in wrong
+        ]
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -13,7 +13,7 @@ from bench.data import listed
 from bench.data.dataset import Split
 from bench.data.listed import Place
 from bench.errors import UserError
-from bench.labels import check_direction, label_in, not_labels
+from bench.labels import check_direction, label_in, not_labels, unused_words
 from bench.progress import Progress
 from bench.recipe import content_key
 
@@ -42,6 +42,9 @@ def read(path: Path, columns: Mapping[str, str], progress: Progress) -> pd.DataF
     chosen = listed.choose_columns(table, columns, str(path))
     progress.note(f"{path}: columns {listed.shown(chosen)}; --columns chooses others")
     rows = pd.DataFrame({"path": _paths(table[chosen["image"]], path), "label": _labels(table, chosen)})
+    unused = unused_words(table[chosen["label"]].unique(), chosen)
+    if unused:
+        progress.warn(f"{path}: --columns names words that no row has: {', '.join(unused)}")
     named = table[chosen["generator"]] if "generator" in chosen else pd.Series("", table.index)
     rows["generator"] = named.map(cache(listed.folder_name))
     _warn_of_merged(named, path, progress)

@@ -196,7 +196,8 @@ def artefacts_are_used(subject: Subject) -> None:
 
 def every_variant_learns(subject: Subject) -> None:
     """Every variant learns from a batch and scores."""
-    for variant in suites.variants(subject.suite, subject.name, discover.method(subject.name)):
+    variants = suites.variants(subject.suite, subject.name, discover.method(subject.name))
+    for variant in [subject.variant] if subject.variant else variants:
         variant_learns(subject, variant)
 
 

@@ -135,16 +135,17 @@ def toy_auc(method: Detector, model: nn.Module, start: int) -> float:
 
 @dataclass(frozen=True)
 class Subject:
-    """A method under test: by its name, with parameters of a suite, and a folder for its fits."""
+    """A method or variant under test: by its name, with parameters of a suite, and a folder for its fits."""
 
     name: str
     suite: suites.Suite
     zoo: Zoo
     folder: Path
+    variant: str = ""
 
     def instance(self, variant: str = "", **changes: int) -> Method:
         """The method with a short training; ``changes`` are made to parameters that it has."""
-        method = suites.instantiate(self.suite, self.name, variant, discover.method(self.name))
+        method = suites.instantiate(self.suite, self.name, variant or self.variant, discover.method(self.name))
         known = {field.name for field in fields(method.params)}
         short = {key: value for key, value in {**_SHORT, **changes}.items() if key in known}
         return type(method)(replace(method.params, **short))

@@ -73,11 +73,12 @@ def _find_fit(chosen: Chosen, store: Path, source: str, protocol: str, seed: int
     matching = [fit for fit in usual if all(fit[name] == value for name, value in wanted.items())]
     if not matching:
         listed = sorted({f"--train {f['source']} --protocol {f['protocol']} --seed {f['seed']}" for f in fits})
+        place = "" if store == Path("store") else f" --store {store}"
         raise UserError(
             f"There is no fit of {chosen.label} with --train {source} --protocol {protocol} --seed {seed}.",
             f"In {store}: {'; '.join(listed) or 'no fit of this method'}.",
-            f"Run `python run_bench.py --methods {chosen.label} --train {source} --seeds {seed}` first, or choose one "
-            "of these.",
+            f"Run `python run_bench.py --methods {chosen.label} --train {source} --seeds {seed}{place}` first, or "
+            "choose one of these.",
         )
     fields = {name: value for name, value in max(matching, key=_size).items() if name in Fit.__dataclass_fields__}
     return Fit(**fields | {name: tuple(fields[name]) for name in ("recipes", "train", "val")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from bench.results.folder import SCHEMA, read_text
 
 #: The pandas type of a column, by the annotation of its field.
 DTYPES = {"int": "int64", "str": "str", "float | None": "float64"}
+
+#: How much of a line a message shows.
+_SHOWN = 120
 
 
 def table(lines: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
@@ -72,6 +76,23 @@ def same_numbers(one: str, other: str) -> bool:
     except (AssertionError, ValueError):
         return False
     return True
+
+
+def first_difference(found: str | None, wanted: str | None) -> str:
+    """Where two texts differ first, as the end of a sentence; numbers of CSV files in more than their last digits."""
+    if found is None or wanted is None:
+        return ": it is missing" if found is None else ": it is not written any more"
+    lines = found.splitlines(), wanted.splitlines()
+    head = lines[1][0] if lines[1] else ""
+    for number, (one, other) in enumerate(zip_longest(*lines), 1):
+        texts = [f"{head}\n{line}\n" for line in (one, other)]
+        if one != other and (None in (one, other) or "," not in head or not same_numbers(*texts)):
+            return f": line {number} is {_start(one)}, not {_start(other)}"
+    return ""
+
+
+def _start(line: str | None) -> str:
+    return "missing" if line is None else repr(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…")
 
 
 def _unreadable(path: Path, reason: object) -> UserError:

@@ -54,6 +54,11 @@ def test_every_variant_learns_from_a_batch_and_scores(name, variant, subject):
         pytest.skip(f"the miniature cannot run {name}[{variant}] yet: {error.problem}")
 
 
+def test_a_variant_can_be_the_subject(tmp_path):
+    assert Subject("rine", SUITE, ZOO, tmp_path, "1class").instance().params.factor == 0.1
+    assert Subject("rine", SUITE, ZOO, tmp_path).instance().params.factor == 0.2
+
+
 class Cheat(discover.method("hf_energy")):
     """A statistic that is the same for all images."""
 

@@ -106,6 +106,12 @@ def test_words_of_labels_can_be_told_one_by_one(tmp_path, columns, words):
     assert names(subsets, "fakes", "test", REAL) == ["a.jpg"]
 
 
+def test_a_word_that_the_table_does_not_have_is_told(tmp_path):
+    text = "path,label\ndata/a.jpg,photo\ndata/b.png,gan\n"
+    _, _, lines = made(tmp_path, text, listed.parse_columns("fake=gan|diffusion,real=photo"))
+    assert any("--columns names words that no row has: diffusion" in line for line in lines)
+
+
 def test_a_word_has_one_meaning():
     with pytest.raises(UserError, match="gan both real and fake"):
         listed.parse_columns("real=photo|Gan,fake=gan")

@@ -168,3 +168,54 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
         *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", "")),
     }
     assert found["value"].astype(float).between(0, 1).all()
+
+
+#: A detector whose files contain CLIP's whole image tower, with a small one: a plugin.
+SMALL = """
+from dataclasses import dataclass
+from methods import {name}
+from methods._shared import tuned_clip
+
+tuned_clip.VIT_L14 |= {sizes}
+
+@dataclass(frozen=True)
+class Small({name}.Params):
+    crop_size: int = 56
+
+class METHOD({name}.METHOD):
+    Params = Small
+"""
+SIZES = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZES |= {"image_size": 56, "projection_dim": 32}
+
+
+def test_files_that_contain_the_whole_clip_are_read_in_the_layouts_that_people_have(place, monkeypatch):
+    """Effort's two code bases: a training script's file with CLIP's text half, and names that begin with ``module.``"""
+    import torch
+
+    from methods._shared import tuned_clip
+
+    monkeypatch.setattr(tuned_clip, "VIT_L14", tuned_clip.VIT_L14 | SIZES)
+    torch.manual_seed(0)
+    one, two = (tuned_clip.Effort(None, classes, 1).state_dict() for classes in (1, 2))
+    ufd = {n.replace("backbone.", "model.vision_model.").replace("head.", "fc."): t for n, t in one.items()}
+    ufd |= {"model.logit_scale": torch.zeros(()), "model.text_model.final_layer_norm.bias": torch.zeros(8)}
+    files = {
+        "small_effort": {"model": ufd, "optimizer": {}, "total_steps": 18_000},
+        "small_effort[demo]": {f"module.{name}": tensor for name, tensor in two.items()},
+    }
+    words = []
+    for label, content in files.items():
+        torch.save(content, place / f"{label}.pth")
+        words += ["--checkpoint", f"{label}={place / label}.pth"]
+    for name in ("effort",):
+        (place / f"small_{name}.py").write_text(SMALL.format(name=name, sizes=SIZES))
+        words += ["--plugin", place / f"small_{name}.py"]
+    places = ("--data", place / "data", "--store", place / "store", "--results", place / "whole", "--device", "cpu")
+    done = bench("run", *words, *places, "--protocols", "raw", "--test", "folder:flux", "--no-figures")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(place / "whole" / "rows.csv", keep_default_na=False)
+    found = rows[(rows["metric"] == "auc") & (rows["subset"] == "flux")]
+    labels = {f"{name}[{variant}]" if variant else name for name, variant in found[["method", "variant"]].to_numpy()}
+    assert labels == set(files)
+    assert found["value"].astype(float).between(0, 1).all()

@@ -86,6 +86,18 @@ def resized(side, mean=IMAGENET):
     return lambda rgb: normalised(transforms.Resize((side, side))(Image.fromarray(rgb)), mean)
 
 
+def effort(rgb):
+    """Images whose shorter side is below 256 are repeated until both sides have it, then the centre is cropped."""
+    if min(rgb.shape[:2]) < 256:
+        rgb = np.concatenate([rgb] * -(-256 // rgb.shape[1]), 1)
+        rgb = np.concatenate([rgb] * -(-256 // rgb.shape[0]), 0)
+    return cropped(mean=CLIP)(rgb)
+
+
+def opencv(interpolation):
+    return lambda rgb: normalised(cv2.resize(rgb, (224, 224), interpolation=interpolation), CLIP)
+
+
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
 OFFICIAL = {
     "cnnspot": {"image": cropped()},
@@ -109,6 +121,9 @@ OFFICIAL = {
     "safe": {"image": safe},
     "rine": {"image": cropped(mean=CLIP)},
     "d3": {"image": resized(224, CLIP)},
+    "effort": {"image": effort},
+    "effort[deepfakebench]": {"image": opencv(cv2.INTER_CUBIC)},
+    "effort[demo]": {"image": opencv(cv2.INTER_LINEAR)},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},
     "gramnet[drct]": {"image": drct},

@@ -68,6 +68,9 @@ PARAMS = {
     "rine[ldm]": {"layers": 4, "width": 1024, "factor": 0.4, "epochs": 5},
     "aeroblade": {"autoencoders": ("sd1_vae", "sd2_vae", "kandinsky_movq"), "layer": 2, "quantise": True},
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
+    "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
+    "effort[deepfakebench]": {"codebase": "deepfakebench", "rank": 1, "crop_size": 224, "interpolation": "cubic"},
+    "effort[demo]": {"codebase": "deepfakebench", "rank": 1, "crop_size": 224, "interpolation": "linear"},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -94,6 +97,9 @@ SCHEDULES = {
     "safe": ("adamw", 5e-3, 0.01, 128, 20, {"cosine": 20, "keep_best": False}),
     "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
+    "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),
+    "effort[deepfakebench]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
+    "effort[demo]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
         for name, batch in (
@@ -133,7 +139,9 @@ def test_every_detector_is_held():
     assert {name.partition("[")[0] for name in SCHEDULES} == detectors
 
 
-@pytest.mark.parametrize("name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda"])
+@pytest.mark.parametrize(
+    "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "effort"]
+)
 def test_half_of_all_training_views_are_mirrored(name, monkeypatch):
     """RandomHorizontalFlip's one half, without blur and JPEG, on an image whose left half is white."""
     kind = discover.method(name)
@@ -191,14 +199,14 @@ LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.75], [1.0, 3.0], [-0.5, 0.25]])
 INPUTS = {key: torch.zeros(4, 3, 4, 4) for key in ("image", "text", "error", "regenerated", "sare", "full", "size")}
 
 
-@pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a"])
+@pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "effort[demo]"])
 def test_two_logits_are_real_and_fake(name):
     method, batch = instance(name), {**INPUTS, "label": LABELS}
     assert torch.allclose(method.logit(Fixed(LOGITS), batch), LOGITS[:, 1] - LOGITS[:, 0])
     assert torch.allclose(method.loss(Fixed(LOGITS), batch), F.cross_entropy(LOGITS, LABELS))
 
 
-@pytest.mark.parametrize("name", ["cnnspot", "univfd", "dire", "fredect", "fusing", "lnp", "lgrad"])
+@pytest.mark.parametrize("name", ["cnnspot", "univfd", "dire", "fredect", "fusing", "lnp", "lgrad", "effort"])
 def test_one_logit_is_fakes(name):
     method, batch = instance(name), {**INPUTS, "label": LABELS}
     one = LOGITS[:, :1]

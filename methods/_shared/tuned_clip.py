@@ -1,11 +1,13 @@
-"""CLIP's image tower with a few trained numbers in its attention: Effort's singular residuals.
+"""CLIP's image tower with a few trained numbers in its attention: Effort's singular residuals, C2P-CLIP's LoRA.
 
 The whole tower is part of the network and of its checkpoints, unlike the frozen encoders of
-:mod:`methods._shared.clip`. YZY-stack/Effort-AIGI-Detection@96f5dea, both code bases.
+:mod:`methods._shared.clip`. YZY-stack/Effort-AIGI-Detection@96f5dea, both code bases;
+chuangchuangtan/C2P-CLIP-DeepfakeDetection@27b5232:inference.py.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,4 +104,52 @@ def effort_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for old, new in (("model.vision_model.", "backbone."), ("fc.", "head.")):
             name = f"{new}{name.removeprefix(old)}" if name.startswith(old) else name
         found[name] = tensor
+    return found
+
+
+class LowRank(nn.Module):
+    """A linear layer with a fixed weight and LoRA's trained product of two thin matrices (Hu et al., ICLR 2022)."""
+
+    def __init__(self, layer: nn.Linear, rank: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+        self.bias = nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
+        self.lora_A = nn.Parameter(torch.empty(rank, layer.in_features))
+        self.lora_B = nn.Parameter(torch.zeros(layer.out_features, rank))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer."""
+        return linear(x, self.weight + self.lora_B @ self.lora_A, self.bias)
+
+
+#: The weights of a block's attention that C2P-CLIP trains.
+_ADAPTED = ("q_proj", "k_proj", "v_proj")
+
+
+class C2PClip(nn.Module):
+    """Images [B, 3, S, S] to logits [B, 1]: a linear layer on CLIP's embedding, scaled to length one."""
+
+    def __init__(self, folder: Path | None, rank: int) -> None:
+        super().__init__()
+        self.model = image_half(folder)
+        replace(self.model.vision_model.encoder.layers, _ADAPTED, lambda layer: LowRank(layer, rank))
+        self.model.fc = nn.Linear(self.model.config.projection_dim, 1)
+        nn.init.normal_(self.model.fc.weight, 0, 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        embeds = self.model(pixel_values=x).image_embeds
+        logits: Tensor = self.model.fc(embeds / embeds.norm(dim=-1, keepdim=True))
+        return logits
+
+
+def c2p_clip_state(state: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """A checkpoint under the names of :class:`C2PClip`; a released one, whose LoRA is merged, gets a LoRA of zeros."""
+    found = {name: t for name, t in state.items() if not name.endswith("embeddings.position_ids")}
+    for name, weight in list(found.items()):
+        home = name.removesuffix(".weight")
+        if name.endswith(tuple(f"self_attn.{part}.weight" for part in _ADAPTED)) and f"{home}.lora_A" not in found:
+            high, wide = weight.shape
+            found |= {f"{home}.lora_A": weight.new_zeros(rank, wide), f"{home}.lora_B": weight.new_zeros(high, rank)}
     return found

@@ -190,7 +190,7 @@ SIZES |= {"image_size": 56, "projection_dim": 32}
 
 
 def test_files_that_contain_the_whole_clip_are_read_in_the_layouts_that_people_have(place, monkeypatch):
-    """Effort's two code bases: a training script's file with CLIP's text half, and names that begin with ``module.``"""
+    """Effort's script saves CLIP's text half too, or names with ``module.``; C2P-CLIP's LoRA is merged."""
     import torch
 
     from methods._shared import tuned_clip
@@ -204,11 +204,12 @@ def test_files_that_contain_the_whole_clip_are_read_in_the_layouts_that_people_h
         "small_effort": {"model": ufd, "optimizer": {}, "total_steps": 18_000},
         "small_effort[demo]": {f"module.{name}": tensor for name, tensor in two.items()},
     }
+    files["small_c2p_clip"] = {n: t for n, t in tuned_clip.C2PClip(None, 6).state_dict().items() if "lora" not in n}
     words = []
     for label, content in files.items():
         torch.save(content, place / f"{label}.pth")
         words += ["--checkpoint", f"{label}={place / label}.pth"]
-    for name in ("effort",):
+    for name in ("c2p_clip", "effort"):
         (place / f"small_{name}.py").write_text(SMALL.format(name=name, sizes=SIZES))
         words += ["--plugin", place / f"small_{name}.py"]
     places = ("--data", place / "data", "--store", place / "store", "--results", place / "whole", "--device", "cpu")

@@ -121,6 +121,7 @@ OFFICIAL = {
     "safe": {"image": safe},
     "rine": {"image": cropped(mean=CLIP)},
     "d3": {"image": resized(224, CLIP)},
+    "c2p_clip": {"image": cropped(224, mean=CLIP)},
     "effort": {"image": effort},
     "effort[deepfakebench]": {"image": opencv(cv2.INTER_CUBIC)},
     "effort[demo]": {"image": opencv(cv2.INTER_LINEAR)},

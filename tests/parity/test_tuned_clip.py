@@ -94,3 +94,33 @@ def test_deepfakebenchs_augmentations_are_those_of_its_list():
     assert (deepfakebench.clahe(rgb, np.random.default_rng(0)) != rgb).any()
     shapes = {deepfakebench.augmented(rgb, np.random.default_rng(seed)).shape for seed in range(60)}
     assert shapes == {rgb.shape}
+
+
+@torch.no_grad()
+def test_c2p_clip_gives_the_published_logits_and_loads_the_published_keys(small, tmp_path):
+    """The released file has no LoRA, because it is merged; position_ids may be in it."""
+    wanted, (method, model) = numbers("c2p_clip"), small("c2p_clip")
+    own, keys = model.state_dict(), wanted["keys"]
+    names = [key.replace("layers.0", f"layers.{n}") for key in keys for n in range(openai.LAYERS)]
+    assert {name for name in own if "lora" not in name} == set(names)
+    state = {name: tensor(0, name, tuple(own[name].shape)) for name in names}
+    state["model.vision_model.embeddings.position_ids"] = torch.arange(50)[None]
+    torch.save(state, tmp_path / "c2p.pth")
+    checkpoint.fill(method, model, checkpoint.read(tmp_path / "c2p.pth"), tmp_path)
+    assert model(openai.views()).numpy() == pytest.approx(np.asarray(wanted["logits"]), abs=1e-4)
+    del state["model.fc.bias"]
+    with pytest.raises(UserError, match=r"fc\.bias"):
+        checkpoint.fill(method, model, state, "c2p.pth")
+
+
+def test_c2p_clip_trains_lora_and_the_head_alone_and_begins_as_clip(small):
+    model = small("c2p_clip")[1]
+    kinds = {n.rpartition(".")[2] for n, p in model.named_parameters() if p.requires_grad and ".fc." not in n}
+    assert kinds == {"lora_A", "lora_B"}
+    assert model.model.fc.weight.requires_grad
+    layer = model.model.vision_model.encoder.layers[0].self_attn.q_proj
+    x = tensor(0, "x", (3, openai.WIDTH))
+    assert torch.equal(layer(x), x @ layer.weight.T + layer.bias)
+    layer.lora_B.data.fill_(0.5)
+    moved = layer(x) - (x @ layer.weight.T + layer.bias)
+    assert torch.allclose(moved, (x @ layer.lora_A.T) @ layer.lora_B.T, atol=1e-5)

@@ -89,4 +89,17 @@ def effort():
         }
 
 
-MAKERS = {maker.__name__: maker for maker in (effort,)}
+def c2p_clip():
+    """Logits of the published network on the small CLIP, whose embedding is narrower than 768, and its keys."""
+    module = importlib.import_module("inference")
+    clip = _clip()
+    clip.config.__dict__["use_return_dict"] = True  # Newer versions of transformers have no such entry.
+    module.CLIPModel.from_pretrained = staticmethod(lambda _: clip)
+    published, module.nn.Linear = nn.Linear, lambda _, classes: published(openai.EMBEDDING, classes)
+    model = module.C2P_CLIP("small")
+    module.nn.Linear = published
+    with torch.no_grad():
+        return {"logits": fill(model)(openai.views()).tolist(), "keys": _keys(model)}
+
+
+MAKERS = {maker.__name__: maker for maker in (c2p_clip, effort)}

@@ -35,6 +35,8 @@ from bench.nets.cycleisp import Shape as DenoiserShape
 from bench.nets.stylegan import Discriminator
 from bench.nets.stylegan import Shape as DiscriminatorShape
 from bench.numerics import REFERENCE, Numerics
+from methods._shared.lasted import RN50X64
+from methods._shared.lasted import TEXT as TEXT_RN50X64
 from tools.miniature.sd import SCHEDULE
 from tools.miniature.words import PHOTO_WORDS, word_tokenizer
 
@@ -153,6 +155,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "clip_vit_b32": lambda folder: _vit(folder, VITS["clip_vit_b32"]),
     "clip_rn50": lambda folder: _resnet_clip(folder, ClipShape(), (512, 12, 8, 1024)),
     "clip_rn50x4": lambda folder: _resnet_clip(folder, RN50X4, (640, 12, 10, 640)),
+    "clip_rn50x64": lambda folder: _resnet_clip(folder, RN50X64, TEXT_RN50X64[2:]),
     "adm": lambda folder: _configured(folder, ADM(AdmShape())),
     "lpips": _alexnet,
     "cycleisp": lambda folder: _configured(folder, Denoiser(DenoiserShape())),

@@ -60,9 +60,9 @@ def image_compression(rgb: RGB, rng: Rng) -> RGB:
     return opencv_jpeg(rgb, int(rng.integers(30, 101)))
 
 
-def gaussian_noise(rgb: RGB, rng: Rng) -> RGB:
-    """``GaussNoise()``: normal noise with a variance of 10…50, in squared grey levels."""
-    return _bytes(rgb.astype(np.float32) + rng.normal(0, np.sqrt(rng.uniform(10, 50)), rgb.shape))
+def gaussian_noise(rgb: RGB, rng: Rng, variances: tuple[float, float] = (10, 50)) -> RGB:
+    """``GaussNoise(variances)``: normal noise with a variance in that range, in squared grey levels."""
+    return _bytes(rgb.astype(np.float32) + rng.normal(0, np.sqrt(rng.uniform(*variances)), rgb.shape))
 
 
 def gaussian_blur(rgb: RGB, rng: Rng) -> RGB:

@@ -1,8 +1,9 @@
 """Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names; ``d3``, ``defake``,
-``drct`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation``
-albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2.
+``drct``, ``lasted`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and
+``augmentation`` albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect``
+TensorFlow with Keras 2.
 Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
@@ -24,6 +25,7 @@ from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
 from tests.parity import free, frozen, openai, pixels
 from tests.parity import frozen, openai, pixels, tuned
+from tests.parity import frozen, openai, pairs, pixels
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -267,6 +269,7 @@ MAKERS = (
     | frozen.MAKERS
     | free.MAKERS
     | tuned.MAKERS
+    | pairs.MAKERS
 )
 
 

@@ -33,15 +33,15 @@ def cropped(resize=None, interpolation=Mode.BILINEAR, mean=IMAGENET, side=224):
     return lambda rgb: normalised(prepare(Image.fromarray(rgb)), mean)
 
 
-def albumentations(border):
-    """PadIfNeeded(224) and CenterCrop(224) by their definition; held to albumentations' own numbers below."""
+def albumentations(border, side=224):
+    """PadIfNeeded and CenterCrop by their definition; held to albumentations' own numbers below."""
 
     def prepare(rgb):
-        gaps = [max(0, 224 - side) for side in rgb.shape[:2]]
+        gaps = [max(0, side - length) for length in rgb.shape[:2]]
         (top, left), (low, right) = [gap // 2 for gap in gaps], [gap - gap // 2 for gap in gaps]
         rgb = cv2.copyMakeBorder(rgb, top, low, left, right, border, value=0)
-        y, x = (rgb.shape[0] - 224) // 2, (rgb.shape[1] - 224) // 2
-        return rgb[y : y + 224, x : x + 224]
+        y, x = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+        return rgb[y : y + side, x : x + side]
 
     return prepare
 
@@ -125,6 +125,7 @@ OFFICIAL = {
     "effort": {"image": effort},
     "effort[deepfakebench]": {"image": opencv(cv2.INTER_CUBIC)},
     "effort[demo]": {"image": opencv(cv2.INTER_LINEAR)},
+    "lasted": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101, 448)(rgb).copy())},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},
     "gramnet[drct]": {"image": drct},

@@ -72,6 +72,13 @@ PARAMS = {
     "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
     "effort[deepfakebench]": {"codebase": "deepfakebench", "rank": 1, "crop_size": 224, "interpolation": "cubic"},
     "effort[demo]": {"codebase": "deepfakebench", "rank": 1, "crop_size": 224, "interpolation": "linear"},
+    "lasted": {
+        "prompts": ("Real Photo", "Synthetic Photo", "Real Painting", "Synthetic Painting"),
+        "crop_size": 448,
+        "change_prob": 0.5,
+        "turn_prob": 0.33,
+        "flip_prob": 0.33,
+    },
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -102,6 +109,7 @@ SCHEDULES = {
     "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),
     "effort[deepfakebench]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
     "effort[demo]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
+    "lasted": ("adam", 1e-4, 0.0, 48, 50, {"step_size": 5, "gamma": 0.5, "keep_best": True}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
         for name, batch in (

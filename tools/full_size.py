@@ -25,6 +25,7 @@ from transformers import (
 
 from bench.artefacts.engines import lpips
 from bench.models.zoo import Zoo
+from bench.nets import siglip
 from bench.nets.adm import ADM
 from bench.nets.adm import Shape as AdmShape
 from bench.nets.clip_resnet import RN50X4, ClipResNet
@@ -32,6 +33,7 @@ from bench.nets.clip_resnet import Shape as ClipShape
 from bench.nets.clip_text import TextTower
 from bench.nets.cycleisp import Denoiser
 from bench.nets.cycleisp import Shape as DenoiserShape
+from bench.nets.siglip import SigLIP
 from bench.nets.stylegan import Discriminator
 from bench.nets.stylegan import Shape as DiscriminatorShape
 from bench.numerics import REFERENCE, Numerics
@@ -131,6 +133,12 @@ def _resnet_clip(folder: Path, shape: ClipShape, text: tuple[int, int, int, int]
     _tokenizer(77).save_pretrained(folder)
 
 
+def _siglip(folder: Path) -> None:
+    folder.mkdir()
+    state = SigLIP(siglip.Shape()).trunk.state_dict()
+    save_file({f"{siglip.PREFIX}{key}": t.half().contiguous() for key, t in state.items()}, folder / siglip.FILE)
+
+
 def _alexnet(folder: Path) -> None:
     folder.mkdir()
     torch.save(torchvision.models.alexnet(weights=None).state_dict(), folder / lpips.TRUNK)
@@ -156,6 +164,8 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "clip_rn50": lambda folder: _resnet_clip(folder, ClipShape(), (512, 12, 8, 1024)),
     "clip_rn50x4": lambda folder: _resnet_clip(folder, RN50X4, (640, 12, 10, 640)),
     "clip_rn50x64": lambda folder: _resnet_clip(folder, RN50X64, TEXT_RN50X64[2:]),
+    "siglip_so400m": _siglip,
+    "sd_vae": lambda folder: _half(AutoencoderKL(**VAE), folder),
     "adm": lambda folder: _configured(folder, ADM(AdmShape())),
     "lpips": _alexnet,
     "cycleisp": lambda folder: _configured(folder, Denoiser(DenoiserShape())),

@@ -13,7 +13,17 @@ from transformers import CLIPVisionModelWithProjection
 from bench.nets.clip import MEAN, STD, load_half, to_openai
 from bench.nets.loading import differences, some
 
-__all__ = ["MEAN", "STD", "ImageEncoder", "LinearHead", "OnFrozen", "copy_of_clip", "other_clip", "without_copy"]
+__all__ = [
+    "MEAN",
+    "STD",
+    "BesideFrozen",
+    "ImageEncoder",
+    "LinearHead",
+    "OnFrozen",
+    "copy_of_clip",
+    "other_clip",
+    "without_copy",
+]
 
 
 #: Names of the text half in OpenAI's layout of CLIP, in which checkpoints of detectors contain a copy of CLIP.
@@ -102,22 +112,36 @@ class ImageEncoder(nn.Module):
         return torch.stack(caught, 1)
 
 
-class OnFrozen(nn.Module):
-    """A module that uses a frozen encoder: the encoder moves between devices with it, but is not trained or saved."""
+class BesideFrozen(nn.Module):
+    """A module that uses frozen networks: they move between devices with it, but are not trained or saved."""
+
+    def __init__(self, *frozen: nn.Module) -> None:
+        super().__init__()
+        self._frozen = [network.eval() for network in frozen]  # A list, so that torch does not register them.
+
+    @property
+    def frozen(self) -> list[Any]:
+        """The frozen networks."""
+        return self._frozen
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> BesideFrozen:
+        for network in self._frozen:
+            network._apply(fn)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        return self
+
+
+class OnFrozen(BesideFrozen):
+    """A module on a frozen CLIP."""
 
     def __init__(self, encoder: ImageEncoder) -> None:
-        super().__init__()
-        self._frozen = [encoder.eval()]  # A list, so that torch does not register it.
+        super().__init__(encoder)
 
     @property
     def encoder(self) -> ImageEncoder:
         """The frozen encoder."""
-        return self._frozen[0]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> OnFrozen:
-        self.encoder._apply(fn)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return self
+        encoder: ImageEncoder = self.frozen[0]
+        return encoder
 
 
 class LinearHead(OnFrozen):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from bench.nets.clip import to_transformers
 from methods._shared.tensors import imagenet
@@ -70,3 +70,17 @@ def published():
 def views():
     """Two images as CLIP's detectors see them: float [2, 3, SIDE, SIDE]."""
     return torch.stack([imagenet(image(n, SIDE, SIDE)) for n in (0, 1)])
+
+
+def small():
+    """The image half of the small seeded CLIP, in transformers' code."""
+    config = CLIPVisionConfig(
+        projection_dim=EMBEDDING,
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=WIDTH // 64,
+        image_size=SIDE,
+        patch_size=PATCH,
+    )
+    return fill(CLIPVisionModelWithProjection(config))

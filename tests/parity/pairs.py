@@ -12,8 +12,11 @@ import types
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
+from PIL import Image
 
-from methods._shared.tensors import imagenet
+from bench.nets import siglip
+from methods._shared.tensors import chw, imagenet
 from tests.parity import openai
 from tests.parity.seeded import fill, image, tensor
 
@@ -117,4 +120,89 @@ class _First(torch.nn.Module):
         return self.own.resblocks(x)
 
 
-MAKERS = {maker.__name__: maker for maker in (lasted,)}
+#: A small VAE and a small SigLIP, in the libraries' own parameters.
+VAE = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+    "up_block_types": ("UpDecoderBlock2D",) * 2,
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "norm_num_groups": 4,
+}
+SIGLIP = siglip.Shape(42, 14, 48, 2, 3, 3.7362)
+#: Sides of the two views of one image.
+VIEWS = (42, 40)
+
+
+def small_vae():
+    return fill(AutoencoderKL(**VAE), gain=0.8)
+
+
+def small_siglip():
+    network = siglip.SigLIP(SIGLIP)
+    fill(network.trunk)
+    return network.eval()
+
+
+def views(semantic=VIEWS[0], artifact=VIEWS[1]):
+    """Two images, as the semantic and as the artefact branch see them."""
+    return [torch.stack([chw(image(n, side, side)) for n in (0, 1)]) for side in (semantic, artifact)]
+
+
+def _detectors(family):
+    """The authors' module of a family, with networks that are given instead of loaded."""
+    encoder, clip, vae = small_siglip(), openai.small(), small_vae()
+
+    class Encoder(torch.nn.Module):
+        def encode_image(self, x):
+            return encoder.trunk(x)
+
+    class Clip(torch.nn.Module):
+        def get_image_features(self, x):
+            return clip(pixel_values=x).image_embeds
+
+    sys.modules["open_clip"] = types.SimpleNamespace(create_model_and_transforms=lambda *_, **__: (Encoder(), 0, 0))
+    pipeline = types.SimpleNamespace(from_pretrained=lambda *_, **__: types.SimpleNamespace(vae=vae))
+    sys.modules["diffusers"] = types.SimpleNamespace(StableDiffusionPipeline=pipeline)
+    model = types.SimpleNamespace(from_pretrained=lambda *_, **__: Clip())
+    sys.modules["transformers"] = types.SimpleNamespace(CLIPModel=model)
+    sys.modules["scipy.ndimage.filters"] = types.SimpleNamespace(gaussian_filter=None)
+    sys.modules["loguru"] = types.SimpleNamespace(logger=types.SimpleNamespace(info=lambda *_: None))
+    return importlib.import_module(f"detectors.{family}")
+
+
+def _fusion(family, width):
+    """The authors' fusion network with seeded branches."""
+    module = _detectors(family)
+    semantic, artifact = module.SemanticDetector(width), module.ArtifactDetector()
+    kept = {name: t.clone() for name, t in artifact.state_dict().items() if ".vae." in name}
+    fill(semantic.fc, seed=1)
+    fill(artifact, gain=0.7)
+    artifact.load_state_dict(kept, strict=False)
+    module.fusion.SemanticDetector, module.fusion.ArtifactDetector = lambda: semantic, lambda: artifact
+    semantic.load_weights = artifact.load_weights = lambda _: None
+    fusion = module.CoSpyFusionDetector("", "")
+    fill(fusion.fc, seed=2)
+    return fusion.eval()
+
+
+def cospy():
+    """Logits of both families' branches and fusion, the names of their tensors, and the losses of the fusion."""
+    found = {}
+    for family, width, sizes in (("sd-v1_4", SIGLIP.width, VIEWS), ("progan", openai.EMBEDDING, (openai.SIDE,) * 2)):
+        model = _fusion(family, width)
+        semantic, artifact = views(*sizes)
+        with torch.no_grad():
+            semantic, artifact = model.sem_transform(semantic), model.art_transform.transforms[-1](artifact)
+            both = torch.cat([model.sem(semantic), model.art(artifact)], 1)
+            found[family] = {"branches": both.tolist(), "logits": model.fc(both).tolist()}
+        names = sorted(name for name in model.state_dict() if ".clip." not in name)
+        found[family]["names"] = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        if family == "sd-v1_4":
+            rgb = image(0, 300, 260)
+            prepared = model.art_transform(model.test_transform(Image.fromarray(rgb)))
+            found["prepared"] = prepared[:, ::41, ::37].tolist()
+    return found
+
+
+MAKERS = {maker.__name__: maker for maker in (cospy, lasted)}

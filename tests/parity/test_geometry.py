@@ -19,6 +19,7 @@ from tests.parity.test_parity import numbers
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CASES = list(enumerate(ODD_SIZES))
 
 
@@ -96,6 +97,10 @@ def effort(rgb):
 
 def opencv(interpolation):
     return lambda rgb: normalised(cv2.resize(rgb, (224, 224), interpolation=interpolation), CLIP)
+def shrunk(rgb):
+    """CO-SPY's fusion: the artefact branch sees a smaller tensor, resized without antialiasing."""
+    picture = transforms.CenterCrop(384)(transforms.Resize(384)(Image.fromarray(rgb)))
+    return transforms.Resize(224, antialias=False)(transforms.ToTensor()(picture))
 
 
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
@@ -125,6 +130,8 @@ OFFICIAL = {
     "effort": {"image": effort},
     "effort[deepfakebench]": {"image": opencv(cv2.INTER_CUBIC)},
     "effort[demo]": {"image": opencv(cv2.INTER_LINEAR)},
+    "cospy": {"semantic": cropped(384, mean=HALF, side=384), "artifact": shrunk},
+    "cospy[progan]": {"semantic": cropped(256, mean=CLIP), "artifact": cropped(256)},
     "lasted": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101, 448)(rgb).copy())},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},

@@ -79,6 +79,21 @@ PARAMS = {
         "turn_prob": 0.33,
         "flip_prob": 0.33,
     },
+    "cospy": {
+        "load_size": 384,
+        "crop_size": 384,
+        "artifact_load": 256,
+        "artifact_crop": 224,
+        "blur_prob": 0.5,
+        "jpg_prob": 0.5,
+        "artifact_jpg_prob": 0.5,
+        "qualities": (70, 95),
+        "mix_prob": 0.5,
+        "mix_alpha": 0.2,
+        "depths": (3, 4),
+        "width": 64,
+    },
+    "cospy[progan]": {"load_size": 256, "crop_size": 224, "artifact_jpg_prob": 0.0, "mix_prob": 0.0},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -110,6 +125,8 @@ SCHEDULES = {
     "effort[deepfakebench]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
     "effort[demo]": ("adam", 2e-4, 5e-4, 32, 11, {"plateau": None, "keep_best": True}),
     "lasted": ("adam", 1e-4, 0.0, 48, 50, {"step_size": 5, "gamma": 0.5, "keep_best": True}),
+    "cospy": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": 20, "keep_best": True, "rate_factors": {"fc.": 1000.0}}),
+    "cospy[progan]": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": None, "step_size": 10, "gamma": 0.9}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
         for name, batch in (

@@ -77,7 +77,7 @@ class CoSpy(Detector):
         version=1,
         weights={
             "siglip_so400m": "semantic encoder, frozen",
-            "sd_vae": "VAE of the artefact branch, frozen",
+            "sd1_vae": "VAE of the artefact branch, frozen",
             "clip_vit_l14": "semantic encoder of `progan`, frozen",
         },
         deviations=(
@@ -107,7 +107,7 @@ class CoSpy(Detector):
 
     def roles(self) -> Sequence[str]:
         """The encoder, and the VAE unless the family is ``progan``."""
-        return ("clip_vit_l14",) if self.params.family == "progan" else ("siglip_so400m", "sd_vae")
+        return ("clip_vit_l14",) if self.params.family == "progan" else ("siglip_so400m", "sd1_vae")
 
     def companions(self) -> Sequence[str]:
         """All pretrained networks, which stay frozen."""

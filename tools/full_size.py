@@ -165,7 +165,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "clip_rn50x4": lambda folder: _resnet_clip(folder, RN50X4, (640, 12, 10, 640)),
     "clip_rn50x64": lambda folder: _resnet_clip(folder, RN50X64, TEXT_RN50X64[2:]),
     "siglip_so400m": _siglip,
-    "sd_vae": lambda folder: _half(AutoencoderKL(**VAE), folder),
+    "sd1_vae": lambda folder: _half(AutoencoderKL(**VAE), folder),
     "adm": lambda folder: _configured(folder, ADM(AdmShape())),
     "lpips": _alexnet,
     "cycleisp": lambda folder: _configured(folder, Denoiser(DenoiserShape())),

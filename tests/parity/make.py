@@ -23,9 +23,7 @@ from torchvision import transforms
 
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
-from tests.parity import free, frozen, openai, pixels
-from tests.parity import frozen, openai, pixels, tuned
-from tests.parity import frozen, openai, pairs, pixels
+from tests.parity import free, frozen, openai, pairs, pixels, tuned
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp

@@ -97,6 +97,8 @@ def effort(rgb):
 
 def opencv(interpolation):
     return lambda rgb: normalised(cv2.resize(rgb, (224, 224), interpolation=interpolation), CLIP)
+
+
 def shrunk(rgb):
     """CO-SPY's fusion: the artefact branch sees a smaller tensor, resized without antialiasing."""
     picture = transforms.CenterCrop(384)(transforms.Resize(384)(Image.fromarray(rgb)))

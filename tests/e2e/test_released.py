@@ -150,6 +150,7 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
         "safe": lambda state: {"model": state, "epoch": 19},
         "ladeda[tiny]": lambda state: state,
         "freqnet": lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
+        "patchcraft": lambda state: {"netC": {f"module.{name}": tensor for name, tensor in state.items()}},
     }
     words = []
     for label, wrapped in layouts.items():
@@ -165,7 +166,7 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
     rows = pd.read_csv(place / "newer" / "rows.csv", keep_default_na=False)
     found = rows[(rows["metric"] == "auc") & (rows["subset"] == "flux")]
     assert set(zip(found["method"], found["variant"], strict=True)) == {
-        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", "")),
+        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("patchcraft", "")),
     }
     assert found["value"].astype(float).between(0, 1).all()
 

@@ -24,6 +24,7 @@ from torchvision import transforms
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
 from tests.parity import free, frozen, openai, pairs, pixels, tuned
+from tests.parity import frozen, openai, pixels, texture
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -268,6 +269,7 @@ MAKERS = (
     | free.MAKERS
     | tuned.MAKERS
     | pairs.MAKERS
+    | texture.MAKERS
 )
 
 

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode as Mode
+from torchvision.utils import make_grid
 
 from bench import discover
 from bench.artefacts.geometry import fit_long_side, limit_sides
@@ -103,6 +104,20 @@ def shrunk(rgb):
     """CO-SPY's fusion: the artefact branch sees a smaller tensor, resized without antialiasing."""
     picture = transforms.CenterCrop(384)(transforms.Resize(384)(Image.fromarray(rgb)))
     return transforms.Resize(224, antialias=False)(transforms.ToTensor()(picture))
+def texture(p):
+    """PatchCraft's: the differences of neighbouring pixels below, beside, and on both diagonals."""
+    pairs = (p[:, 1:], p[:, :-1]), (p[..., 1:], p[..., :-1])
+    pairs += (p[:, 1:, 1:], p[:, :-1, :-1]), (p[:, 1:, :-1], p[:, :-1, 1:])
+    return sum((one - other).abs().sum().item() for one, other in pairs)
+
+
+def patchcraft(rgb):
+    """192 times RandomCrop from one seed; 64 of each end make a grid, the least texture and the most texture first."""
+    x, draw = transforms.ToTensor()(Image.fromarray(rgb)), transforms.RandomCrop(32)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(42)
+        patches = sorted((draw(x) for _ in range(192)), key=texture)
+    return torch.stack([make_grid(chosen[:64], 8, 0) for chosen in (patches, patches[::-1])])
 
 
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
@@ -126,6 +141,7 @@ OFFICIAL = {
     "freqnet[tile]": {"image": repeated},
     "ladeda": {"image": resized(256)},
     "safe": {"image": safe},
+    "patchcraft": {"image": patchcraft},
     "rine": {"image": cropped(mean=CLIP)},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},

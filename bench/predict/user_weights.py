@@ -143,12 +143,16 @@ def _folder_of(role: str, path: Path, store: Path, trust_pickle: bool) -> Path:
         )
 
     def fill(partial: Path) -> None:
-        from safetensors.torch import save_file
-
         from bench.training.checkpoint import read
 
-        # Cloned because one tensor may be stored under several names, as CycleISP's activation is.
-        tensors = {name: tensor.clone().contiguous() for name, tensor in read(path, trust_pickle).items()}
-        save_file(tensors, partial / "model.safetensors")
+        save_single(read(path, trust_pickle), partial)
 
     return build_atomically(_converted_folder(role, path, store), fill)
+
+
+def save_single(tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Write the tensors of a model that is one file."""
+    from safetensors.torch import save_file
+
+    # Cloned because one tensor may be stored under several names, as CycleISP's activation is.
+    save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")

@@ -13,6 +13,9 @@ from bench.nets.loading import load_strictly, read_tensors
 from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
 from methods._shared.clip import ImageEncoder, OnFrozen
 
+#: Before the names of the image half in OpenCLIP's files.
+_OPENCLIP = "visual.trunk."
+
 
 class ConvShape(Protocol):
     """The parameters that define the architecture of a ConvNeXt."""
@@ -66,18 +69,26 @@ def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
     return network
 
 
-def convnext(shape: ConvShape, classes: int, folder: Path | None) -> ConvNeXt:
-    """Build a ConvNeXt with timm's keys; ``folder`` contains pretrained weights, whose head is not loaded."""
+def convnext(shape: ConvShape, classes: int, folder: Path | None, eps: float = 1e-6) -> ConvNeXt:
+    """Build a ConvNeXt with timm's keys; ``folder`` contains pretrained weights, whose head is not loaded.
+
+    The weights may be OpenCLIP's, which name the ConvNeXt ``visual.trunk`` beside a text half. ``eps`` is added to the
+    variance in every norm.
+    """
     network = ConvNeXt(
         num_classes=classes,
         depths=tuple(shape.depths),
         dims=tuple(shape.dims),
         patch_size=shape.patch,
         output_stride=shape.stride,
+        norm_eps=eps,
     )
     if folder is not None:
         file = folder / "model.safetensors"
-        state = {name: t for name, t in read_tensors(file).items() if not name.startswith("head.fc.")}
+        state = read_tensors(file)
+        if any(name.startswith(_OPENCLIP) for name in state):
+            state = {name.removeprefix(_OPENCLIP): t for name, t in state.items() if name.startswith(_OPENCLIP)}
+        state = {name: t for name, t in state.items() if not name.startswith("head.fc.")}
         load_strictly(network, state, file, "ConvNeXt of that shape", ("head.fc.",))
     return network
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.fft import dctn
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode as Mode
 from torchvision.utils import make_grid
@@ -120,6 +121,25 @@ def patchcraft(rgb):
     return torch.stack([make_grid(chosen[:64], 8, 0) for chosen in (patches, patches[::-1])])
 
 
+def aide(rgb):
+    """Windows by the logarithms of their DCT, and the image, resized as tensors by the authors' torchvision."""
+    x = transforms.ToTensor()(Image.fromarray(rgb))
+    windows = [
+        x[:, top : top + 32, left : left + 32]
+        for top in range(0, x.shape[1] - 31, 16)
+        for left in range(0, x.shape[2] - 31, 16)
+    ]
+    diagonals, edge = np.add.outer(np.arange(32), np.arange(32)), 64 / 6
+    bands = [(diagonals >= edge * n) & (diagonals <= edge * (n + 1)) for n in range(6)]
+    weights = sum(2**n * band / band.sum() for n, band in enumerate(bands))
+    logs = [np.log1p(np.abs(dctn(w.double().numpy(), axes=(1, 2), norm="ortho"))) for w in windows]
+    order = np.argsort([(log * weights).sum() for log in logs])
+    resize = transforms.Resize([256, 256], antialias=False)
+    return torch.stack(
+        [transforms.Normalize(*IMAGENET)(resize(p)) for p in (*(windows[order[n]] for n in (0, -1, 1, -2)), x)]
+    )
+
+
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
 OFFICIAL = {
     "cnnspot": {"image": cropped()},
@@ -142,6 +162,7 @@ OFFICIAL = {
     "ladeda": {"image": resized(256)},
     "safe": {"image": safe},
     "patchcraft": {"image": patchcraft},
+    "aide": {"image": aide},
     "rine": {"image": cropped(mean=CLIP)},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},

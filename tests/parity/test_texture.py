@@ -3,16 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision import transforms
 
 from bench import discover
 from bench.detector import Facts, Sample
 from bench.nets.patchcraft import TextureContrast
+from bench.nets.resnet import RESNET50, ResNet, Shape
 from bench.nets.srm import srm
+from methods._shared.aide import Experts, Widths, extremes
+from methods._shared.backbones import convnext
+from methods._shared.tensors import chw
 from methods._shared.texture import contrast, degraded
-from tests.parity.seeded import image
+from tests.parity.seeded import image, tensor
 from tests.parity.test_parity import numbers
-from tests.parity.texture import GAIN, PICTURES, SEED, filled, pair, sloped
+from tests.parity.texture import AIDE_GAIN, GAIN, PICTURES, SEED, TRUNK, filled, five, layout, pair, sloped
 
 
 def shown(name, rgb, stage="test", seed=0, **params):
@@ -74,3 +79,70 @@ def test_degraded_images_are_smaller_smoother_or_compressed():
     made = [degraded(rgb, 1.0, np.random.default_rng(n)).shape for n in range(50)]
     assert {(len(shape), shape[2]) for shape in made} == {(3, 3)}
     assert 15 <= min(shape[0] for shape in made) < max(shape[0] for shape in made) <= 30
+
+
+def aide(folder, **params):
+    """AIDE's network with seeded weights on a ConvNeXt whose seeded weights lie in a folder."""
+    kind = discover.method("aide")
+    method = kind(kind.Params(**TRUNK, **params))
+    prefix = "openclip_convnext_xxl."
+    trunk = convnext(method.params, 0, None, 1e-5).state_dict()
+    drawn = {name: tensor(0, f"{prefix}{name}", tuple(t.shape)) for name, t in trunk.items()}
+    drawn = {name: t * AIDE_GAIN if t.dim() > 1 else t for name, t in drawn.items()}
+    save_file(drawn, folder / "model.safetensors")
+    return filled(method.build({"clip_convnext_xxl": folder}), "hpf.hpf.weight", AIDE_GAIN)
+
+
+@torch.no_grad()
+def test_aide_gives_the_published_logits(tmp_path):
+    model = aide(tmp_path)
+    assert model(five())[0].tolist() == pytest.approx(numbers("aide")["logits"], abs=1e-4)
+    assert (model(five())[0] - model(five().flip(1))[0]).abs().max() > 0.1  # They depend on the images.
+
+
+def test_aides_released_layout_is_that_of_its_defaults():
+    """All names and shapes: ours, the ConvNeXt's and those of the classifiers that are never used."""
+    method = discover.method("aide")
+    p = method.Params()
+    with torch.device("meta"):
+        trunk = convnext(p, 0, None, 1e-5)
+        lows, highs = (ResNet(Shape(inside=30), classes=1000) for _ in range(2))
+        own = Experts(trunk, lows, highs, Widths(p.projection, p.hidden)).state_dict()
+    assert (p.resnet_depths, p.resnet_width) == (RESNET50.depths, RESNET50.width)
+    whole = {**own, **{f"openclip_convnext_xxl.{name}": t for name, t in trunk.state_dict().items()}}
+    assert layout(whole) == numbers("aide")["layout"]
+    left = method(p).official(whole)
+    assert set(own) - set(left) == {f"model_{kind}.fc.{n}" for kind in ("min", "max") for n in ("weight", "bias")}
+    assert set(left) <= set(own)
+    assert {m.eps for m in trunk.modules() if hasattr(m, "eps")} == {1e-5}
+
+
+def test_aide_chooses_the_published_windows():
+    """In the published order; they are compared after the DCT and back."""
+    for picture, wanted in zip(PICTURES, numbers("aide")["windows"], strict=True):
+        found = extremes(chw(sloped(*picture)), 32, 16)
+        assert found[:, :, ::9, ::11].numpy() == pytest.approx(np.asarray(wanted), abs=1e-5)
+
+
+def test_one_window_is_the_lowest_and_the_highest():
+    x = chw(image(0, 40, 33))
+    assert torch.allclose(extremes(x, 32, 16), x[:, :32, :32].expand(4, 3, 32, 32), atol=1e-5)
+    assert shown("aide", image(0, 20, 25)).shape == (5, 3, 256, 256)
+
+
+def test_aides_projection_filters_and_convnext_are_not_trained(tmp_path):
+    model = aide(tmp_path, resnet_depths=(1, 1, 1, 1), resnet_width=4)
+    fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert fixed == {"hpf.hpf.weight", "convnext_proj.0.weight", "convnext_proj.0.bias"}
+    model.train()
+    assert not model.trunk.training
+    assert not any(p.requires_grad for p in model.trunk.parameters())
+
+
+def test_aide_smooths_labels():
+    kind, logits = discover.method("aide"), torch.tensor([[2.0, -1.0], [0.5, 0.75]])
+    chances, labels = logits.log_softmax(1), torch.tensor([0, 1])
+    wanted = -(0.9 * chances[[0, 1], labels] + 0.1 * chances.mean(1)).mean()
+    method = kind(kind.Params())
+    assert torch.isclose(method.loss(lambda x: x, {"image": logits, "label": labels}), wanted)
+    assert torch.equal(method.logit(lambda x: x, {"image": logits}), logits[:, 1] - logits[:, 0])

@@ -5,6 +5,7 @@ two functions are read.
 """
 
 import ast
+import hashlib
 import importlib
 import sys
 import types
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torchvision import transforms
 
-from methods._shared.tensors import chw
+from methods._shared.tensors import chw, imagenet
 from tests.parity.seeded import fill, image
 
 #: Seed of the patches of every image.
@@ -75,4 +76,50 @@ def patchcraft():
     return found
 
 
-MAKERS = {maker.__name__: maker for maker in (patchcraft,)}
+#: A small ConvNeXt whose features have the width that AIDE's code demands.
+TRUNK = {"depths": (1, 1, 1, 0), "dims": (16, 32, 64, 3072)}
+#: The gain at which AIDE's deep ResNets do not grow.
+AIDE_GAIN = 0.8
+
+
+def five():
+    """Four small windows and an image as AIDE sees them: float [1, 5, 3, 256, 256]."""
+    return torch.stack([imagenet(image(n, 256, 256)) for n in range(5)])[None]
+
+
+def layout(state):
+    """A digest of the names and shapes of a network's weights."""
+    lines = [f"{name} {tuple(tensor.shape)}" for name, tensor in sorted(state.items())]
+    return [len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()]
+
+
+def aide():
+    """Logits of the network on a small ConvNeXt; the layout of the whole one; windows and their order."""
+    import timm  # ConvNeXtXXL as OpenCLIP builds it.
+
+    _package("models")
+    _package("data")
+    built = {"small": lambda: timm.models.convnext.ConvNeXt(num_classes=0, norm_eps=1e-5, **TRUNK)}
+    built["whole"] = lambda: timm.create_model("convnext_xxlarge", num_classes=0)
+    sys.modules["clip"] = types.SimpleNamespace()
+    sys.modules["open_clip"] = types.SimpleNamespace(
+        create_model_and_transforms=lambda _, pretrained: (
+            types.SimpleNamespace(visual=types.SimpleNamespace(trunk=built[pretrained]())),
+            None,
+            None,
+        )
+    )
+    module = importlib.import_module("models.AIDE")
+    model = filled(module.AIDE(None, "small"), "hpf.hpf.weight", AIDE_GAIN)
+    with torch.no_grad():
+        found = {"logits": model(five())[0].tolist()}
+    del model
+    for name in ("trunc_normal_", "kaiming_normal_"):
+        setattr(torch.nn.init, name, lambda x, *_, **__: x)  # Slow, and only names and shapes are read.
+    found["layout"] = layout(module.AIDE(None, "whole").state_dict())
+    windows = importlib.import_module("data.dct").DCT_base_Rec_Module()
+    found["windows"] = [[x[:, ::9, ::11].tolist() for x in windows(chw(sloped(*p)))] for p in PICTURES]
+    return found
+
+
+MAKERS = {maker.__name__: maker for maker in (aide, patchcraft)}

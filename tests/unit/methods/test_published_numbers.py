@@ -63,6 +63,19 @@ PARAMS = {
         "width": 64,
     },
     "patchcraft": {"size": 256, "blocks": 8, "width": 32},  # No training code was published.
+    "aide": {
+        "image_size": 256,
+        "window": 32,
+        "step": 16,
+        "depths": (3, 4, 30, 3),
+        "dims": (384, 768, 1536, 3072),
+        "resnet_depths": (3, 4, 6, 3),
+        "projection": 256,
+        "hidden": 1024,
+        "blur_prob": 0.1,
+        "jpg_prob": 0.1,
+        "smoothing": 0.1,
+    },
     "rine": {"layers": 2, "width": 1024, "factor": 0.2, "crop_size": 224, "blur_prob": 0.5, "jpg_prob": 0.5},
     "rine[1class]": {"layers": 4, "width": 1024, "factor": 0.1},
     "rine[2class]": {"layers": 4, "width": 128, "factor": 0.2},
@@ -120,6 +133,7 @@ SCHEDULES = {
     "ladeda": ("adam", 2e-4, 0.0, 32, 1000, {"plateau": Plateau(15, (0.001, 0.002), 0.9, 1e-6)}),
     "safe": ("adamw", 5e-3, 0.01, 128, 20, {"cosine": 20, "keep_best": False}),
     "patchcraft": ("adam", 1e-3, 0.0, 32, 20, {"keep_best": True}),  # A plain recipe.
+    "aide": ("adamw", 1e-4, 0.0, 256, 20, {"cosine": 20, "keep_best": True}),
     "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     "c2p_clip": ("adam", 4e-4, 0.0, 128, 1, {"plateau": None, "keep_best": False}),

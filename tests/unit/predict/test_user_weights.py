@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
+from bench import discover
 from bench.artefacts.store import Store
 from bench.errors import UserError
 from bench.models.configs import shipped
@@ -17,7 +18,11 @@ from bench.predict.options import ScoreRequest
 from bench.predict.predict import adopt_copies, import_checkpoint
 from bench.predict.user_weights import own_weights
 from bench.progress import Progress
+from bench.suites import suite as suites
 from methods import univfd
+
+#: Shapes of the weights of an ImageNet classifier, after the number of classes.
+SIZES = {"weight": (512,), "bias": ()}
 
 
 def openai_layout(state):
@@ -184,3 +189,26 @@ def test_a_copy_of_clip_inside_a_checkpoint_is_used_where_none_is_named(tmp_path
     with pytest.raises(UserError, match="was trained with different pretrained weights") as caught:
         import_checkpoint(named, path)
     assert "resblocks.1.mlp.c_fc.weight" in caught.value.context
+
+
+def test_the_convnext_inside_aides_released_file_is_used_where_none_is_named(tmp_path):
+    """The layout of its training script: a copy of the frozen network, and classifiers that are never used."""
+    base = Zoo("mini").folder("clip_convnext_xxl")
+    trunk = {n: t for n, t in load_file(base / "model.safetensors").items() if not n.startswith("head.fc.")}
+    tuned = {**trunk, "stages.1.blocks.0.gamma": trunk["stages.1.blocks.0.gamma"] + 0.25}
+    method = suites.instantiate(suites.load("mini"), "aide", "", discover.method("aide"))
+    own = method.build({"clip_convnext_xxl": base}).state_dict()
+    saved = {**own, **{f"openclip_convnext_xxl.{n}": t for n, t in tuned.items()}}
+    saved |= {f"model_{kind}.fc.{n}": torch.zeros(1000, *s) for kind in ("min", "max") for n, s in SIZES.items()}
+    path = tmp_path / "progan_train.pth"
+    torch.save({"model": saved, "epoch": 19}, path)
+    chosen = Chosen("aide", "", method)
+    request = ScoreRequest(chosen, path, (), Zoo("mini", store=tmp_path), Store(tmp_path), "cpu")
+    adopt_copies(method, request, path, Progress())
+    import_checkpoint(request, path)
+    adopted = load_file(request.zoo.folder("clip_convnext_xxl") / "model.safetensors")
+    assert torch.equal(adopted["stages.1.blocks.0.gamma"], tuned["stages.1.blocks.0.gamma"])
+    named = Zoo("mini", {"clip_convnext_xxl": base}, tmp_path)
+    with pytest.raises(UserError, match="was trained with different pretrained weights") as caught:
+        import_checkpoint(ScoreRequest(chosen, path, (), named, Store(tmp_path / "b"), "cpu"), path)
+    assert "1 of 67 tensors of its ConvNeXt differ: stages.1.blocks.0.gamma." in caught.value.context

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 from transformers.utils import logging
 
+from bench.errors import UserError
 from bench.nets.loading import read_tensors
 from bench.nets.pretrained import load_pretrained
 
@@ -52,6 +54,24 @@ def load_half(kind: Any, folder: Path) -> Any:  # noqa: ANN401 - transformers sh
     """
     other_half = _TEXT if "Vision" in kind.__name__ else _VISION
     return load_pretrained(kind, folder, (*other_half, "logit_scale"), dtype=torch.float32)
+
+
+def logit_scale(folder: Path) -> Tensor:
+    """The logarithm of the factor on CLIP's similarities, from a folder in the Hub's format.
+
+    Raises UserError if the folder has none.
+    """
+    file = folder / "model.safetensors"
+    try:
+        with safe_open(file, "pt") as content:
+            scale: Tensor = content.get_tensor("logit_scale").float()
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{file} has no logit_scale.",
+            f"{type(error).__name__}: {error}",
+            "Give a folder with both halves of a CLIP by --weights ROLE=FOLDER.",
+        ) from error
+    return scale
 
 
 def _layers(state: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from transformers import CLIPTextModelWithProjection
 
 from bench.errors import UserError
-from bench.nets.clip import openai_file, openai_state
+from bench.nets.clip import load_half, openai_file, openai_state
 from bench.nets.loading import load_strictly
 
 
@@ -60,9 +61,11 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: Tensor, end: int) -> Tensor:
         """Embed texts that end with their first ``end`` token."""
-        x = self.token_embedding(tokens) + self.positional_embedding[: tokens.shape[1]]
-        x = self.ln_final(self.transformer["resblocks"](x))
-        last = (tokens == end).int().argmax(1)
+        return self.read(self.token_embedding(tokens), (tokens == end).int().argmax(1))
+
+    def read(self, x: Tensor, last: Tensor) -> Tensor:
+        """Embed texts given as embedded tokens [B, T, width]; ``last`` [B] are the places of their end tokens."""
+        x = self.ln_final(self.transformer["resblocks"](x + self.positional_embedding[: x.shape[1]]))
         embedded: Tensor = x[torch.arange(len(x), device=x.device), last] @ self.text_projection
         return embedded
 
@@ -89,6 +92,22 @@ def load_text_tower(folder: Path) -> TextTower:
     sizes = (len(state["positional_embedding"]), width, layers, values.get("text_heads", max(1, width // 64)))
     tower = TextTower(vocabulary, *sizes, state["text_projection"].shape[1])
     load_strictly(tower, state, openai_file(folder), "text half of a CLIP")
+    return tower.eval().requires_grad_(False)
+
+
+def text_tower_of_hub(folder: Path) -> TextTower:
+    """Load the text half of a CLIP in the Hub's format."""
+    model = load_half(CLIPTextModelWithProjection, folder)
+    c = model.config
+    tower = TextTower(
+        c.vocab_size,
+        c.max_position_embeddings,
+        c.hidden_size,
+        c.num_hidden_layers,
+        c.num_attention_heads,
+        c.projection_dim,
+    )
+    load_strictly(tower, from_transformers(model.state_dict()), folder, "text half of a CLIP")
     return tower.eval().requires_grad_(False)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "OnFrozen",
     "copy_of_clip",
     "other_clip",
+    "unlike",
     "without_copy",
 ]
 
@@ -51,8 +52,11 @@ def other_clip(model: OnFrozen, state: Mapping[str, Tensor], prefix: str) -> str
 
     Every tensor of the image half is compared in half precision, in which CLIP was published.
     """
-    copy = copy_of_clip(state, prefix)
-    frozen = to_openai({name: t.detach() for name, t in model.encoder.clip.state_dict().items()})
+    return unlike(to_openai(model.encoder.clip.state_dict()), copy_of_clip(state, prefix))
+
+
+def unlike(frozen: Mapping[str, Tensor], copy: Mapping[str, Tensor]) -> str:
+    """Describe how a copy of CLIP differs from the frozen tensors, both by OpenAI's names; '' if it does not."""
     mismatch = differences(frozen, copy, set(frozen))
     if mismatch:
         return f"The CLIP in the checkpoint is a different network. {mismatch}"
@@ -132,10 +136,10 @@ class BesideFrozen(nn.Module):
 
 
 class OnFrozen(BesideFrozen):
-    """A module on a frozen CLIP."""
+    """A module on a frozen CLIP, and on ``others``, more frozen networks."""
 
-    def __init__(self, encoder: ImageEncoder) -> None:
-        super().__init__(encoder)
+    def __init__(self, encoder: ImageEncoder, *others: nn.Module) -> None:
+        super().__init__(encoder, *others)
 
     @property
     def encoder(self) -> ImageEncoder:

@@ -4,6 +4,9 @@ CHECKOUT is a folder with the method's public repository at the commit that its 
 ``drct``, ``lasted`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and
 ``augmentation`` albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect``
 TensorFlow with Keras 2.
+``drct`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation``
+albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fatformer`` pytorch_wavelets;
+``fredect`` TensorFlow with Keras 2.
 Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
@@ -25,6 +28,7 @@ from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
 from tests.parity import free, frozen, openai, pairs, pixels, tuned
 from tests.parity import frozen, openai, pixels, texture
+from tests.parity import frozen, openai, pixels, towers
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -270,6 +274,7 @@ MAKERS = (
     | tuned.MAKERS
     | pairs.MAKERS
     | texture.MAKERS
+    | towers.MAKERS
 )
 
 

@@ -172,6 +172,7 @@ OFFICIAL = {
     "cospy": {"semantic": cropped(384, mean=HALF, side=384), "artifact": shrunk},
     "cospy[progan]": {"semantic": cropped(256, mean=CLIP), "artifact": cropped(256)},
     "lasted": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101, 448)(rgb).copy())},
+    "fatformer": {"image": cropped((256, 256))},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},
     "gramnet[drct]": {"image": drct},

@@ -108,6 +108,7 @@ PARAMS = {
         "width": 64,
     },
     "cospy[progan]": {"load_size": 256, "crop_size": 224, "artifact_jpg_prob": 0.0, "mix_prob": 0.0},
+    "fatformer": {"load_size": 256, "crop_size": 224, "adapters": 3, "contexts": 8, "heads": 12},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -143,6 +144,7 @@ SCHEDULES = {
     "lasted": ("adam", 1e-4, 0.0, 48, 50, {"step_size": 5, "gamma": 0.5, "keep_best": True}),
     "cospy": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": 20, "keep_best": True, "rate_factors": {"fc.": 1000.0}}),
     "cospy[progan]": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": None, "step_size": 10, "gamma": 0.9}),
+    "fatformer": ("adam", 4e-4, 0.0, 256, 25, {"step_size": 10, "gamma": 0.1, "keep_best": False}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
         for name, batch in (
@@ -184,6 +186,7 @@ def test_every_detector_is_held():
 
 @pytest.mark.parametrize(
     "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "effort"]
+    "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "fatformer"]
 )
 def test_half_of_all_training_views_are_mirrored(name, monkeypatch):
     """RandomHorizontalFlip's one half, without blur and JPEG, on an image whose left half is white."""
@@ -243,6 +246,7 @@ INPUTS = {key: torch.zeros(4, 3, 4, 4) for key in ("image", "text", "error", "re
 
 
 @pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "effort[demo]"])
+@pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "fatformer"])
 def test_two_logits_are_real_and_fake(name):
     method, batch = instance(name), {**INPUTS, "label": LABELS}
     assert torch.allclose(method.logit(Fixed(LOGITS), batch), LOGITS[:, 1] - LOGITS[:, 0])

@@ -153,3 +153,36 @@ def shift_scale_rotate(rgb: RGB, rng: Rng) -> RGB:
     """``ShiftScaleRotate(0.1, 0.2, 10)``: shift up to a tenth of the sides, scale by 0.8…1.2, rotate up to 10°."""
     angle, scale = rng.uniform(-10, 10), rng.uniform(0.8, 1.2)
     return warped(rgb, angle, scale, (rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)))
+
+
+def random_resized_crop(rgb: RGB, size: int, area: float, rng: Rng) -> RGB:
+    """``RandomResizedCrop``: ``area`` to all of the image, 3 : 4 to 4 : 3, resized to a square with OpenCV.
+
+    If ten draws do not fit, the largest crop of an allowed shape around the centre.
+    """
+    height, width = rgb.shape[:2]
+    for _ in range(10):
+        pixels, ratio = rng.uniform(area, 1) * height * width, np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+        h, w = round(float(np.sqrt(pixels / ratio))), round(float(np.sqrt(pixels * ratio)))
+        if 0 < h <= height and 0 < w <= width:
+            top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+            break
+    else:
+        h, w = min(height, round(width / (3 / 4))), min(width, round(height * 4 / 3))
+        top, left = (height - h) // 2, (width - w) // 2
+    return np.asarray(cv2.resize(rgb[top : top + h, left : left + w], (size, size)), np.uint8)
+
+
+def rotated_inside(rgb: RGB, angle: float) -> RGB:
+    """``Rotate(crop_border=True)`` of a square by ``angle`` degrees: the largest square inside, resized back."""
+    side, turn = len(rgb), np.deg2rad(angle)
+    matrix = cv2.getRotationMatrix2D((side / 2 - 0.5, side / 2 - 0.5), angle, 1)
+    turned = cv2.warpAffine(np.ascontiguousarray(rgb), matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+    inside = side / (abs(np.cos(turn)) + abs(np.sin(turn)))
+    first, last = max(0, int((side - inside) / 2)), min(side, int((side + inside) / 2))
+    return np.asarray(cv2.resize(turned[first:last, first:last], (side, side)), np.uint8)
+
+
+def blurred(rgb: RGB, kernel: int, sigma: float) -> RGB:
+    """Blur with a Gaussian of a given kernel and σ, in pixels, with OpenCV."""
+    return np.asarray(cv2.GaussianBlur(rgb, (kernel, kernel), sigma), np.uint8)

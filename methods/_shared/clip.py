@@ -20,6 +20,7 @@ __all__ = [
     "ImageEncoder",
     "LinearHead",
     "OnFrozen",
+    "PatchTokens",
     "copy_of_clip",
     "other_clip",
     "unlike",
@@ -100,12 +101,16 @@ class ImageEncoder(nn.Module):
         """The width of the tokens."""
         return int(self.clip.config.hidden_size)
 
-    @torch.no_grad()
     def intermediate(self, x: Tensor) -> Tensor:
         """The class token after the second layer norm of each block: [B, depth, hidden]."""
+        return self.after_norms(x, slice(1))[:, :, 0]
+
+    @torch.no_grad()
+    def after_norms(self, x: Tensor, which: slice) -> Tensor:
+        """The tokens ``which`` after the second layer norm of each block: [B, depth, tokens, hidden]."""
         caught: list[Tensor] = []
         hooks = [
-            layer.layer_norm2.register_forward_hook(lambda _, __, made: caught.append(made[:, 0]))
+            layer.layer_norm2.register_forward_hook(lambda _, __, made: caught.append(made[:, which]))
             for layer in self.clip.vision_model.encoder.layers
         ]
         try:
@@ -114,6 +119,14 @@ class ImageEncoder(nn.Module):
             for hook in hooks:
                 hook.remove()
         return torch.stack(caught, 1)
+
+
+class PatchTokens(ImageEncoder):
+    """A frozen CLIP: images [B, 3, S, S] to patch tokens after each block's second layer norm, without class token."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens [B, depth, patches, hidden]."""
+        return self.after_norms(x, slice(1, None))
 
 
 class BesideFrozen(nn.Module):

@@ -7,6 +7,9 @@ TensorFlow with Keras 2.
 ``drct`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation``
 albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fatformer`` pytorch_wavelets;
 ``fredect`` TensorFlow with Keras 2.
+``drct``, ``rine`` and ``spai`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and
+``augmentation`` albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fatformer``
+pytorch_wavelets; ``fredect`` TensorFlow with Keras 2.
 Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 

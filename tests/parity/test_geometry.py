@@ -138,6 +138,11 @@ def aide(rgb):
     return torch.stack(
         [transforms.Normalize(*IMAGENET)(resize(p)) for p in (*(windows[order[n]] for n in (0, -1, 1, -2)), x)]
     )
+def mirrored(rgb):
+    """PadIfNeeded(224) of albumentations, which mirrors by default, and a division by 255."""
+    gaps = [max(0, 224 - side) for side in rgb.shape[:2]]
+    (top, left), (low, right) = [gap // 2 for gap in gaps], [gap - gap // 2 for gap in gaps]
+    return transforms.ToTensor()(cv2.copyMakeBorder(rgb, top, low, left, right, cv2.BORDER_REFLECT_101))
 
 
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
@@ -173,6 +178,7 @@ OFFICIAL = {
     "cospy[progan]": {"semantic": cropped(256, mean=CLIP), "artifact": cropped(256)},
     "lasted": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101, 448)(rgb).copy())},
     "fatformer": {"image": cropped((256, 256))},
+    "spai": {"full": mirrored},
     "cnnspot[drct]": {"image": drct},
     "univfd[drct]": {"image": drct},
     "gramnet[drct]": {"image": drct},

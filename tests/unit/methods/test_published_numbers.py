@@ -109,6 +109,22 @@ PARAMS = {
     },
     "cospy[progan]": {"load_size": 256, "crop_size": 224, "artifact_jpg_prob": 0.0, "mix_prob": 0.0},
     "fatformer": {"load_size": 256, "crop_size": 224, "adapters": 3, "contexts": 8, "heads": 12},
+    "spai": {
+        "backbone": "mfm",
+        "crop_size": 224,
+        "radius": 16,
+        "least": 4,
+        "projection": 1024,
+        "attention": 1536,
+        "heads": 12,
+        "ratio": 3,
+        "spread": 0.02,
+        "dropout": 0.5,
+        "views": 4,
+        "area": 0.2,
+        **dict.fromkeys(("rotation_prob", "blur_prob", "noise_prob", "jpg_prob"), 0.5),
+    },
+    "spai[clip]": {"backbone": "clip"},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {
@@ -144,6 +160,7 @@ SCHEDULES = {
     "lasted": ("adam", 1e-4, 0.0, 48, 50, {"step_size": 5, "gamma": 0.5, "keep_best": True}),
     "cospy": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": 20, "keep_best": True, "rate_factors": {"fc.": 1000.0}}),
     "cospy[progan]": ("adamw", 1e-4, 0.0, 32, 20, {"cosine": None, "step_size": 10, "gamma": 0.9}),
+    "spai": ("adamw", 5e-4, 0.05, 72, 35, {"cosine": 35, "keep_best": True}),
     "fatformer": ("adam", 4e-4, 0.0, 256, 25, {"step_size": 10, "gamma": 0.1, "keep_best": False}),
     **{
         f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})

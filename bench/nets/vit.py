@@ -29,7 +29,9 @@ Resampling = Literal["hub", "timm"]
 _OFFSET = 0.1
 #: The width of a head in every published network; transformers' configuration says the number of heads.
 _HEAD = 64
-#: Names of transformers' DINOv2 and what they become.
+#: The three layers of transformers' DINOv2 that are one in all others.
+_PARTS = ("query", "key", "value")
+#: Names of transformers' DINOv2, in files and in modules of its release 5, and what they become.
 _RENAMED = (
     ("embeddings.cls_token", "cls_token"),
     ("embeddings.register_tokens", "reg_token"),
@@ -37,6 +39,8 @@ _RENAMED = (
     ("embeddings.position_embeddings", "pos_embed"),
     ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
     ("encoder.layer.", "blocks."),
+    *((f".attention.{new}_proj.", f".attention.attention.{old}.") for new, old in zip("qkv", _PARTS, strict=True)),
+    ("attention.o_proj.", "attn.proj."),
     ("attention.output.dense.", "attn.proj."),
     ("layer_scale1.lambda1", "ls1.gamma"),
     ("layer_scale2.lambda1", "ls2.gamma"),
@@ -145,7 +149,7 @@ def from_transformers(state: State) -> dict[str, Tensor]:
             new = new.replace(old, change)
         made[new] = tensor
     for name in [n for n in made if ".attention.attention.query." in n]:
-        parts = [made.pop(name.replace("query", part)) for part in ("query", "key", "value")]
+        parts = [made.pop(name.replace("query", part)) for part in _PARTS]
         made[name.replace("attention.attention.query", "attn.qkv")] = torch.cat(parts)
     return made
 

@@ -36,6 +36,13 @@ def test_transformers_dinov2_has_the_same_class_token(kind, config, tmp_path):
         assert torch.allclose(class_token(network), expected, atol=1e-5), changes
 
 
+def test_the_names_of_transformers_modules_are_read_as_those_of_its_files(tmp_path):
+    model = Dinov2Model(Dinov2Config(**SIZES))
+    expected = saved(model, tmp_path)
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    assert torch.allclose(class_token(vit.load(tmp_path, 56)), expected, atol=1e-5)
+
+
 def test_the_layout_of_torch_hub_is_read(tmp_path):
     expected = saved(Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**SIZES)), tmp_path)
     state = vit.load(tmp_path, 56).state_dict()

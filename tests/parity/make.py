@@ -32,6 +32,7 @@ from methods._shared.tensors import imagenet
 from tests.parity import free, frozen, openai, pairs, pixels, tuned
 from tests.parity import frozen, openai, pixels, texture
 from tests.parity import frozen, openai, pixels, towers
+from tests.parity import free, free_embedded, frozen, openai, pixels
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -278,6 +279,7 @@ MAKERS = (
     | pairs.MAKERS
     | texture.MAKERS
     | towers.MAKERS
+    | free_embedded.MAKERS
 )
 
 

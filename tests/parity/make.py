@@ -1,15 +1,9 @@
 """Run the published code once and keep its outputs: ``python -m tests.parity.make fusing CHECKOUT…``.
 
-CHECKOUT is a folder with the method's public repository at the commit that its card names; ``d3``, ``defake``,
-``drct``, ``lasted`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and
-``augmentation`` albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fredect``
-TensorFlow with Keras 2.
-``drct`` and ``rine`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and ``augmentation``
-albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fatformer`` pytorch_wavelets;
-``fredect`` TensorFlow with Keras 2.
-``drct``, ``rine`` and ``spai`` also need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare`` and
-``augmentation`` albumentations 1.3.1, ``drct`` also pytorch-metric-learning; ``lnp`` scikit-image; ``fatformer``
-pytorch_wavelets; ``fredect`` TensorFlow with Keras 2.
+CHECKOUT is a folder with the method's public repository at the commit that its card names. Beside it, ``d3``,
+``defake``, ``drct``, ``lasted``, ``rine`` and ``spai`` need UniversalFakeDetect's for OpenAI's CLIP; ``drct``, ``lare``
+and ``augmentation`` albumentations 1.3.1; ``drct`` pytorch-metric-learning; ``fatformer`` pytorch_wavelets; ``lnp``
+scikit-image; ``fredect`` TensorFlow with Keras 2.
 Only numbers are written, into ``tests/parity/numbers/<name>.json``; nothing else is.
 """
 
@@ -29,10 +23,7 @@ from torchvision import transforms
 
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
-from tests.parity import free, frozen, openai, pairs, pixels, tuned
-from tests.parity import frozen, openai, pixels, texture
-from tests.parity import frozen, openai, pixels, towers
-from tests.parity import free, free_embedded, frozen, openai, pixels
+from tests.parity import free, free_embedded, frozen, openai, pairs, pixels, texture, towers, tuned
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp

@@ -105,6 +105,8 @@ def shrunk(rgb):
     """CO-SPY's fusion: the artefact branch sees a smaller tensor, resized without antialiasing."""
     picture = transforms.CenterCrop(384)(transforms.Resize(384)(Image.fromarray(rgb)))
     return transforms.Resize(224, antialias=False)(transforms.ToTensor()(picture))
+
+
 def texture(p):
     """PatchCraft's: the differences of neighbouring pixels below, beside, and on both diagonals."""
     pairs = (p[:, 1:], p[:, :-1]), (p[..., 1:], p[..., :-1])
@@ -138,6 +140,8 @@ def aide(rgb):
     return torch.stack(
         [transforms.Normalize(*IMAGENET)(resize(p)) for p in (*(windows[order[n]] for n in (0, -1, 1, -2)), x)]
     )
+
+
 def mirrored(rgb):
     """PadIfNeeded(224) of albumentations, which mirrors by default, and a division by 255."""
     gaps = [max(0, 224 - side) for side in rgb.shape[:2]]

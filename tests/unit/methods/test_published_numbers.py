@@ -204,8 +204,7 @@ def test_every_detector_is_held():
 
 
 @pytest.mark.parametrize(
-    "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "effort"]
-    "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "fatformer"]
+    "name", ["cnnspot", "univfd", "fusing", "lnp", "lgrad", "dire", "npr", "freqnet", "ladeda", "effort", "fatformer"]
 )
 def test_half_of_all_training_views_are_mirrored(name, monkeypatch):
     """RandomHorizontalFlip's one half, without blur and JPEG, on an image whose left half is white."""

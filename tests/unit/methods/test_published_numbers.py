@@ -263,8 +263,9 @@ LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.75], [1.0, 3.0], [-0.5, 0.25]])
 INPUTS = {key: torch.zeros(4, 3, 4, 4) for key in ("image", "text", "error", "regenerated", "sare", "full", "size")}
 
 
-@pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "effort[demo]"])
-@pytest.mark.parametrize("name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "fatformer"])
+@pytest.mark.parametrize(
+    "name", ["conv_b", "defake", "lare2", "gramnet", "semgir", "semgir_a", "effort[demo]", "fatformer"]
+)
 def test_two_logits_are_real_and_fake(name):
     method, batch = instance(name), {**INPUTS, "label": LABELS}
     assert torch.allclose(method.logit(Fixed(LOGITS), batch), LOGITS[:, 1] - LOGITS[:, 0])

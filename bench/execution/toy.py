@@ -43,7 +43,11 @@ SHAPES: Mapping[str, Callable[[Recipe], tuple[int, ...]]] = {
 }
 
 #: The number of each engine that makes one: about this for photographs and for generated images.
-NUMBERS: Mapping[str, tuple[float, float]] = {"lpips_layer": (0.2, 0.02), "noise_shift": (0.007, 0.03)}
+NUMBERS: Mapping[str, tuple[float, float]] = {
+    "lpips_layer": (0.2, 0.02),
+    "noise_shift": (0.007, 0.03),
+    "manifold_criterion": (0.5, 1.0),
+}
 
 
 def toy_item(index: int, label: int, width: int = 64, height: int = 64) -> Item:

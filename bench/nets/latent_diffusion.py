@@ -136,16 +136,24 @@ class LatentDiffusion:
         They are the posterior's mode, or with ``noise`` of that shape, a draw from the posterior.
         """
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return self.encode_pixels(pixels, noise)
+
+    def encode_pixels(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
+        """As :meth:`encode`, from pixels float [B, 3, H, W] in −1…1."""
         posterior = DiagonalGaussianDistribution(self.networks["encoder"](pixels.to(self._vae_dtype)))
         latents: Tensor = posterior.mode() if noise is None else posterior.mean + posterior.std * noise
         return latents.float() * self.vae.config.scaling_factor
 
     def decode(self, latents: Tensor) -> list[RGB]:
         """Scaled latents to images uint8 [H, W, 3], rounded."""
-        scaled = (latents / self.vae.config.scaling_factor).to(self._vae_dtype)
-        pixels = self.networks["decoder"](scaled).float()
+        pixels = self.decode_pixels(latents / self.vae.config.scaling_factor)
         images = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return list(images.cpu().numpy())
+
+    def decode_pixels(self, latents: Tensor) -> Tensor:
+        """Latents as the decoder takes them, that is without their scale, to pixels float [B, 3, H, W] near −1…1."""
+        pixels: Tensor = self.networks["decoder"](latents.to(self._vae_dtype)).float()
+        return pixels
 
     def noise(self, x: Tensor, t: int, condition: Tensor, given: Tensor | None = None) -> Tensor:
         """The predicted noise, also for a model that predicts v; ``given`` are more input channels (inpainting)."""

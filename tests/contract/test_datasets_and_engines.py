@@ -21,6 +21,7 @@ from bench.artefacts.engines import (
     llava,
     lpips,
     lpips_layer,
+    manifold_criterion,
     map_mean,
     noise_residual,
     noise_shift,
@@ -61,6 +62,7 @@ RECIPES = {
     "lpips_layer": lpips_layer.recipe(autoencoder.recipe("sd1_vae")),
     "noise_shift": noise_shift.recipe(size=56),
     "pixel_error": pixel_error.recipe(_IMG2IMG),
+    "manifold_criterion": manifold_criterion.recipe(_CAPTION, size=64, draws=2),
     "map_mean": map_mean.recipe(latent_error.recipe(size=64)),
     "cosine": cosine.recipe(clip_text.recipe(_CAPTION), clip_image.recipe()),
 }

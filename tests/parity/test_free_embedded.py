@@ -6,19 +6,21 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torchvision import transforms
+from transformers import CLIPImageProcessorPil
 
 from bench import discover
 from bench.artefacts.batching import noise
 from bench.artefacts.engine import Request
-from bench.artefacts.engines import noise_shift
+from bench.artefacts.engines import blip, manifold_criterion, noise_shift
 from bench.detector import Facts, Sample
 from bench.models.zoo import Zoo
-from bench.nets import vit
+from bench.nets import manifold, vit
+from bench.nets.clip import MEAN, STD
 from bench.progress import Meter
-from methods._shared.tensors import imagenet
+from methods._shared.tensors import imagenet, normalised
 from tests.parity import free_embedded
 from tests.parity.augmentation import ODD_SIZES
-from tests.parity.free_embedded import DINOV2, SIZES, STRENGTHS
+from tests.parity.free_embedded import DINOV2, DRAWS, SIZES, STRENGTHS
 from tests.parity.seeded import image
 from tests.parity.test_parity import numbers
 
@@ -80,3 +82,42 @@ def test_rigids_score_is_the_shift_by_the_images_own_noise(hub_folder):
     assert found == pytest.approx(float(wanted), abs=1e-6)
     method = discover.method("rigid")
     assert method(method.Params()).value(Sample(rgb, {"shift": found}, Facts("png", 0, 90, 70, 1))) == found
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The engine of the criterion with the small diffusion model and CLIP, and the official noise by its name."""
+    folder = tmp_path_factory.mktemp("models")
+    free_embedded.latent_diffusion(folder)
+    engine, zoo = manifold_criterion.ManifoldCriterion(), Zoo(str(folder))
+    recipe = manifold_criterion.recipe(blip.recipe(), size=free_embedded.SIDE, draws=DRAWS)
+    engine.load(recipe, zoo, "cpu", Meter())
+    torch.manual_seed(0)
+    posterior = torch.randn(len(SIZES), 4, 8, 8)
+    added = torch.randn(len(SIZES) * DRAWS, 4, 8, 8).unflatten(0, (len(SIZES), DRAWS))
+    return engine, {"posterior": posterior, **{f"{n}": added[:, n] for n in range(DRAWS)}}
+
+
+@pytest.mark.parametrize("number", range(len(SIZES)))
+def test_manifold_bias_gives_the_published_criterion(number, small, monkeypatch):
+    engine, drawn = small
+    monkeypatch.setattr(manifold_criterion, "noise", lambda name, *_: drawn[name.split()[1]][number].numpy())
+    rgb, told = image(number, *SIZES[number]), numbers("manifold_bias")[f"{SIZES[number]}"]
+    request = Request("a", rgb, {"caption": f"  {free_embedded.PROMPT}"})
+    (found,) = engine.run([request], [engine.view(request)])
+    assert found == pytest.approx(told["criterion"], abs=1e-4)
+    terms = manifold.Terms(*(torch.tensor([told[name]]) for name in ("bias", "D", "kappa")))
+    assert float(manifold.criterion(terms)) == pytest.approx(told["criterion"], abs=1e-6)
+
+
+@pytest.mark.parametrize(("number", "size"), enumerate(ODD_SIZES), ids=str)
+def test_manifold_bias_sees_images_as_published(number, size):
+    rgb = image(number, *size)
+    pixels = torch.from_numpy(rgb).permute(2, 0, 1).float()
+    larger = transforms.Resize(515)(pixels)
+    top, left = ((side - 512) // 2 for side in larger.shape[1:])
+    wanted = larger[:, top : top + 512, left : left + 512]
+    assert float((manifold.framed(pixels[None], 512)[0] - wanted).abs().max()) < 1e-3
+    seen = CLIPImageProcessorPil()(torch.from_numpy(rgb).float(), return_tensors="pt").pixel_values[0]
+    own = normalised(manifold_criterion.clip_view(rgb, 224), MEAN, STD)
+    assert float((own - seen).abs().max()) < 1e-5

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
+from transformers import (
+    CLIPImageProcessor,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaNextForConditionalGeneration,
+    LlavaNextProcessor,
+    LlavaProcessor,
+)
 
 from bench.artefacts.batching import make_chunk
 from bench.artefacts.engine import Request
@@ -52,6 +59,27 @@ def test_captions_are_transformers_own_whatever_the_batch_and_the_sizes(models):
     assert len(set(made.values())) > 1
     assert make_chunk(engine, requests[2:3])[requests[2].image_id].decode() == made[requests[2].image_id]
     assert meter.forwards % engine.batch == 0
+
+
+def test_llava_1_5_answers_a_whole_prompt(models):
+    """The model of Manifold-Induced Biases, whose prompt stands as it is."""
+    folder, prompt = models / "llava15", "<image>\nUSER: Describe this image\nASSISTANT:"
+    config = talker.new_llava().config
+    parts = {"vision_config": config.vision_config, "text_config": config.text_config, "image_token_index": 3}
+    torch.manual_seed(2)
+    model = LlavaForConditionalGeneration(LlavaConfig(**parts, image_seq_length=64)).eval()
+    images = CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    settings = {"patch_size": 8, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+    processor = LlavaProcessor(images, talker.new_tokenizer(), **settings)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    engine, rgb = llava.Llava(), picture(1, 80, 48, grain=30.0)
+    engine.load(llava.recipe(role="llava15", prompt=prompt, max_new_tokens=WORDS), Zoo(str(models)), "cpu", Meter())
+    (made,) = engine.run([Request("0" * 32, rgb, {})], [rgb])
+    given = processor(images=Image.fromarray(rgb), text=prompt, return_tensors="pt")
+    tokens = model.generate(**given, max_new_tokens=WORDS, do_sample=False)
+    answer = processor.tokenizer.decode(tokens[0], skip_special_tokens=True).split("ASSISTANT:", 1)[1]
+    assert made == " ".join(answer.split()) != ""
 
 
 def test_the_template_asks_one_question_about_one_image():

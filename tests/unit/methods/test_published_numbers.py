@@ -126,6 +126,14 @@ PARAMS = {
     },
     "spai[clip]": {"backbone": "clip"},
     "rigid": {"size": 224, "strength": 0.05},
+    "manifold_bias": {
+        "size": 512,
+        "draws": 8,
+        "time": 0.01,
+        "prompt": "<image>\nUSER: Generate a caption for the image that contains only facts and detailed\nASSISTANT:",
+        "max_new_tokens": 76,
+    },
+    "manifold_bias[draws2]": {"draws": 2},
 }
 #: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
 SCHEDULES = {

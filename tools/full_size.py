@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torchvision
-from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel, VQModel
 from safetensors.torch import save_file
 from torch import nn
 from transformers import (
@@ -21,9 +21,11 @@ from transformers import (
     CLIPModel,
     CLIPTextConfig,
     CLIPTextModel,
+    Dinov2Config,
+    Dinov2Model,
 )
 
-from bench.artefacts.engines import lpips
+from bench.artefacts.engines import lpips, lpips_layer
 from bench.models.zoo import Zoo
 from bench.nets import siglip
 from bench.nets.adm import ADM
@@ -33,6 +35,7 @@ from bench.nets.clip_resnet import Shape as ClipShape
 from bench.nets.clip_text import TextTower
 from bench.nets.cycleisp import Denoiser
 from bench.nets.cycleisp import Shape as DenoiserShape
+from bench.nets.mfm import MFM
 from bench.nets.siglip import SigLIP
 from bench.nets.stylegan import Discriminator
 from bench.nets.stylegan import Shape as DiscriminatorShape
@@ -58,6 +61,25 @@ VAE = {
     "latent_channels": 4,
     "sample_size": 512,
 }
+#: Kandinsky 2.1's autoencoder: kandinsky-community/kandinsky-2-1:movq/config.json.
+MOVQ = {
+    "block_out_channels": (128, 256, 256, 512),
+    "down_block_types": (*("DownEncoderBlock2D",) * 3, "AttnDownEncoderBlock2D"),
+    "up_block_types": ("AttnUpDecoderBlock2D", *("UpDecoderBlock2D",) * 3),
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "norm_type": "spatial",
+    "num_vq_embeddings": 16384,
+    "vq_embed_dim": 4,
+}
+#: DINOv2's ViT-L/14.
+DINOV2 = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 518,
+    "patch_size": 14,
+}
 #: CLIP's text half in SD v1: openai/clip-vit-large-patch14's.
 TEXT = {
     "hidden_size": 768,
@@ -74,6 +96,7 @@ TEXT = {
 VITS = {
     "clip_vit_l14": (1024, 4096, 24, 16, 14, 768, 768, 12),
     "clip_vit_b32": (768, 3072, 12, 12, 32, 512, 512, 8),
+    "clip_vit_b16": (768, 3072, 12, 12, 16, 512, 512, 8),
 }
 
 
@@ -144,15 +167,21 @@ def _alexnet(folder: Path) -> None:
     torch.save(torchvision.models.alexnet(weights=None).state_dict(), folder / lpips.TRUNK)
 
 
+def _vgg(folder: Path) -> None:
+    folder.mkdir()
+    state = torchvision.models.vgg16(weights=None).state_dict()
+    torch.save({k: t for k, t in state.items() if k.startswith("features.")}, folder / lpips_layer.TRUNK)
+
+
 def _configured(folder: Path, module: nn.Module) -> None:
     _plain(folder, module)
     (folder / "config.json").write_text("{}", encoding="ascii")
 
 
-def _convnext(folder: Path) -> None:
+def _timm(folder: Path, name: str, classes: int = 0) -> None:
     import timm
 
-    _plain(folder, timm.create_model("convnext_base", num_classes=21841))
+    _plain(folder, timm.create_model(name, num_classes=classes))
 
 
 _MAKERS: dict[str, Callable[[Path], None]] = {
@@ -172,7 +201,16 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "stylegan_discriminator": lambda folder: _configured(folder, Discriminator(DiscriminatorShape())),
     "resnet18": lambda folder: _plain(folder, torchvision.models.resnet18()),
     "resnet50": lambda folder: _plain(folder, torchvision.models.resnet50()),
-    "convnext": _convnext,
+    "convnext": lambda folder: _timm(folder, "convnext_base", 21841),
+    "clip_convnext_xxl": lambda folder: _timm(folder, "convnext_xxlarge"),
+    "clip_vit_b16": lambda folder: _vit(folder, VITS["clip_vit_b16"]),
+    "dinov2_vitl14": lambda folder: _half(Dinov2Model(Dinov2Config(**DINOV2)), folder),
+    "dinov2_reg_vitb14": lambda folder: _timm(folder, "vit_base_patch14_reg4_dinov2"),
+    "kandinsky_movq": lambda folder: _half(VQModel(**MOVQ), folder),
+    "lpips_vgg": _vgg,
+    "mfm_vit_b16": lambda folder: _plain(folder, MFM()),
+    "vit_small_224": lambda folder: _timm(folder, "vit_small_patch16_224", 1000),
+    "vit_small_384": lambda folder: _timm(folder, "vit_small_patch16_384", 1000),
 }
 
 
@@ -185,8 +223,8 @@ class FullSize(Zoo):
         self._made = root
 
     def folder(self, role: str) -> Path:
-        """A role's folder; the versions of Stable Diffusion 1 and 2.1 share one."""
-        made = "sdv1" if role in ("sdv15", "sdv21") else role
+        """A role's folder; the versions of Stable Diffusion 1 and 2.1 share one, and so do their autoencoders."""
+        made = {"sdv15": "sdv1", "sdv21": "sdv1", "sd2_vae": "sd1_vae"}.get(role, role)
         if not (self._made / made).exists():
             torch.manual_seed(0)
             _MAKERS[made](self._made / made)

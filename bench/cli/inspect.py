@@ -64,14 +64,16 @@ def _stale_report(results: Results) -> list[str]:
     """One line per text file that differs from what ``report`` writes into a temporary folder with the same values."""
     from bench.report.write import write_report
 
-    bare = not any(results.figures.glob("*"))  # Runs on each subset's own images are published without figures.
+    bare = not any(results.figures.glob("*"))  # Boards beside the main one are published without figures and CSV files.
+    kinds = ("*",) if any(results.tables.glob("*.csv")) else ("*.md",)
     with tempfile.TemporaryDirectory() as folder:
         again = Results(Path(folder))
         for path in results.root.iterdir():
             if path not in (results.tables, results.figures, results.leaderboard):
                 (again.root / path.name).symlink_to(path.absolute())
         write_report(again, figures=not bare)
-        made = [again.leaderboard, *again.tables.glob("*"), *again.figures.glob("*.csv")]
+        tables = [path for kind in kinds for path in again.tables.glob(kind)]
+        made = [again.leaderboard, *tables, *again.figures.glob("*.csv")]
         names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
         wrong = [n for n in names if not _same(results.root / n, again.root / n)]
         return [

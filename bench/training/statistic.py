@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
 from bench.artefacts.reader import Reader
 from bench.detector import Statistic
@@ -67,8 +69,6 @@ def fit(statistics: Sequence[float | str], labels: Sequence[int], rising: bool =
 
 def _bias(logits: NDArray[np.float64], share: float) -> float:
     """What added to logits [N] makes their mean probability ``share``: the most likely bias of a fixed slope."""
-    from scipy.optimize import brentq
-    from scipy.special import expit, logit
 
     def excess(bias: float) -> float:
         return float(expit(logits + bias).mean() - share)

@@ -9,6 +9,7 @@ from bench.artefacts.batching import make_chunk
 from bench.artefacts.engine import Request
 from bench.artefacts.engines import (
     adm_inversion,
+    autoencoder,
     blip,
     class_prompt,
     clip_image,
@@ -18,8 +19,11 @@ from bench.artefacts.engines import (
     discriminator_gradient,
     latent_error,
     lpips,
+    lpips_layer,
+    manifold_criterion,
     map_mean,
     noise_residual,
+    noise_shift,
     pixel_error,
     sd_img2img,
     sd_inpaint,
@@ -32,6 +36,7 @@ from tests.conftest import picture
 
 RECIPES = {
     "adm_inversion": adm_inversion.recipe(steps=1, size=256),
+    "autoencoder": autoencoder.recipe("sd1_vae"),
     "blip": blip.recipe(max_new_tokens=3),
     "class_prompt": class_prompt.recipe(),
     "shuffled_caption": shuffled_caption.recipe(blip.recipe()),
@@ -42,8 +47,11 @@ RECIPES = {
     "discriminator_gradient": discriminator_gradient.recipe(),
     "latent_error": latent_error.recipe(size=64, ensemble=1),
     "lpips": lpips.recipe(sd_img2img.recipe(None, steps=2, long_side=64)),
+    "lpips_layer": lpips_layer.recipe(autoencoder.recipe("sd1_vae")),
+    "manifold_criterion": manifold_criterion.recipe(blip.recipe(), size=64, draws=1),
     "map_mean": map_mean.recipe(latent_error.recipe(size=64, ensemble=1)),
     "noise_residual": noise_residual.recipe(),
+    "noise_shift": noise_shift.recipe(),
     "pixel_error": pixel_error.recipe(sd_img2img.recipe(None, steps=2, long_side=64), "psnr"),
     "sd_img2img": sd_img2img.recipe(None, steps=2, long_side=64),
     "sd_inpaint": sd_inpaint.recipe(steps=1, max_size=64),

@@ -97,6 +97,19 @@ def load(folder: Path, size: int, resampling: Resampling = "hub", **changes: Any
     return network
 
 
+def classifier(shape: Shape, folder: Path | None = None, resampling: Resampling = "timm") -> VisionTransformer:
+    """The network with one logit [B, 1], from the pretrained weights of a role's folder if there is one.
+
+    Layers and heads are those of ``shape``. Raises UserError naming tensors that do not fit.
+    """
+    network = build(shape)
+    if folder is not None:
+        file, found, state = _read(folder)
+        load_strictly(network, fitted(state, found, shape, resampling), file, "vision transformer of that shape")
+    network.reset_classifier(1)
+    return network
+
+
 def shape_of(state: State, heads: int = 0) -> Shape:
     """The shape of a network from its tensors, in timm's names."""
     projection = state["patch_embed.proj.weight"]
@@ -155,12 +168,15 @@ def from_transformers(state: State) -> dict[str, Tensor]:
 
 
 def _without_scales(state: State) -> dict[str, Tensor]:
+    """The vectors multiplied into the layers before them; what is missing or does not fit is left to the loader."""
     made = {name: tensor for name, tensor in state.items() if not re.search(r"\.ls[12]\.gamma$", name)}
     for number, layer in (("1", "attn.proj"), ("2", "mlp.fc2")):
         for name in [n for n in state if n.endswith(f".ls{number}.gamma")]:
-            place, gamma = f"{name.rpartition('.ls')[0]}.{layer}", state[name].float()
-            made[f"{place}.weight"] = gamma[:, None] * state[f"{place}.weight"].float()
-            made[f"{place}.bias"] = gamma * state[f"{place}.bias"].float()
+            gamma = state[name].float()
+            for part in ("weight", "bias"):
+                place = f"{name.rpartition('.ls')[0]}.{layer}.{part}"
+                if place in state and len(state[place]) == len(gamma):
+                    made[place] = torch.einsum("o,o...->o...", gamma, state[place].float())
     return made
 
 

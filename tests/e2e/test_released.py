@@ -151,6 +151,11 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
         "ladeda[tiny]": lambda state: state,
         "freqnet": lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
         "patchcraft": lambda state: {"netC": {f"module.{name}": tensor for name, tensor in state.items()}},
+        "community_forensics[224]": lambda state: {
+            "model": {f"_orig_mod.vit.{name}": tensor for name, tensor in state.items()},
+            "optimizer": {},
+            "epoch": 5,
+        },
     }
     words = []
     for label, wrapped in layouts.items():
@@ -167,6 +172,7 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
     found = rows[(rows["metric"] == "auc") & (rows["subset"] == "flux")]
     assert set(zip(found["method"], found["variant"], strict=True)) == {
         *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("patchcraft", "")),
+        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("community_forensics", "224")),
     }
     assert found["value"].astype(float).between(0, 1).all()
 

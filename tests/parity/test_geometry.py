@@ -173,6 +173,8 @@ OFFICIAL = {
     "patchcraft": {"image": patchcraft},
     "aide": {"image": aide},
     "rine": {"image": cropped(mean=CLIP)},
+    "community_forensics": {"image": cropped(440, side=384)},
+    "community_forensics[224]": {"image": cropped(256)},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},
     "effort": {"image": effort},

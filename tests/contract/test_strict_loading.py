@@ -79,9 +79,9 @@ def test_a_broken_tensor_is_named_before_anything_is_computed(role, kind, name, 
             load(role, kind, name, Zoo("mini", {role: folder}))
         message = str(caught.value)
         # The text half of a folder is renamed on its way in; the tensor's own name stays at the end. A vision
-        # transformer's is replaced by timm's.
+        # transformer's is replaced by timm's, unless transformers loads it.
         layer = told.split(".")[-2]
-        assert {"o_proj": "attn.proj"}.get(layer, layer) in message, message
+        assert layer in message or {"o_proj": "attn.proj"}.get(layer, layer) in message, message
         assert str(folder) in message
 
 

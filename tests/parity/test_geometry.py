@@ -9,6 +9,7 @@ from scipy.fft import dctn
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode as Mode
 from torchvision.utils import make_grid
+from transformers import BitImageProcessorPil, CLIPImageProcessorPil, DINOv3ViTImageProcessor
 
 from bench import discover
 from bench.artefacts.geometry import fit_long_side, limit_sides
@@ -147,6 +148,9 @@ def mirrored(rgb):
     gaps = [max(0, 224 - side) for side in rgb.shape[:2]]
     (top, left), (low, right) = [gap // 2 for gap in gaps], [gap - gap // 2 for gap in gaps]
     return transforms.ToTensor()(cv2.copyMakeBorder(rgb, top, low, left, right, cv2.BORDER_REFLECT_101))
+def processed(processor):
+    """What a processor of transformers makes of an image."""
+    return lambda rgb: torch.as_tensor(processor(Image.fromarray(rgb), return_tensors="pt")["pixel_values"][0])
 
 
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
@@ -175,6 +179,13 @@ OFFICIAL = {
     "rine": {"image": cropped(mean=CLIP)},
     "community_forensics": {"image": cropped(440, side=384)},
     "community_forensics[224]": {"image": cropped(256)},
+    "linear_probe": {"image": processed(DINOv3ViTImageProcessor())},
+    "linear_probe[dinov2]": {
+        "image": processed(
+            BitImageProcessorPil(size={"shortest_edge": 256}, image_mean=IMAGENET[0], image_std=IMAGENET[1])
+        )
+    },
+    "linear_probe[clip]": {"image": processed(CLIPImageProcessorPil())},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},
     "effort": {"image": effort},

@@ -83,6 +83,9 @@ PARAMS = {
     "aeroblade": {"autoencoders": ("sd1_vae", "sd2_vae", "kandinsky_movq"), "layer": 2, "quantise": True},
     "community_forensics": {"load_size": 440, "crop_size": 384, "patch": 16, "width": 384, "depth": 12, "heads": 6},
     "community_forensics[224]": {"backbone": "vit_small_224", "load_size": 256, "crop_size": 224},
+    "linear_probe": {"encoder": "dinov3_vitl16", "crop_size": 224},
+    "linear_probe[dinov2]": {"encoder": "dinov2_vitl14", "load_size": 256, "crop_size": 224},
+    "linear_probe[clip]": {"encoder": "clip_vit_l14", "load_size": 224, "crop_size": 224},
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
     "c2p_clip": {"load_size": 224, "crop_size": 224, "rank": 6},
     "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
@@ -164,6 +167,8 @@ SCHEDULES = {
     "aide": ("adamw", 1e-4, 0.0, 256, 20, {"cosine": 20, "keep_best": True}),
     "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "community_forensics": ("adamw", 2e-5, 0.01, 512, 20, {"cosine": 20, "clip_norm": 1.0, "keep_best": False}),
+    # Not published: ours.
+    "linear_probe": ("adamw", 1e-3, 0.0, 256, 20, {"plateau": None, "keep_best": True}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     "c2p_clip": ("adam", 4e-4, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),

@@ -36,4 +36,22 @@ def community_forensics():
     return found
 
 
-MAKERS = {maker.__name__: maker for maker in (community_forensics,)}
+#: B-Free's transformer here, and images (width, height): larger than the crop, with a part of a patch left over, as
+#: large, too small on one axis and long on the other, too small on both.
+SMALL = {"embed_dim": 64, "depth": 2, "num_heads": 2}
+CROP = 56
+SIDES = ((131, 97), (64, 120), (56, 56), (200, 40), (30, 45))
+
+
+def b_free():
+    """Logits of the wrapper of five crops around a small transformer, and the checkpoint's keys."""
+    wrapper = importlib.import_module("networks.wrapper5crops").Wrapper5crops
+    base = timm.create_model("vit_base_patch14_reg4_dinov2.lvd142m", num_classes=1, pretrained=False, **SMALL)
+    base.set_input_size(img_size=CROP)
+    keys, network = sorted(base.state_dict()), wrapper(fill(base), CROP).eval()
+    with torch.no_grad():
+        logits = [network(imagenet(image(n, *size))[None]).item() for n, size in enumerate(SIDES)]
+    return {"logits": logits, "keys": keys}
+
+
+MAKERS = {maker.__name__: maker for maker in (b_free, community_forensics)}

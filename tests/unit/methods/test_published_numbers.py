@@ -86,6 +86,7 @@ PARAMS = {
     "linear_probe": {"encoder": "dinov3_vitl16", "crop_size": 224},
     "linear_probe[dinov2]": {"encoder": "dinov2_vitl14", "load_size": 256, "crop_size": 224},
     "linear_probe[clip]": {"encoder": "clip_vit_l14", "load_size": 224, "crop_size": 224},
+    "b_free": {"crop_size": 504, "patch": 14, "width": 768, "depth": 12, "heads": 12, "registers": True},
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
     "c2p_clip": {"load_size": 224, "crop_size": 224, "rank": 6},
     "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
@@ -167,8 +168,9 @@ SCHEDULES = {
     "aide": ("adamw", 1e-4, 0.0, 256, 20, {"cosine": 20, "keep_best": True}),
     "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "community_forensics": ("adamw", 2e-5, 0.01, 512, 20, {"cosine": 20, "clip_norm": 1.0, "keep_best": False}),
-    # Not published: ours.
+    # Not published: the probe is ours, and B-Free's authors have no training code.
     "linear_probe": ("adamw", 1e-3, 0.0, 256, 20, {"plateau": None, "keep_best": True}),
+    "b_free": ("adamw", 1e-5, 0.01, 24, 10, {"cosine": 10, "clip_norm": 1.0, "keep_best": False}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     "c2p_clip": ("adam", 4e-4, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),

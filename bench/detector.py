@@ -90,12 +90,14 @@ class Example:
     """A kind of training example.
 
     ``pixels`` is ``image`` or the name of an artefact that replaces the image. ``of`` lists the labels of the images
-    that are used (0 = real, 1 = fake). ``label`` is the training label; None keeps the label of the image.
+    that are used (0 = real, 1 = fake). ``label`` is the training label; None keeps the label of the image. ``paired``:
+    the view holds images of both labels, such as a photograph and its reconstruction, which the loss tells apart.
     """
 
     pixels: str = IMAGE
     of: tuple[int, ...] = (0, 1)
     label: int | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True)

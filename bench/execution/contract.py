@@ -169,14 +169,14 @@ def views_read_what_is_declared(subject: Subject) -> None:
 def every_size_gives_one_shape(subject: Subject) -> None:
     """Images of every size, also odd and small ones, give tensors that can share a batch."""
     method = subject.detector()
-    ref = toy_references(method, 0, 2, "test")[0]
+    refs = {stage: toy_references(method, 0, 2, stage)[0] for stage in STAGES}
     free = ("full",) if method.ragged else ()
     collate = padded if method.ragged else torch.utils.data.default_collate
     for width, height in ((40, 32), (64, 64), (160, 128), (75, 50)):
         odd = toy_item(7, 0, width, height)
-        other = replace(ref, item=odd, donor=odd)
-        for stage in STAGES:
-            views = [method.view(r.sample(ToyReader()), stage, np.random.default_rng(0)) for r in (ref, other)]
+        for stage, ref in refs.items():
+            pair = (ref, replace(ref, item=odd, donor=odd))
+            views = [method.view(r.sample(ToyReader()), stage, np.random.default_rng(0)) for r in pair]
             shapes = {name: {tuple(view[name].shape) for view in views} for name in views[0] if name not in free}
             differing = sorted(name for name, found in shapes.items() if len(found) > 1)
             _require(not differing, f"At {width} x {height} pixels, {', '.join(differing)} has another shape.")

@@ -43,7 +43,7 @@ class LeftOut:
 
     def check(self, refs: Sequence[Reference], val: Sequence[Reference], had_val: bool) -> None:
         """Raise BenchError unless both labels have training images left, and validation images if there were any."""
-        lacks_label = not {REAL, FAKE} <= {ref.label for ref in refs}
+        lacks_label = not {REAL, FAKE} <= {label for ref in refs for label in ref.labels}
         if lacks_label or (had_val and not val):
             why = next(iter(self.reasons.values()), "the slice has none")
             raise BenchError(

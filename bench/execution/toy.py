@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from bench import discover
-from bench.artefacts.geometry import center_crop_arr, fit_long_side, limit_sides
+from bench.artefacts.geometry import center_crop_arr, crop_to_multiple, fit_long_side, limit_sides
 from bench.artefacts.reader import Reader
 from bench.detector import RGB, STAGES, Detector, Facts, Method, Stage
 from bench.metrics import classification
@@ -35,6 +35,7 @@ GEOMETRY: Mapping[str, Callable[[RGB, Mapping[str, Any]], RGB]] = {
     "discriminator_gradient": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((64, 64))),
     "txt2img": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((p["size"], p["size"]))),
     "sd_inpaint": lambda rgb, p: limit_sides(rgb, p["max_size"]),
+    "autoencoder": lambda rgb, p: crop_to_multiple(rgb, p["multiple"]),
 }
 #: The shape of each engine's array.
 SHAPES: Mapping[str, Callable[[Recipe], tuple[int, ...]]] = {
@@ -66,6 +67,13 @@ def toy_item(index: int, label: int, width: int = 64, height: int = 64) -> Item:
     )
 
 
+def striped(rgb: NDArray[Any]) -> RGB:
+    """The picture with the pattern that generated images have."""
+    stripes = 40.0 * np.sin(np.indices(rgb.shape[:2]).sum(0) * (2 * np.pi / 8))
+    pattern: RGB = np.clip(rgb + stripes[..., None], 0, 255).astype(np.uint8)
+    return pattern
+
+
 class ToyReader(Reader):
     """A separable world without files: fakes carry a striped pattern, and their reconstructions are exact."""
 
@@ -78,13 +86,13 @@ class ToyReader(Reader):
         coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
         rgb = np.asarray(coarse.resize((item.width, item.height), Image.Resampling.BICUBIC), np.float64)
         rgb = np.clip(rgb + 3 * rng.standard_normal(rgb.shape), 0, 255).round()
-        if item.label == 1:
-            stripes = 40.0 * np.sin(np.indices(rgb.shape[:2]).sum(0) * (2 * np.pi / 8))
-            rgb = np.clip(rgb + stripes[..., None], 0, 255)
-        return rgb.astype(np.uint8)
+        return striped(rgb) if item.label == 1 else rgb.astype(np.uint8)
 
     def artefact(self, recipe: Recipe, item: Item) -> Any:  # noqa: ANN401 - an image or an array, by engine
-        """An array or number that differs by class, or an image at the engine's size with noise on photographs."""
+        """An array or number that differs by class, or an image at the engine's size, with noise on photographs.
+
+        An autoencoder leaves the stripes of generated images on them.
+        """
         rng = np.random.default_rng(int(item.image_id[:6], 16))
         if recipe.engine in NUMBERS:
             return NUMBERS[recipe.engine][item.label or 0] * float(np.exp(0.1 * rng.standard_normal()))
@@ -92,7 +100,11 @@ class ToyReader(Reader):
             return (rng.standard_normal(SHAPES[recipe.engine](recipe)) + (item.label or 0)).astype(np.float32)
         rgb = self.rgb(recipe.inputs["image"], item)
         rgb = GEOMETRY[recipe.engine](rgb, recipe.params) if recipe.engine in GEOMETRY else rgb
-        return rgb if item.label == 1 else np.clip(rgb + rng.normal(0, 25, rgb.shape), 0, 255).astype(np.uint8)
+        if item.label == 1:
+            return rgb
+        if recipe.engine == "autoencoder":
+            return striped(rgb)
+        return np.clip(rgb + rng.normal(0, 25, rgb.shape), 0, 255).astype(np.uint8)
 
     def facts(self, part: Slice, item: Item) -> Facts:
         """The item's facts; with a ``container`` of its own, those of another file with the same pixels."""

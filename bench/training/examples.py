@@ -59,6 +59,11 @@ class Reference:
         label = self.item.label if self.example.label is None else self.example.label
         return -1 if label is None else label
 
+    @property
+    def labels(self) -> set[int]:
+        """The labels of the images in its view."""
+        return {0, 1} if self.example.paired else {self.label}
+
     def sample(self, reader: Reader) -> Sample:
         """Read the example's pixels and artefacts."""
         kind = self.example.pixels

@@ -156,6 +156,7 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
             "optimizer": {},
             "epoch": 5,
         },
+        "aligned_forensics[sync]": lambda state: {"model": state, "optimizer": {}, "total_steps": 9},
     }
     words = []
     for label, wrapped in layouts.items():
@@ -173,6 +174,7 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
     assert set(zip(found["method"], found["variant"], strict=True)) == {
         *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("patchcraft", "")),
         *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("community_forensics", "224")),
+        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("aligned_forensics", "sync")),
     }
     assert found["value"].astype(float).between(0, 1).all()
 

@@ -187,6 +187,7 @@ OFFICIAL = {
     },
     "linear_probe[clip]": {"image": processed(CLIPImageProcessorPil())},
     "b_free": {"full": normalised},
+    "aligned_forensics": {"full": normalised},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},
     "effort": {"image": effort},

@@ -148,6 +148,8 @@ def mirrored(rgb):
     gaps = [max(0, 224 - side) for side in rgb.shape[:2]]
     (top, left), (low, right) = [gap // 2 for gap in gaps], [gap - gap // 2 for gap in gaps]
     return transforms.ToTensor()(cv2.copyMakeBorder(rgb, top, low, left, right, cv2.BORDER_REFLECT_101))
+
+
 def processed(processor):
     """What a processor of transformers makes of an image."""
     return lambda rgb: torch.as_tensor(processor(Image.fromarray(rgb), return_tensors="pt")["pixel_values"][0])

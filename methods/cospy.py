@@ -135,18 +135,19 @@ class CoSpy(Detector):
         return model.other_vae(state) if isinstance(model, cospy.CoSpy) else ""
 
     def view(self, sample: Sample, stage: Stage, rng: np.random.Generator) -> Mapping[str, Tensor]:
-        """``semantic``: float [3, crop_size, crop_size], normalised for the encoder.
+        """``semantic`` and ``artifact``: float [3, S, S] of ``crop_size`` and ``artifact_crop``, drawn independently.
 
-        ``artifact``: float [3, artifact_crop, artifact_crop] in 0…1, with ``progan`` ImageNet's mean and std. In
-        training, the two are drawn independently of each other.
+        The first is normalised for the encoder; the second is in 0…1, with ``progan`` ImageNet's mean and std.
         """
+        from methods._shared.cospy import normalised
         from methods._shared.tensors import chw
 
         p = self.params
         if stage == "test":
             image = chw(crop(resize_short_side(sample.rgb, p.load_size), p.crop_size, None))
-            return self._normalised(image, image)
-        return self._normalised(*map(chw, self._drawn(sample.rgb, rng)))
+            return normalised(image, image, p.artifact_crop, p.family)
+        semantic, artifact = self._drawn(sample.rgb, rng)
+        return normalised(chw(semantic), chw(artifact), p.artifact_crop, p.family)
 
     def _drawn(self, rgb: RGB, rng: np.random.Generator) -> list[RGB]:
         """Two training views: resized, blurred, compressed; and compressed, resized. Both are cropped and flipped."""
@@ -158,21 +159,6 @@ class CoSpy(Detector):
         artifact = resize_short_side(blur_or_jpeg(rgb, 0.0, p.artifact_jpg_prob, rng, qualities), p.artifact_load)
         crops = crop(semantic, p.crop_size, rng), crop(artifact, p.artifact_crop, rng)
         return [x[:, ::-1] if rng.random() < 0.5 else x for x in crops]
-
-    def _normalised(self, semantic: Tensor, artifact: Tensor) -> Mapping[str, Tensor]:
-        """Both views of pixels in 0…1, of which the second is shrunk if it is larger than ``artifact_crop``."""
-        from torch.nn.functional import interpolate
-
-        from methods._shared.clip import MEAN, STD
-        from methods._shared.tensors import HALF, IMAGENET_MEAN, IMAGENET_STD, standardised
-
-        side = self.params.artifact_crop
-        if artifact.shape[-1] != side:
-            artifact = interpolate(artifact[None], (side, side), mode="bilinear", align_corners=False)[0]
-        if self.params.family == "sd":
-            return {"semantic": standardised(semantic, HALF, HALF), "artifact": artifact}
-        traces = standardised(artifact, IMAGENET_MEAN, IMAGENET_STD)
-        return {"semantic": standardised(semantic, MEAN, STD), "artifact": traces}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the sum of the binary cross-entropies of both branches and of their fusion."""
@@ -190,11 +176,9 @@ class CoSpy(Detector):
         """AdamW without weight decay; the best epoch by validation accuracy is kept."""
         p = self.params
         steps: dict[str, Any] = {"step_size": p.step_size, "gamma": p.gamma}
-        steps = {
-            "rate_factors": {"fc.": p.fusion_lr / p.lr},
-            **(steps if p.family == "progan" else {"cosine": p.cosine}),
-        }
-        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, **steps)
+        rate = steps if p.family == "progan" else {"cosine": p.cosine}
+        factors = {"fc.": p.fusion_lr / p.lr}
+        return Schedule(p.epochs, p.batch_size, "adamw", p.lr, keep_best=True, rate_factors=factors, **rate)
 
 
 METHOD = CoSpy

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from bench import __version__
 
-_VENUE = re.compile(r",\s+((?:AAAI|ACM MM|CCS|CVPR|ECCV|ICCV|ICIP|ICLR|ICML|IEEE OJSP|KDD|NeurIPS)\s+(\d{4}))")
+_VENUE = re.compile(
+    r",\s+((?:AAAI|ACM MM|CCS|CVPR|ECCV|EMNLP|ICCV|ICIP|ICLR|ICML|IEEE OJSP|KDD|NeurIPS|TMLR)\s+(\d{4}))"
+)
 #: The first author; without "et al." the only one. A control's text begins with "none".
 _AUTHOR = re.compile(r"(?!none\b)([\w'-]+)( et al\.)?: ")
 _ARXIV, _DOI = re.compile(r"arXiv (\d{2})(\d{2}\.\d{5})"), re.compile(r"doi (\S+?)[,;)]?$")

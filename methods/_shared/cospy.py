@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, relu
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, relu
 
 from bench.nets.pretrained import load_pretrained
 from bench.nets.siglip import FILE, SigLIP, load_siglip
 from bench.nets.truncated_resnet import NPR, Shape, TruncatedResNet
-from methods._shared.clip import BesideFrozen, ImageEncoder
+from methods._shared.clip import MEAN, STD, BesideFrozen, ImageEncoder
+from methods._shared.tensors import HALF, IMAGENET_MEAN, IMAGENET_STD, standardised
 
 #: The prefix of the VAE's tensors in the authors' network.
 VAE = "art.artifact_encoder.vae."
@@ -96,6 +97,16 @@ def build(semantic: Path, vae: Path | None, shape: Shape, weight: float, bias: f
     return CoSpy(
         encoder, load_pretrained(AutoencoderKL, inner if inner.is_dir() else vae, **options), shape, weight, bias
     )
+
+
+def normalised(semantic: Tensor, artifact: Tensor, side: int, family: str) -> dict[str, Tensor]:
+    """Both views of pixels in 0…1, of which the second is shrunk if it is not [3, side, side]."""
+    if artifact.shape[-1] != side:
+        artifact = interpolate(artifact[None], (side, side), mode="bilinear", align_corners=False)[0]
+    if family == "sd":
+        return {"semantic": standardised(semantic, HALF, HALF), "artifact": artifact}
+    traces = standardised(artifact, IMAGENET_MEAN, IMAGENET_STD)
+    return {"semantic": standardised(semantic, MEAN, STD), "artifact": traces}
 
 
 def mixed(features: Tensor, labels: Tensor, prob: float, alpha: float) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from bench.nets.clip_text import TextTower
 from bench.nets.truncated_resnet import Shape as Trunk
 from bench.training import checkpoint
 from methods import cospy, lasted
-from methods._shared.cospy import VAE, CoSpy, mixed
+from methods._shared.cospy import VAE, CoSpy, mixed, normalised
 from methods._shared.cospy import loss as cospy_loss
 from methods._shared.lasted import LASTED, loss, tokens
 from tests.parity import openai, pairs
@@ -125,7 +125,7 @@ def cospy_views(family):
     method = cospy.METHOD(cospy.Params(**cospy.METHOD.variants.get(family, {})))
     sizes = VIEWS if family == "sd" else (openai.SIDE,) * 2
     method = type(method)(type(method.params)(**{**vars(method.params), "artifact_crop": sizes[1]}))
-    made = [method._normalised(*views) for views in zip(*pairs.views(*sizes), strict=True)]
+    made = [normalised(*views, sizes[1], family) for views in zip(*pairs.views(*sizes), strict=True)]
     return method, {key: torch.stack([view[key] for view in made]) for key in ("semantic", "artifact")}
 
 

@@ -10,6 +10,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONT
 PAGES += [ROOT / "tools" / "miniature" / "README.md"]
 #: What a documented command begins with → the file that runs it, and a word of it that proves so.
 RUN_BY = {
+    "python -m tests.parity.table": ("tests/parity/test_table.py", "tests.parity.table"),
     "python -m tools.screenshot": ("tests/e2e/test_page.py", "tools.screenshot"),
     "make bench": (".ci/run", "main_job"),  # The same command on a smaller draw.
     "make venv": (".ci/run", "make venv"),

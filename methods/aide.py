@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.artefacts.geometry import pad_to_square
-from bench.detector import Card, Detector, Sample, Schedule, Share, Stage
+from bench.detector import Card, Sample, Schedule, Share, Stage
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +50,7 @@ class Params:
     batch_size: int = 256
 
 
-class AIDE(Detector):
+class AIDE(recipes.TwoLogits):
     """Two ResNet-50 on high-pass filtered windows, and the mean features of a ConvNeXt, in one head."""
 
     card = Card(
@@ -125,18 +126,6 @@ class AIDE(Detector):
         if stage == "train":
             rgb = blurred_or_compressed(rgb, p.blur_prob, p.jpg_prob, rng)
         return {"image": prepared(chw(pad_to_square(rgb, p.window)), p.image_size, p.window, p.step)}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy with label smoothing."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"]), batch["label"], label_smoothing=self.params.smoothing)
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """AdamW without weight decay, a cosine learning rate; the epoch with the best validation accuracy is kept."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.detector import Card, Detector, Sample, Schedule, Stage
+from bench.detector import Card, Sample, Schedule, Stage
 from methods._shared import recipes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Params:
     batch_size: int = 128
 
 
-class ConvB(Detector):
+class ConvB(recipes.TwoLogits):
     """A ConvNeXt-B trained with DRCT's recipe, but without reconstructions and without the contrastive loss."""
 
     card = Card(
@@ -69,18 +69,6 @@ class ConvB(Detector):
 
         p = self.params
         return {"image": imagenet(recipes.drct_view(sample.rgb, stage, rng, p.crop_size, p.full_augmentation))}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """DRCT's: AdamW with a cosine learning rate; the epoch with the best validation accuracy is kept."""

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bench.artefacts.engines import blip, clip_text
-from bench.detector import Card, Detector, Sample, Schedule, Stage
+from bench.detector import Card, Sample, Schedule, Stage
 from bench.recipe import Recipe
 from methods._shared import recipes
 
@@ -38,7 +38,7 @@ class Params:
     batch_size: int = 32
 
 
-class DEFAKE(Detector):
+class DEFAKE(recipes.TwoLogits):
     """A three-layer network on the concatenated embeddings of an image and its caption by a frozen CLIP."""
 
     card = Card(
@@ -66,6 +66,7 @@ class DEFAKE(Detector):
         ),
     )
     Params = Params
+    inputs = ("image", "text")
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"drct": recipes.DRCT}
 
     def needs(self, stage: Stage) -> Mapping[str, Recipe]:
@@ -106,18 +107,6 @@ class DEFAKE(Detector):
         mean, std = (MEAN, STD) if p.normalise == "clip" else ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
         resized = Image.fromarray(sample.rgb).resize((p.image_size, p.image_size), Image.Resampling.BICUBIC)
         return {"image": normalised(np.asarray(resized), mean, std), "text": text}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"], batch["text"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"], batch["text"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """Adam for a fixed number of epochs, of which the last is kept; or DRCT's schedule."""

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from bench.artefacts.geometry import crop
-from bench.detector import Card, Detector, Sample, Schedule, Stage
+from bench.detector import Card, Sample, Schedule, Stage
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Params:
             raise ValueError(f"crop_size, {self.crop_size}, must be at most load_size, {self.load_size}")
 
 
-class FatFormer(Detector):
+class FatFormer(recipes.TwoLogits):
     """Similarities of a frozen CLIP between adapted images and two learned prompts, which each image changes."""
 
     card = Card(
@@ -121,18 +122,6 @@ class FatFormer(Detector):
         rgb = np.asarray(Image.fromarray(sample.rgb).resize((p.load_size,) * 2, Image.Resampling.BILINEAR))
         rgb = crop(rgb, p.crop_size, rng if train else None)
         return {"image": imagenet(rgb[:, ::-1] if train and rng.random() < 0.5 else rgb)}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """Adam whose learning rate is divided by ten every ``step_size`` epochs; the last epoch is kept."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.artefacts.geometry import crop, resize_short_side
-from bench.detector import Card, Detector, Sample, Schedule, Stage
+from bench.detector import Card, Sample, Schedule, Stage
 from methods._shared import recipes
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Params:
     batch_size: int = 16
 
 
-class GramNet(Detector):
+class GramNet(recipes.TwoLogits):
     """A classifier of BGR pixels in 0…255, resized to a square and not normalised, as in the official code."""
 
     card = Card(
@@ -120,18 +120,6 @@ class GramNet(Detector):
         for side in sides:
             image = np.asarray(cv2.resize(image, (side, side)), np.uint8)
         return {"image": torch.from_numpy(image).permute(2, 0, 1).float()}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy, the official negative log-likelihood of the log-softmax."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """Adam with a fixed learning rate for a fixed number of epochs; or DRCT's schedule."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from bench.artefacts.engines import blip, class_prompt, latent_error
 from bench.artefacts.geometry import crop, pad_to_square
-from bench.detector import Card, Detector, Plateau, Sample, Schedule, Stage
+from bench.detector import Card, Plateau, Sample, Schedule, Stage
 from bench.recipe import Recipe
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +41,7 @@ class Params:
     batch_size: int = 48
 
 
-class LaRE2(Detector):
+class LaRE2(recipes.TwoLogits):
     """A classifier of a crop at native resolution, refined by the error map of the whole image."""
 
     card = Card(
@@ -66,6 +67,7 @@ class LaRE2(Detector):
         ),
     )
     Params = Params
+    inputs = ("image", "error")
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "caption": {"prompt": "caption"},
         "oracle": {"prompt": "oracle"},
@@ -121,18 +123,6 @@ class LaRE2(Detector):
         crop_rng = rng if stage == "train" else None
         image = crop(pad_to_square(sample.rgb, side, "reflect"), side, crop_rng, "albumentations")
         return {"image": imagenet(image), "error": torch.from_numpy(maps)}
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"], batch["error"]), batch["label"])
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"], batch["error"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """Adam with clipped gradients; the learning rate is halved after five epochs without a gain in accuracy."""

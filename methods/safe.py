@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from bench.artefacts.geometry import crop, pad_to_square
-from bench.detector import Card, Detector, Sample, Schedule, Share, Stage
+from bench.detector import Card, Sample, Schedule, Share, Stage
+from methods._shared import recipes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,7 +42,7 @@ class Params:
     batch_size: int = 128
 
 
-class SAFE(Detector):
+class SAFE(recipes.TwoLogits):
     """The diagonal band of bior1.3 in the beginning of a ResNet-50; images are cropped and never resized."""
 
     card = Card(
@@ -100,18 +101,6 @@ class SAFE(Detector):
             top, left = int(place) // columns * side, int(place) % columns * side
             image[:, top : top + side, left : left + side] = 0
         return image
-
-    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the cross-entropy with label smoothing."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(model(batch["image"]), batch["label"], label_smoothing=self.params.smoothing)
-
-    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the difference of the two logits, fake minus real."""
-        real, fake = model(batch["image"]).unbind(1)
-        difference: Tensor = fake - real
-        return difference
 
     def schedule(self) -> Schedule:
         """AdamW with a cosine learning rate down to 0 at the last epoch."""

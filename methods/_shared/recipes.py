@@ -7,7 +7,7 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,33 @@ class OneLogit(Detector):
         """Return the network's logit; positive means fake."""
         logits: Tensor = model(batch["image"])[:, 0]
         return logits
+
+
+class TwoLogits(Detector):
+    """A detector whose network has two logits, real and fake, and is trained with cross-entropy.
+
+    ``inputs`` are the tensors of a view in the order in which the network takes them. A parameter ``smoothing`` is the
+    label smoothing of the loss.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+
+    def _logits(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        logits: Tensor = model(*(batch[name] for name in self.inputs))
+        return logits
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the cross-entropy."""
+        from torch.nn.functional import cross_entropy
+
+        smoothing = getattr(self.params, "smoothing", 0.0)
+        return cross_entropy(self._logits(model, batch), batch["label"], label_smoothing=smoothing)
+
+    def logit(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the difference of the two logits, fake minus real."""
+        real, fake = self._logits(model, batch).unbind(1)
+        difference: Tensor = fake - real
+        return difference
 
 
 class Sizes(Protocol):

@@ -199,6 +199,8 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "lpips": _alexnet,
     "cycleisp": lambda folder: _configured(folder, Denoiser(DenoiserShape())),
     "stylegan_discriminator": lambda folder: _configured(folder, Discriminator(DiscriminatorShape())),
+    "sd15_vae": lambda folder: _half(AutoencoderKL(**VAE), folder / "vae"),
+    "resnet50_v2": lambda folder: _plain(folder, torchvision.models.resnet50()),
     "resnet18": lambda folder: _plain(folder, torchvision.models.resnet18()),
     "resnet50": lambda folder: _plain(folder, torchvision.models.resnet50()),
     "convnext": lambda folder: _timm(folder, "convnext_base", 21841),

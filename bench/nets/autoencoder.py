@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,10 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, VQModel
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.errors import UserError
+from bench.nets.loading import differences, some
 from bench.nets.pretrained import load_pretrained
 from bench.numerics import REFERENCE, Numerics
 
@@ -31,17 +33,9 @@ class Autoencoder:
     """
 
     def __init__(self, folder: Path, device: str, numerics: Numerics = REFERENCE) -> None:
-        place = next((folder / name for name in SUBFOLDERS if (folder / name / "config.json").is_file()), folder)
-        try:
-            config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _unknown(folder, f"{place / 'config.json'} cannot be read") from error
-        kind = str(config.get("_class_name", ""))
-        if kind not in _KINDS:
-            raise _unknown(folder, f"Its class is {kind or 'not named'}")
         self._device = device
         self._dtype = torch.float16 if numerics.half and device == "cuda" else torch.float32
-        net = load_pretrained(_KINDS[kind], place, low_cpu_mem_usage=False, torch_dtype=self._dtype)
+        net, kind = _load(folder, self._dtype)
         self._net: Any = net.to(device)
         self.draws = kind == "AutoencoderKL"
 
@@ -87,6 +81,54 @@ class Autoencoder:
         options = {} if self.draws else {"force_not_quantize": not quantise}
         pixels: Tensor = self._net.decode(latents, **options).sample
         return pixels
+
+
+class Frozen(nn.Module):
+    """A variational autoencoder that is not trained, but through which gradients flow; in single precision.
+
+    Raises UserError if the folder has no such autoencoder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        net, kind = _load(folder, torch.float32)
+        if kind != "AutoencoderKL":
+            raise _unknown(folder, f"Its class is {kind}, which has no posterior to draw from")
+        self.net: Any = net
+        self.requires_grad_(False)
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latents of an image, whose sides are multiples of the factor."""
+        factor = 2 ** (len(self.net.config.block_out_channels) - 1)
+        return int(self.net.config.latent_channels), height // factor, width // factor
+
+    def unlike(self, copy: Mapping[str, Tensor]) -> str:
+        """How another copy of its tensors differs, in half precision; '' if it does not."""
+        own = {name: tensor.detach() for name, tensor in self.net.state_dict().items()}
+        mismatch = differences(own, copy)
+        if mismatch:
+            return f"The autoencoder in the checkpoint is a different network. {mismatch}"
+        changed = [name for name, t in copy.items() if not torch.equal(t.half(), own[name].to(t.device).half())]
+        return f"The autoencoder in the checkpoint has other values: {some(sorted(changed))}." if changed else ""
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Images [B, 3, H, W] to their reconstructions from the posterior's draw by standard normal ``noise``."""
+        posterior = self.net.encode(x).latent_dist
+        made: Tensor = self.net.decode(posterior.mean + posterior.std * noise).sample
+        return made
+
+
+def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, str]:
+    """The autoencoder of a pipeline's folder and the name of its class. Raises UserError if it has none."""
+    place = next((folder / name for name in SUBFOLDERS if (folder / name / "config.json").is_file()), folder)
+    try:
+        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unknown(folder, f"{place / 'config.json'} cannot be read") from error
+    kind = str(config.get("_class_name", ""))
+    if kind not in _KINDS:
+        raise _unknown(folder, f"Its class is {kind or 'not named'}")
+    return load_pretrained(_KINDS[kind], place, low_cpu_mem_usage=False, torch_dtype=dtype), kind
 
 
 def _unknown(folder: Path, reason: str) -> UserError:

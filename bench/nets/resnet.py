@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.nets.loading import load_strictly, read_tensors
+
+Norm = Literal["batch", "instance"]
+#: Instance norms have no weights and no running statistics.
+_NORMS: dict[Norm, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Shape:
 
     ``strides`` are those of conv1, maxpool and layer1…layer4; a maxpool stride of 1 omits the pool. Smaller strides
     keep the original grids (14 × 14 at layer3, 7 × 7 at layer4) for smaller images. ``inside`` is the number of input
-    channels.
+    channels. ``norm`` is the kind of all normalisation layers.
     """
 
     bottleneck: bool = True
@@ -26,6 +32,7 @@ class Shape:
     width: int = 64
     strides: tuple[int, ...] = (2, 2, 1, 2, 2, 2)
     inside: int = 3
+    norm: Norm = "batch"
 
 
 RESNET50 = Shape()
@@ -39,7 +46,7 @@ def _conv(inside: int, outside: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 class Block(nn.Module):
     """A basic or bottleneck block: torchvision's ``BasicBlock`` or ``Bottleneck`` (stride in the 3 × 3 convolution)."""
 
-    def __init__(self, inside: int, width: int, stride: int, bottleneck: bool) -> None:
+    def __init__(self, inside: int, width: int, stride: int, bottleneck: bool, norm: Norm = "batch") -> None:
         super().__init__()
         outside = width * 4 if bottleneck else width
         if bottleneck:
@@ -49,10 +56,10 @@ class Block(nn.Module):
         self.depth = len(convs)
         for number, conv in enumerate(convs, 1):
             self.add_module(f"conv{number}", conv)
-            self.add_module(f"bn{number}", nn.BatchNorm2d(conv.out_channels))
+            self.add_module(f"bn{number}", _NORMS[norm](conv.out_channels))
         if stride != 1 or inside != outside:
             self.downsample: nn.Sequential | None = nn.Sequential(
-                _conv(inside, outside, 1, stride), nn.BatchNorm2d(outside)
+                _conv(inside, outside, 1, stride), _NORMS[norm](outside)
             )
         else:
             self.downsample = None
@@ -73,7 +80,7 @@ class ResNet(nn.Module):
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(shape.inside, shape.width, 7, shape.strides[0], 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(shape.width)
+        self.bn1 = _NORMS[shape.norm](shape.width)
         pool = shape.strides[1]
         self.maxpool: nn.Module = nn.MaxPool2d(3, pool, 1) if pool > 1 else nn.Identity()
         inside = shape.width
@@ -81,7 +88,7 @@ class ResNet(nn.Module):
             width = shape.width * 2**number
             blocks = []
             for index in range(depth):
-                blocks.append(Block(inside, width, stride if index == 0 else 1, shape.bottleneck))
+                blocks.append(Block(inside, width, stride if index == 0 else 1, shape.bottleneck, shape.norm))
                 inside = width * 4 if shape.bottleneck else width
             self.add_module(f"layer{number + 1}", nn.Sequential(*blocks))
         self.features = inside
@@ -109,18 +116,24 @@ def _init(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
+_BATCH_NORM = re.compile(r"(^|\.)(bn\d|downsample\.1)\.")
 _TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 
 
-def load_imagenet(model: ResNet, folder: Path) -> None:
+def load_imagenet(model: ResNet, folder: Path, share: float | None = None) -> None:
     """Load the trunk from a folder's ``model.safetensors`` with torchvision's keys; its ``fc`` is ignored.
 
-    A model whose input does not have 3 channels keeps its own first convolution. Raises UserError naming the tensors
-    that are missing, unexpected, of the wrong shape or not finite.
+    A model whose input does not have 3 channels keeps its own first convolution; with ``share``, one for a multiple of
+    3 channels gets the file's, times ``share``, for every three. Batch norms in the file are ignored if the model has
+    none. Raises UserError naming the tensors that are missing, unexpected, of the wrong shape or not finite.
     """
-    ignored = ("fc.",) if model.conv1.in_channels == 3 else ("fc.", "conv1.")
+    ignored = ("fc.",) if model.conv1.in_channels == 3 or share is not None else ("fc.", "conv1.")
     file = folder / "model.safetensors"
     trunk = {name: tensor for name, tensor in read_tensors(file).items() if not name.startswith(ignored)}
+    if "bn1.weight" not in model.state_dict():
+        trunk = {name: t for name, t in trunk.items() if not _BATCH_NORM.search(name)}
+    if share is not None and "conv1.weight" in trunk:
+        trunk["conv1.weight"] = torch.cat([trunk["conv1.weight"] * share] * (model.conv1.in_channels // 3), 1)
     kept = [name for name in model.state_dict() if not name.startswith(_TRUNK) or name.startswith(ignored)]
     load_strictly(model, trunk, file, "ImageNet ResNet", kept)
 

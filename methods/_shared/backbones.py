@@ -10,7 +10,7 @@ from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 
 from bench.nets.loading import load_strictly, read_tensors
-from bench.nets.resnet import ResNet, Shape, load_imagenet, mini_strides
+from bench.nets.resnet import Norm, ResNet, Shape, load_imagenet, mini_strides
 from methods._shared.clip import ImageEncoder, OnFrozen
 
 #: Before the names of the image half in OpenCLIP's files.
@@ -57,14 +57,18 @@ class ResShape(Protocol):
         """Total downsampling factor."""
 
 
-def imagenet_resnet(shape: ResShape, folder: Path | None) -> ResNet:
+def imagenet_resnet(
+    shape: ResShape, folder: Path | None, images: int = 1, share: float = 1.0, norm: Norm = "batch"
+) -> ResNet:
     """Build a ResNet with one logit, whose head weights are initialised from N(0, 0.02).
 
-    ``folder`` contains ImageNet weights; with None the network starts from random weights.
+    ``folder`` contains ImageNet weights; with None the network starts from random weights. It sees ``images`` RGB
+    images at once, for each of which it starts with ImageNet's first convolution times ``share``.
     """
-    network = ResNet(Shape(True, shape.depths, shape.width, tuple(mini_strides(shape.stride))), classes=1)
+    strides = tuple(mini_strides(shape.stride))
+    network = ResNet(Shape(True, shape.depths, shape.width, strides, 3 * images, norm), classes=1)
     if folder is not None:
-        load_imagenet(network, folder)
+        load_imagenet(network, folder, share)
     nn.init.normal_(network.fc.weight, 0.0, 0.02)
     return network
 

@@ -229,3 +229,27 @@ def test_files_that_contain_the_whole_clip_are_read_in_the_layouts_that_people_h
     labels = {f"{name}[{variant}]" if variant else name for name, variant in found[["method", "variant"]].to_numpy()}
     assert labels == set(files)
     assert found["value"].astype(float).between(0, 1).all()
+def test_fires_file_has_the_autoencoder_in_half_precision(place, tmp_path):
+    """A bare state dict: random weights at the paper's size, and the frozen autoencoder's, which must be the same."""
+    import torch
+    from diffusers import AutoencoderKL
+
+    from bench import discover
+    from bench.models.zoo import Zoo
+
+    kind, folder = discover.method("fire"), Zoo("mini").folder("sd15_vae")
+    torch.manual_seed(0)
+    state = kind(kind.Params(pretrained=False)).build({"sd15_vae": folder}).state_dict()
+    copy = AutoencoderKL.from_pretrained(folder / "vae", low_cpu_mem_usage=False).half().state_dict()
+    other = {name: tensor + 1 for name, tensor in copy.items()}
+    for name, autoencoder in (("whole", copy), ("other", other)):
+        vae = {f"vae.{key}": tensor for key, tensor in autoencoder.items()}
+        torch.save({**state, **vae}, tmp_path / f"{name}.pt")
+    for number, kind_of in enumerate(("real", "fake")):
+        Image.fromarray(picture(number, 40, 36)).save(tmp_path / f"{kind_of}.png")
+    places = ("--store", place / "store", "--models", "mini", "--device", "cpu")
+    done = bench("score", "fire", tmp_path, "--checkpoint", tmp_path / "whole.pt", "--json", *places)
+    assert done.returncode == 0, done.stderr
+    assert [line["status"] for line in json.loads(done.stdout)] == ["ok", "ok"]
+    done = bench("score", "fire", tmp_path, "--checkpoint", tmp_path / "other.pt", *places)
+    assert (done.returncode, "has other values" in done.stderr) == (2, True)

@@ -23,6 +23,7 @@ from torchvision import transforms
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
 from tests.parity import free, free_embedded, frozen, openai, pairs, pixels, texture, towers, tuned, twins, vits
+from tests.parity import free, frozen, openai, pixels, reconstructed
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -272,6 +273,7 @@ MAKERS = (
     | free_embedded.MAKERS
     | vits.MAKERS
     | twins.MAKERS
+    | reconstructed.MAKERS
 )
 
 

@@ -178,6 +178,8 @@ OFFICIAL = {
     "safe": {"image": safe},
     "patchcraft": {"image": patchcraft},
     "aide": {"image": aide},
+    "fire": {"image": safe},
+    "fire[resize]": {"image": lambda rgb: safe(np.asarray(transforms.Resize(256)(Image.fromarray(rgb))))},
     "rine": {"image": cropped(mean=CLIP)},
     "community_forensics": {"image": cropped(440, side=384)},
     "community_forensics[224]": {"image": cropped(256)},

@@ -9,6 +9,114 @@ from bench import discover
 from bench.detector import Detector, Facts, Sample, is_baseline
 from methods._shared import drct, recipes
 from tests.unit.methods.published_recipes import DRCT, PARAMS, SCHEDULES
+from bench.detector import Detector, Facts, Plateau, Sample, is_baseline
+from methods._shared import drct, recipes
+
+#: CNNDetection's early stop: patience 5, gains 0.001 and 0.002, a tenth of the rate, down to 1e-6.
+CNNDETECTION = Plateau(5, (0.001, 0.002), 0.1, 1e-6)
+RESNET50 = {"depths": (3, 4, 6, 3), "width": 64, "stride": 32}
+DRCT = {"lr": 1e-4, "weight_decay": 4e-5, "cosine": 5, "epochs": 17}
+#: Parameters of each detector.
+PARAMS = {
+    "cnnspot": {"load_size": 256, "crop_size": 224, "blur_prob": 0.5, "jpg_prob": 0.5, **RESNET50},
+    "cnnspot[p01]": {"blur_prob": 0.1, "jpg_prob": 0.1},
+    "gramnet": {"image_size": 512, "resize_from": (64, 256), "width": 64, "depths": (2, 2, 2, 2)},
+    "univfd": {"load_size": 256, "crop_size": 224, "blur_prob": 0.5, "jpg_prob": 0.5},
+    "conv_b": {"crop_size": 224, "depths": (3, 3, 27, 3), "dims": (128, 256, 512, 1024), "patch": 4, **DRCT},
+    "drct": {"steps": 50, "max_size": 1024, "crop_size": 224, "embedding": 1024, "alpha": 0.3, **DRCT},
+    "drct[w512]": {"embedding": 512},
+    "drct_sare": {
+        "sd_steps": 50,
+        "strength": 0.5,
+        "guidance_scale": 7.5,
+        "long_side": 512,
+        "multiple": 8,
+        "heads": 8,
+        "drct_steps": 50,
+        "max_size": 1024,
+        "crop_size": 224,
+        "alpha": 0.0,
+        **RESNET50,
+        **DRCT,
+    },
+    "dire": {"image_size": 256, "steps": 20, "load_size": 256, "crop_size": 224, "clip_denoised": True, **RESNET50},
+    "dire[drct]": {"model": "inpaint", "steps": 50, "max_size": 1024, **DRCT},
+    "defake": {"image_size": 224, "normalise": "clip"},
+    "lare2": {"size": 256, "timestep": 200, "ensemble": 4, "crop_size": 224, "template": "a photo of a [CLS]"},
+    "fredect": {"load_size": 256, "crop_size": 224, **RESNET50},
+    "fusing": {"crop_size": 224, "blur_prob": 0.1, "jpg_prob": 0.1, **RESNET50},
+    "lnp": {"load_size": 256, "crop_size": 224, "pattern": "official", **RESNET50},
+    "lgrad": {"load_size": 256, "crop_size": 224, **RESNET50},
+    "semgir": {"sd_size": 512, "sd_steps": 50, "guidance_scale": 7.5, "image_size": 288, "regenerator": "sdv15"},
+    "semgir_a": {"sd_size": 512, "sd_steps": 50, "guidance_scale": 7.5, "image_size": 288},
+    "npr": {"geometry": "tile", "crop_size": 224, "depths": (3, 4), "width": 64},
+    "npr[resize]": {"geometry": "resize", "load_size": 256, "crop_size": 224},
+    "freqnet": {"geometry": "resize", "load_size": 256, "crop_size": 224, "depths": (3, 4), "width": 64},
+    "ladeda": {"load_size": 256, "crop_size": 224, "depths": (3, 4, 6, 3), "width": 64, "sees": "npr"},
+    "ladeda[tiny]": {"tiny": True, "sees": "gradient"},
+    "safe": {
+        "crop_size": 256,
+        "rotation": 180.0,
+        "jitter": 0.5,
+        "mask_prob": 0.5,
+        "mask_ratio": 0.75,
+        "mask_size": 16,
+        "smoothing": 0.1,
+        "depths": (3, 4),
+        "width": 64,
+    },
+    "rine": {"layers": 2, "width": 1024, "factor": 0.2, "crop_size": 224, "blur_prob": 0.5, "jpg_prob": 0.5},
+    "rine[1class]": {"layers": 4, "width": 1024, "factor": 0.1},
+    "rine[2class]": {"layers": 4, "width": 128, "factor": 0.2},
+    "rine[ldm]": {"layers": 4, "width": 1024, "factor": 0.4, "epochs": 5},
+    "aeroblade": {"autoencoders": ("sd1_vae", "sd2_vae", "kandinsky_movq"), "layer": 2, "quantise": True},
+    "fire": {
+        "crop_size": 256,
+        "resize": False,
+        "low": 40,
+        "high": 120,
+        "class_share": 0.6,
+        "middle_share": 0.2,
+        "mask_share": 0.2,
+        **RESNET50,
+    },
+    "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
+}
+#: Optimiser, rate, decay, batch, epochs, and what else the schedule says.
+SCHEDULES = {
+    "cnnspot": ("adam", 1e-4, 0.0, 64, 10_000, {"plateau": CNNDETECTION}),
+    "gramnet": ("adam", 1e-5, 1e-4, 16, 5, {"keep_best": False}),
+    "univfd": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
+    "conv_b": ("adamw", 1e-4, 4e-5, 128, 17, {"cosine": 5, "keep_best": True}),
+    "drct": ("adamw", 1e-4, 4e-5, 512, 17, {"cosine": 5, "keep_best": True}),
+    "drct_sare": ("adamw", 1e-4, 4e-5, 512, 17, {"cosine": 5, "keep_best": True}),
+    "dire": ("adam", 1e-4, 0.0, 64, 400, {"plateau": CNNDETECTION}),
+    "defake": ("adam", 3e-4, 0.0, 32, 50, {"plateau": None, "keep_best": False}),
+    "lare2": ("adam", 1e-4, 0.0, 48, 30, {"clip_norm": 5.0, "plateau": Plateau(5, (1e-6, 1e-6), 0.5, 1e-7)}),
+    "fredect": ("adam", 1e-4, 0.0, 64, 1000, {"plateau": CNNDETECTION}),
+    "fredect[cnn]": ("adam", 1e-3, 0.0, 32, 50, {}),
+    "fredect[linear]": ("adam", 1e-3, 0.02, 32, 50, {}),
+    "fusing": ("adam", 5e-5, 0.0, 128, 10_000, {"plateau": Plateau(10, (1e-4, 5e-5), 0.5, 1e-6)}),
+    "lnp": ("adam", 1e-4, 0.0, 64, 10_000, {"plateau": CNNDETECTION}),
+    "lgrad": ("adam", 5e-4, 0.0, 16, 100, {"step_size": 10, "gamma": 0.8, "keep_best": False}),
+    "semgir": ("adam", 1e-4, 0.0, 32, 20, {"keep_best": True, "rate_factors": {"encoder.": 0.1}}),
+    "semgir_a": ("adam", 1e-4, 0.0, 32, 20, {"keep_best": True}),
+    "npr": ("adam", 2e-4, 0.0, 32, 50, {"step_size": 10, "gamma": 0.9, "keep_best": False}),
+    "freqnet": ("adam", 1e-3, 0.0, 32, 85, {"step_size": 10, "gamma": 0.9, "keep_best": False}),
+    "ladeda": ("adam", 2e-4, 0.0, 32, 1000, {"plateau": Plateau(15, (0.001, 0.002), 0.9, 1e-6)}),
+    "safe": ("adamw", 5e-3, 0.01, 128, 20, {"cosine": 20, "keep_best": False}),
+    "rine": ("adam", 1e-3, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
+    # torch's ReduceLROnPlateau lowers the rate after more bad epochs than its patience of 5.
+    "fire": ("adam", 1e-4, 0.0, 24, 100, {"plateau": Plateau(6, (2e-4, 2e-4), 0.1, 1e-6, "loss")}),
+    "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
+    **{
+        f"{name}[drct]": ("adamw", 1e-4, 4e-5, batch, 17, {"cosine": 5, "keep_best": True})
+        for name, batch in (
+            *(("cnnspot", 128), ("gramnet", 128), ("dire", 128), ("defake", 128), ("fredect", 128)),
+            *(("fusing", 128), ("lnp", 128), ("lgrad", 128), ("univfd", 512)),
+        )
+    },
+}
 
 
 def instance(name):

@@ -52,6 +52,22 @@ def test_imagenet_weights_must_fit(tmp_path):
     assert "Missing: layer1.0.conv1.weight" in caught.value.context
 
 
+def test_an_instance_normed_resnet_of_two_images_is_torchvisions(tmp_path):
+    """It has no norms in its state; its first convolution is ImageNet's, times a share, for each image."""
+    theirs = torchvision.models.resnet50(norm_layer=torch.nn.InstanceNorm2d, num_classes=1).eval()
+    theirs.conv1 = torch.nn.Conv2d(6, 64, 7, 2, 3, bias=False)
+    ours = ResNet(Shape(inside=6, norm="instance"), 1).eval()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    images = torch.randn(2, 6, 96, 96)
+    with torch.no_grad():
+        assert (ours(images) - theirs(images)).abs().max() <= 1e-5
+    state = torchvision.models.resnet50().state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    load_imagenet(ours, tmp_path, 0.25)
+    assert torch.equal(ours.conv1.weight, torch.cat([state["conv1.weight"] / 4] * 2, 1))
+    assert torch.equal(ours.layer2[0].conv2.weight, state["layer2.0.conv2.weight"])
+
+
 def test_gram_matrix_is_the_inner_products_of_channels():
     features = torch.randn(3, 5, 4, 6)
     expected = np.einsum("bchw,bdhw->bcd", features.numpy(), features.numpy()) / (5 * 4 * 6)

@@ -137,7 +137,7 @@ class FIRE(Detector):
         return {"image": chw(rgb), "seed": torch.tensor(seed)}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return a weighted sum: cross-entropy, distance of middle frequencies from the error, and that of the masks."""
+        """Return a weighted sum: cross-entropy, distance of middle frequencies from the error, that of the masks."""
         from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
         p, made = self.params, model(batch["image"], batch["seed"])

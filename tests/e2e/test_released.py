@@ -229,6 +229,8 @@ def test_files_that_contain_the_whole_clip_are_read_in_the_layouts_that_people_h
     labels = {f"{name}[{variant}]" if variant else name for name, variant in found[["method", "variant"]].to_numpy()}
     assert labels == set(files)
     assert found["value"].astype(float).between(0, 1).all()
+
+
 def test_fires_file_has_the_autoencoder_in_half_precision(place, tmp_path):
     """A bare state dict: random weights at the paper's size, and the frozen autoencoder's, which must be the same."""
     import torch

@@ -22,8 +22,7 @@ from torchvision import transforms
 
 from bench.artefacts.geometry import crop, resize_short_side
 from methods._shared.tensors import imagenet
-from tests.parity import free, free_embedded, frozen, openai, pairs, pixels, texture, towers, tuned, twins, vits
-from tests.parity import free, frozen, openai, pixels, reconstructed
+from tests.parity import openai
 from tests.parity.augmentation import augmentation
 from tests.parity.channels_last import COEFFICIENTS, logits
 from tests.parity.maps import lgrad, lnp
@@ -244,37 +243,13 @@ def combiner():
     return found
 
 
-MAKERS = (
-    {
-        maker.__name__: maker
-        for maker in (
-            augmentation,
-            combiner,
-            cnnspot,
-            defake,
-            dire,
-            drct,
-            fredect,
-            fusing,
-            gramnet,
-            lare,
-            lgrad,
-            lnp,
-            univfd,
-        )
-    }
-    | pixels.MAKERS
-    | frozen.MAKERS
-    | free.MAKERS
-    | tuned.MAKERS
-    | pairs.MAKERS
-    | texture.MAKERS
-    | towers.MAKERS
-    | free_embedded.MAKERS
-    | vits.MAKERS
-    | twins.MAKERS
-    | reconstructed.MAKERS
-)
+#: Modules of this folder that have more makers.
+MODULES = ("free", "free_embedded", "frozen", "pairs", "pixels", "reconstructed", "texture", "towers", "tuned", "twins")
+MODULES += ("vits",)
+OWN = (augmentation, combiner, cnnspot, defake, dire, drct, fredect, fusing, gramnet, lare, lgrad, lnp, univfd)
+MAKERS = {maker.__name__: maker for maker in OWN}
+for module in MODULES:
+    MAKERS |= importlib.import_module(f"tests.parity.{module}").MAKERS
 
 
 def short(found):

@@ -98,6 +98,16 @@ PARAMS = {
     "linear_probe[dinov2]": {"encoder": "dinov2_vitl14", "load_size": 256, "crop_size": 224},
     "linear_probe[clip]": {"encoder": "clip_vit_l14", "load_size": 224, "crop_size": 224},
     "b_free": {"crop_size": 504, "patch": 14, "width": 768, "depth": 12, "heads": 12, "registers": True},
+    "fire": {
+        "crop_size": 256,
+        "resize": False,
+        "low": 40,
+        "high": 120,
+        "class_share": 0.6,
+        "middle_share": 0.2,
+        "mask_share": 0.2,
+        **RESNET50,
+    },
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
     "c2p_clip": {"load_size": 224, "crop_size": 224, "rank": 6},
     "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
@@ -188,6 +198,8 @@ SCHEDULES = {
     # Not published: the probe is ours, and B-Free's authors have no training code.
     "linear_probe": ("adamw", 1e-3, 0.0, 256, 20, {"plateau": None, "keep_best": True}),
     "b_free": ("adamw", 1e-5, 0.01, 24, 10, {"cosine": 10, "clip_norm": 1.0, "keep_best": False}),
+    # torch's ReduceLROnPlateau lowers the rate after more bad epochs than its patience of 5.
+    "fire": ("adam", 1e-4, 0.0, 24, 100, {"plateau": Plateau(6, (2e-4, 2e-4), 0.1, 1e-6, "loss")}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     "c2p_clip": ("adam", 4e-4, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bench.errors import UserError
 from bench.planning.needs import noise_of
-from bench.planning.units import Methods, recipes_read
+from bench.planning.units import Methods, recipes_read, stages_of
 from bench.recipe import DONORS, Resolve
 from bench.types import Item, Job, Plan, Slice
 
@@ -73,7 +73,8 @@ def part_of_fits(plan: Plan, shard: Shard, methods: Methods, resolve: Resolve) -
         parts = [(plan.slices[key], fit.noise) for key in (*fit.trained_on, *fit.val)]
         parts += [(cell.test, noise_of(cell)) for cell in cells if cell.fit.key == fit.key]
         for part, noise in parts:
-            read_here = recipes_read(methods[fit.method, fit.variant].method, [(part, noise)], resolve)
+            method = methods[fit.method, fit.variant].method
+            read_here = recipes_read(method, [(part, noise)], resolve, stages_of(fit))
             wanted |= {(recipe, part.key) for recipe in read_here}
     for probe in probes:
         wanted |= {(recipe.key, probe.slice.key) for recipe in probe.recipe.closure()}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.artefacts.store import Store
-from bench.detector import STAGES, Method
+from bench.detector import STAGES, Method, Stage
 from bench.planning.chunks import chunks, missing_chunks
 from bench.planning.estimate import Rates, passes
 from bench.planning.needs import needs, noise_of
@@ -107,11 +107,18 @@ def cut_fits(
         seconds += sum(len(cell.test.usable) for cell in unscored) * rates.seconds("score", fit.label)
         parts = [(plan.slices[key], fit.noise) for key in (*fit.trained_on, *fit.val)]
         parts += [(cell.test, noise_of(cell)) for cell in unscored]
-        trials.append(Trial(fit, unscored, seconds, recipes_read(method, parts, resolve)))
+        trials.append(Trial(fit, unscored, seconds, recipes_read(method, parts, resolve, stages_of(fit))))
     return sorted(trials, key=lambda trial: -trial.seconds)
 
 
-def recipes_read(method: Method, parts: Sequence[tuple[Slice, int]], resolve: Resolve) -> frozenset[str]:
+def stages_of(fit: Fit) -> tuple[Stage, ...]:
+    """The stages in which a fit reads artefacts: released weights are only tested."""
+    return STAGES if fit.trained_on else ("test",)
+
+
+def recipes_read(
+    method: Method, parts: Sequence[tuple[Slice, int]], resolve: Resolve, stages: Iterable[Stage]
+) -> frozenset[str]:
     """Keys of the recipes that a method reads for the images of some slices, and of all that they depend on.
 
     Each slice has the noise of its artefacts beside it.
@@ -121,7 +128,7 @@ def recipes_read(method: Method, parts: Sequence[tuple[Slice, int]], resolve: Re
         keys |= {recipe.key for recipe in image.closure()} if isinstance(image, Recipe) else set()
     bound: set[Recipe] = set()
     for noise in {noise for _, noise in parts}:
-        wanted = {need for stage in STAGES for need in needs(method, stage, noise).values()}
+        wanted = {need for stage in stages for need in needs(method, stage, noise).values()}
         members = [part for part, theirs in parts if theirs == noise]
         bound |= {part.bound(n) for n in wanted for part in (members if n.of_slice else _distinct(members))}
     for need in bound:

@@ -15,14 +15,13 @@ from bench.device import Processes
 from bench.errors import UserError
 from bench.execution import fitting, pool
 from bench.execution.session import open_session
-from bench.models.catalogue import MODELS
 from bench.models.embedded import build_atomically
 from bench.models.zoo import Zoo
 from bench.planning.released import fit_of
 from bench.planning.request import Chosen
 from bench.predict import user_artefacts
 from bench.predict.options import ScoreRequest
-from bench.predict.user_weights import save_clip, save_single
+from bench.predict.user_weights import save_copy
 from bench.progress import Progress
 from bench.recipe import content_key
 from bench.results.folder import Results
@@ -104,14 +103,10 @@ def adopt_copies(method: Detector, request: ScoreRequest, path: Path, progress: 
 
 
 def _keep_copy(role: str, copy: Mapping[str, Tensor], folder: Path, request: ScoreRequest, path: Path) -> None:
-    def fill(partial: Path) -> None:
-        if MODELS[role].one_file:
-            save_single(copy, partial)
-        else:
-            save_clip(role, copy, partial, request.zoo, f"the copy of {role} in {path}")
-
     try:
-        build_atomically(folder, fill)
+        build_atomically(
+            folder, lambda partial: save_copy(role, copy, partial, request.zoo, f"the copy of {role} in {path}")
+        )
     except UserError:
         return  # Incomplete, or of another size: its tensors are compared with the encoder in use, see `foreign`.
 

@@ -123,6 +123,20 @@ def save_clip(role: str, state: Mapping[str, Tensor], folder: Path, zoo: Zoo, na
         shutil.copyfile(file, folder / file.name)
 
 
+def save_copy(role: str, state: Mapping[str, Tensor], folder: Path, zoo: Zoo, named: str) -> None:
+    """Write the copy of a model that a checkpoint contains to a folder that is read like the role's own.
+
+    A CLIP is written by :func:`save_clip`; another model in its authors' names, with the configuration in ``zoo``.
+    """
+    if role in _CLIPS:
+        save_clip(role, state, folder, zoo, named)
+        return
+    save_single(state, folder)
+    config = None if (base := _base(role, zoo)) is None else base / "config.json"
+    if config is not None and config.exists():
+        shutil.copyfile(config, folder / config.name)
+
+
 def _base(role: str, zoo: Zoo) -> Path | None:
     """The role's folder among the models of the run; None if it is not on this machine."""
     if zoo.source == "hub":

@@ -255,3 +255,18 @@ def test_fires_file_has_the_autoencoder_in_half_precision(place, tmp_path):
     assert [line["status"] for line in json.loads(done.stdout)] == ["ok", "ok"]
     done = bench("score", "fire", tmp_path, "--checkpoint", tmp_path / "other.pt", *places)
     assert (done.returncode, "has other values" in done.stderr) == (2, True)
+
+
+def test_ddas_file_is_scored_with_its_own_copy_of_dinov2(place):
+    import torch
+
+    from bench.nets.vit import Shape
+    from tests.parity.twins import released
+
+    state = released(Shape(width=48, depth=5, heads=3, patch=8, size=56))
+    torch.save({"model": state, "optimizer": {}, "total_steps": 1}, place / "dda.pth")
+    places = ("--store", place / "store", "--models", "mini", "--device", "cpu")
+    done = bench("score", "dda", place / "data" / "veo", "--checkpoint", place / "dda.pth", "--json", *places)
+    assert done.returncode == 0, done.stderr
+    assert "using the complete copy of dinov2_vitl14" in done.stderr
+    assert len({line["logit"] for line in json.loads(done.stdout)}) == 20

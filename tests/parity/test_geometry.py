@@ -192,6 +192,7 @@ OFFICIAL = {
     "linear_probe[clip]": {"image": processed(CLIPImageProcessorPil())},
     "b_free": {"full": normalised},
     "aligned_forensics": {"full": normalised},
+    "dda": {"image": cropped(mean=CLIP, side=336)},
     "d3": {"image": resized(224, CLIP)},
     "c2p_clip": {"image": cropped(224, mean=CLIP)},
     "effort": {"image": effort},

@@ -1,5 +1,7 @@
 """Detectors trained on photographs and their twins give the official numbers, and make the official pairs."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,11 @@ from bench import discover
 from bench.detector import Facts, Sample
 from bench.nets.autoencoder import Autoencoder
 from bench.nets.full_resolution import FullResolution
-from methods._shared import aligned, augment, jitter
+from methods._shared import aligned, augment, dda, jitter
+from methods._shared.drct import contrastive
 from methods._shared.tensors import imagenet
 from tests.parity import free, twins
-from tests.parity.seeded import fill, image
+from tests.parity.seeded import SIZES, fill, image
 from tests.parity.test_parity import numbers
 
 ODD = [(64, 48), (75, 50), (97, 131)]
@@ -152,3 +155,106 @@ def test_its_test_view_is_the_whole_image():
     view = method("aligned_forensics").view(sample(rgb), "test", np.random.default_rng(0))
     assert torch.equal(view["full"], imagenet(rgb))
     assert view["size"].tolist() == [37, 51]
+
+
+def adapted(folder, state, **changes):
+    """DDA and its network with the tensors of a released file."""
+    detector = method("dda", crop_size=twins.SIDE, **changes)
+    torch.save(detector.copies(state)["dinov2_vitl14"], folder / "dinov2.pth")
+    (folder / "config.json").write_text(json.dumps({"num_attention_heads": twins.SMALL.heads}))
+    return detector, detector.build({"dinov2_vitl14": folder})
+
+
+@torch.no_grad()
+def test_dda_gives_the_published_logits_with_the_published_file(tmp_path):
+    told, state = numbers("dda"), twins.released(twins.SMALL)
+    assert twins.digest(state) == told["keys"]
+    detector, network = adapted(tmp_path, state)
+    network.load_state_dict(detector.official(state), strict=True)
+    assert detector.foreign(network, state) == ""
+    logits, features = network.eval()(twins.views())
+    assert logits[:, 0].tolist() == pytest.approx(told["logits"], abs=1e-4)
+    assert features[:, ::7].numpy() == pytest.approx(np.asarray(told["features"]), abs=1e-4)
+    state["base_model.model.blocks.0.mlp.fc1.original_layer.bias"] += 0.1
+    assert "blocks.0.mlp.fc1.bias" in detector.foreign(network, state)
+
+
+def test_dda_trains_what_the_published_trainer_trains(tmp_path):
+    """It lists every update twice and the last layer not at all; `intended` trains the last layer too."""
+    told = numbers("dda")["trained"]
+    assert (told["listed"], told["last layer"]) == (2 * told["distinct"], False)
+    for published in (True, False):
+        detector, network = adapted(tmp_path, twins.released(twins.SMALL), as_published=published)
+        names = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        assert len({name for name in names if "lora" in name}) == told["distinct"]
+        assert ("fc.weight" in names) is not published
+        assert detector.schedule().lr == pytest.approx(2e-4 if published else 1e-4)
+        assert not any(parameter.requires_grad for parameter in network.backbone.parameters())
+
+
+def test_dda_prepares_the_published_tensors():
+    for number, (total, pixels) in enumerate(numbers("dda")["prepared"]):
+        rgb = image(number, *SIZES[number])
+        x = method("dda").view(sample(rgb), "test", np.random.default_rng(0))["image"]
+        assert float(x.sum()) == pytest.approx(total, rel=1e-5)
+        assert x[:, ::71, ::67].numpy() == pytest.approx(np.asarray(pixels), abs=1e-6)
+
+
+def test_the_steps_of_its_pairs_are_the_published_ones():
+    told, real, twin = numbers("dda"), image(0, 40, 34), image(1, 40, 34)
+    made = {
+        "pixel mix": dda.pixel_mix(real, twin, 0.3),
+        "frequency mix": dda.frequency_mix(real, twin, 0.3),
+        "compressed": dda.compressed(real, 90),
+        "smaller": dda.resized(real, 0.73, Image.Resampling.HAMMING),
+        "larger": dda.resized(real, 1.41, Image.Resampling.LANCZOS),
+        "motion": dda.motion_blur(real, 30),
+        "sharpened": dda.sharpened(real, 2.0),
+    }
+    for name, x in made.items():
+        apart = np.abs(np.asarray(values(x)) - told[name])
+        assert apart.max() <= 1, name  # A value at the border of two grey levels.
+        assert (apart > 0).mean() < 0.02, name
+    assert dda.compressed(real, 100) is real
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(3, 0.4), (5, 1.7)])
+def test_its_blur_is_torchvisions(side, sigma):
+    rgb = image(0, 75, 50)
+    wanted = np.asarray(F.gaussian_blur(Image.fromarray(rgb), [side, side], [sigma, sigma]))
+    assert np.abs(dda.gaussian_blur(rgb, side, sigma).astype(int) - wanted).max() <= 1
+    assert (dda.gaussian_blur(rgb, side, sigma) != wanted).mean() < 0.01
+
+
+def test_its_views_are_three_of_the_photograph_and_three_of_the_twin_with_one_augmentation():
+    detector, rgb = method("dda", crop_size=48, mix_prob=0.0), image(0, 83, 71)
+    for seed in range(20):
+        shown = Sample(rgb, {"twin": rgb[3:67, 1:81]}, Facts("jpeg", 100, 83, 71, 1))
+        views = detector.view(shown, "train", np.random.default_rng(seed))["image"]
+        assert views.shape == (6, 3, 48, 48)
+        assert torch.equal(views[:3], views[3:])
+        assert not torch.equal(views[0], views[1])
+    factors = {x.shape[0] / 64 for x in dda.in_three_sizes((rgb[:64], rgb[:64]), np.random.default_rng(1))}
+    low, own, high = sorted(factors)
+    assert 0.19 < low < own == 1 < high < 3.5
+
+
+def test_a_twin_is_compressed_at_its_photographs_quality_half_of_the_time(monkeypatch):
+    qualities = []
+    monkeypatch.setattr(dda, "pillow_jpeg", lambda rgb, quality: qualities.append(quality) or rgb)
+    rgb = image(0, 8, 8)
+    for seed in range(400):
+        for known in (0, 80):
+            dda.aligned(rgb, rgb, known, 0.0, 0.8, np.random.default_rng(seed))
+    assert set(qualities) == {80, 96}
+    assert len(qualities) == pytest.approx(400, abs=4 * (800 * 0.25) ** 0.5)
+
+
+def test_its_loss_is_half_cross_entropy_and_half_contrast_of_two_photographs_at_a_time():
+    drawn = torch.Generator().manual_seed(0)
+    logits, features = torch.randn(24, 1, generator=drawn), torch.randn(24, 8, generator=drawn)
+    labels = torch.tensor([0, 0, 0, 1, 1, 1] * 4)
+    crossed = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], labels.float())
+    compared = (contrastive(features[:12], labels[:12]) + contrastive(features[12:], labels[12:])) / 2
+    batch = {"image": torch.zeros(4, 6, 3, 8, 8), "label": torch.zeros(4, dtype=torch.int64)}
+    assert torch.allclose(method("dda").loss(lambda _: (logits, features), batch), crossed / 2 + compared / 2)

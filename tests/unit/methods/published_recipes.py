@@ -108,6 +108,8 @@ PARAMS = {
         "mask_share": 0.2,
         **RESNET50,
     },
+    "dda": {"as_published": True, "crop_size": 336, "rank": 8, "alpha": 1.0, "mix_prob": 0.2, "mix_share": 0.8},
+    "dda[intended]": {"as_published": False, "contrast": 0.5, "photographs": 2, "lr": 1e-4},
     "d3": {"load_size": 256, "crop_size": 224, "patch": 14, "blur_prob": 0.5, "jpg_prob": 0.5},
     "c2p_clip": {"load_size": 224, "crop_size": 224, "rank": 6},
     "effort": {"codebase": "ufd", "rank": 1, "load_size": 256, "crop_size": 224},
@@ -200,6 +202,8 @@ SCHEDULES = {
     "b_free": ("adamw", 1e-5, 0.01, 24, 10, {"cosine": 10, "clip_norm": 1.0, "keep_best": False}),
     # torch's ReduceLROnPlateau lowers the rate after more bad epochs than its patience of 5.
     "fire": ("adam", 1e-4, 0.0, 24, 100, {"plateau": Plateau(6, (2e-4, 2e-4), 0.1, 1e-6, "loss")}),
+    "dda": ("adamw", 2e-4, 0.0, 8, 1, {"plateau": None, "keep_best": False}),
+    "dda[intended]": ("adamw", 1e-4, 0.0, 8, 1, {"cosine": None}),
     "d3": ("adamw", 1e-4, 0.0, 256, 100, {"plateau": CNNDETECTION}),
     "c2p_clip": ("adam", 4e-4, 0.0, 128, 1, {"plateau": None, "keep_best": False}),
     "effort": ("adamw", 2e-4, 0.0, 48, 1, {"plateau": None, "keep_best": False}),

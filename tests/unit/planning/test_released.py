@@ -1,13 +1,16 @@
 """Detectors with released weights: how they are named, and what their fits are."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import discover
-from bench.detector import Detector
+from bench.detector import STAGES, Detector
 from bench.errors import UserError
 from bench.models.released import ReleasedFile
 from bench.planning import released
 from bench.planning.request import choose_methods, roles_of
+from bench.planning.units import stages_of
 from bench.progress import Progress
 from bench.suites import suite as suites
 from bench.types import Cell, Slice
@@ -139,3 +142,11 @@ def test_all_released_leaves_nothing_out_without_a_word():
     for name in (name for name in discover.methods() if issubclass(discover.method(name), Detector)):
         assert name in told.said or any(word.startswith((f"{name}=", f"{name}[")) for word in words)
     assert "defake is left out: its files are pickled" in told.said
+
+
+def test_released_weights_read_no_artefacts_of_training():
+    """DRCT's reconstructions, and the model that makes them, are not needed to score with its released weights."""
+    (chosen,) = choose_methods("drct", MINI)
+    fit = released.fit_of(chosen, "0" * 64, lambda role: "0" * 32)
+    assert stages_of(fit) == ("test",)
+    assert stages_of(replace(fit, protocol="raw")) == STAGES

@@ -2,8 +2,9 @@
 
 CHECKOUT is a folder with the method's public repository at the commit that its card names. Beside it, ``d3``,
 ``defake``, ``drct``, ``lasted``, ``rine`` and ``spai`` need UniversalFakeDetect's for OpenAI's CLIP; ``dda`` and
-``rigid`` facebookresearch/dinov2's; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1; ``drct`` pytorch-metric-learning; ``fatformer`` pytorch_wavelets; ``lnp``
-scikit-image; ``fredect`` TensorFlow with Keras 2. Only numbers are written, into ``tests/parity/numbers/<name>.json``.
+``rigid`` facebookresearch/dinov2's; ``drct``, ``lare`` and ``augmentation`` albumentations 1.3.1; ``drct``
+pytorch-metric-learning; ``fatformer`` pytorch_wavelets; ``lnp`` scikit-image; ``fredect`` TensorFlow with Keras 2.
+Only numbers are written, into ``tests/parity/numbers/<name>.json``.
 """
 
 import ast

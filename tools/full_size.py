@@ -23,6 +23,8 @@ from transformers import (
     CLIPTextModel,
     Dinov2Config,
     Dinov2Model,
+    DINOv3ViTConfig,
+    DINOv3ViTModel,
 )
 
 from bench.artefacts.engines import lpips, lpips_layer
@@ -79,6 +81,14 @@ DINOV2 = {
     "num_attention_heads": 16,
     "image_size": 518,
     "patch_size": 14,
+}
+#: DINOv3's ViT-L/16.
+DINOV3 = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "num_register_tokens": 4,
 }
 #: CLIP's text half in SD v1: openai/clip-vit-large-patch14's.
 TEXT = {
@@ -208,6 +218,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "clip_vit_b16": lambda folder: _vit(folder, VITS["clip_vit_b16"]),
     "dinov2_vitl14": lambda folder: _half(Dinov2Model(Dinov2Config(**DINOV2)), folder),
     "dinov2_reg_vitb14": lambda folder: _timm(folder, "vit_base_patch14_reg4_dinov2"),
+    "dinov3_vitl16": lambda folder: _half(DINOv3ViTModel(DINOv3ViTConfig(**DINOV3)), folder),
     "kandinsky_movq": lambda folder: _half(VQModel(**MOVQ), folder),
     "lpips_vgg": _vgg,
     "mfm_vit_b16": lambda folder: _plain(folder, MFM()),

@@ -130,8 +130,7 @@ class DDA(Detector):
 
         p = self.params
         if stage == "test":
-            rgb = crop(pad_to_square(sample.rgb, p.crop_size), p.crop_size, None)
-            return {"image": normalised(rgb, MEAN, STD)}
+            return {"image": normalised(crop(pad_to_square(sample.rgb, p.crop_size), p.crop_size, None), MEAN, STD)}
         real, twin = crop_to_multiple(sample.rgb, autoencoder.MULTIPLE), sample.artefacts["twin"]
         twin = dda.aligned(real, twin, sample.facts.quality, p.mix_prob, p.mix_share, rng)
         shown, seed = dda.in_three_sizes((real, twin), rng), int(rng.integers(2**63))

@@ -12,6 +12,7 @@ from bench.operations import Encoding, Operation
 from bench.recipe import CLASSES, DONORS, SOURCE, Recipe, content_key
 
 REAL, FAKE = 0, 1
+BOTH = frozenset({REAL, FAKE})
 OK = "ok"
 #: Status of an image without a score because an artefact could not be made; the next run tries again.
 NO_ARTEFACT = "no_artefact"
@@ -245,10 +246,17 @@ class Hole(CellId):
 
 @dataclass(frozen=True)
 class Job:
-    """Artefacts to make: one recipe over one slice."""
+    """Artefacts to make: one recipe over the images of one slice that have one of ``labels``."""
 
     recipe: Recipe
     slice: Slice
+    labels: frozenset[int] = BOTH
+
+    @property
+    def usable(self) -> tuple[Item, ...]:
+        """The readable images whose artefacts are made."""
+        whole = self.slice.usable
+        return whole if self.labels >= BOTH else tuple(item for item in whole if item.label in self.labels)
 
     def donor(self, item: Item) -> Item:
         """The image whose artefacts are the other inputs for an item: itself, or a donor if the recipe needs one."""

@@ -57,7 +57,7 @@ def chunks(job: Job) -> list[list[Item]]:
     Images with views of one shape are neighbours, and chunks end where a batch ends, so that few batches remain
     incomplete: on ImageNet's sizes, chunks cut by the size of the file need about three times as many.
     """
-    recipe, distinct = job.recipe, {item.image_id: item for item in reversed(job.slice.usable)}
+    recipe, distinct = job.recipe, {item.image_id: item for item in reversed(job.usable)}
     if recipe.engine in PRESENTED:
         keyed = sorted(((item.height, item.width), identity) for identity, item in distinct.items())
         return [[distinct[i] for _, i in keyed[at : at + CHUNK]] for at in range(0, len(keyed), CHUNK)]

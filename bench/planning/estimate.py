@@ -136,9 +136,9 @@ def _artefacts(plan: Plan, store: Store, known: Rates) -> list[dict[str, Any]]:
     entries = []
     for key, jobs in by_recipe.items():
         recipe = jobs[0].recipe
-        needed = dict.fromkeys(identity for job in jobs for identity in job.slice.image_ids)
+        needed = dict.fromkeys(identity for job in jobs for identity in (item.image_id for item in job.usable))
         missing = store.missing(recipe, needed)
-        sampled = [(job, job.slice.usable[::_SAMPLED]) for job in jobs] if missing else []
+        sampled = [(job, job.usable[::_SAMPLED]) for job in jobs] if missing else []
         pixels = [math.prod(size) for job, items in sampled for size in view_sizes(job, items)]
         mean = sum(pixels) / len(pixels) if pixels else 0.0
         entries.append(

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from bench import discover
 from bench.data.perturb import perturbed
 from bench.data.protocols import apply_protocol
-from bench.detector import STAGES, Detector, Stage
+from bench.detector import STAGES, Detector, Method, Stage, is_baseline
 from bench.errors import UserError
 from bench.numerics import REFERENCE, Numerics
 from bench.planning.gather import Gathered
@@ -19,7 +19,7 @@ from bench.planning.request import Chosen, Request
 from bench.planning.sources import ATTRIBUTION, TRAIN_DATASET, Source, joint_name
 from bench.recipe import Recipe
 from bench.training.budgets import VERSION
-from bench.types import FAKE, RELEASED, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice, Use
+from bench.types import BOTH, FAKE, RELEASED, Cell, CellId, Fit, Hole, Job, Plan, Probe, Slice, Use
 
 HashOf = Callable[[str], str]
 
@@ -49,12 +49,18 @@ class _Draft:
                 self.presented[key] = f"{error.problem} {error.context}"
         return self.presented[key]
 
-    def register(self, part: Slice, recipes: Iterable[Recipe]) -> None:
-        """Register a slice with the artefacts that it needs and everything that they depend on."""
+    def register(self, part: Slice, recipes: Iterable[Recipe], labels: frozenset[int] = BOTH) -> None:
+        """Register a slice with the artefacts that it needs and everything that they depend on.
+
+        They are needed of images with one of ``labels``, but for the pixels of the slice themselves.
+        """
         self.slices[part.key] = part
         presented = part.image.closure() if isinstance(part.image, Recipe) else ()
-        for recipe in (*presented, *(r for needed in recipes for r in needed.closure())):
-            self.jobs.setdefault((recipe.key, part.key), Job(recipe, part))
+        wanted = [*((recipe, BOTH) for recipe in presented), *((r, labels) for n in recipes for r in n.closure())]
+        for recipe, those in wanted:
+            job = self.jobs.setdefault((recipe.key, part.key), Job(recipe, part, those))
+            if not job.labels >= those:
+                self.jobs[recipe.key, part.key] = replace(job, labels=job.labels | those)
 
     def recipes(self, chosen: Chosen, part: Slice, stages: Iterable[Stage], noise: int) -> list[Recipe]:
         """The resolved recipes that a method needs for a slice in some stages, each once."""
@@ -111,6 +117,11 @@ def relation(source: Source, dataset: str, subset: str, families: Mapping[str, s
     return "family" if family(dataset, subset) in trained else "out"
 
 
+def _trained_on(method: Method) -> frozenset[int]:
+    """The labels of the images that a method trains on: of photographs alone, if it makes its own fakes."""
+    return frozenset(label for example in method.examples() for label in example.of)
+
+
 def _fit(
     draft: _Draft, chosen: Chosen, source: Source, protocol: str, seed: int, data: Gathered, noise: int
 ) -> Fit | str:
@@ -128,7 +139,7 @@ def _fit(
     for role, members in parts.items():
         for part in members:
             recipes = draft.recipes(chosen, part, (STAGES if role == "train" else ("test",)), noise)
-            draft.register(part, recipes)
+            draft.register(part, recipes, _trained_on(chosen.method) if role == "train" else BOTH)
             keys |= {recipe.key for recipe in recipes}
     fit = Fit(
         method=chosen.name,
@@ -233,7 +244,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics 
             tests = [data.tests[ATTRIBUTION, source.name]] if source.target else detect_tests
             for seed in request.seeds:
                 for train_protocol, protocol in pairs(request.protocols):
-                    noise = seed if "noise" in request.suite.seeds_draw and isinstance(chosen.method, Detector) else 0
+                    noise = seed if "noise" in request.suite.seeds_draw and not is_baseline(chosen.method) else 0
                     fit = _fit(draft, chosen, source, train_protocol, seed, data, noise)
                     training = (chosen.name, chosen.variant, source.name, train_protocol, seed, source.task)
                     blank = CellId(*training, "", "", "test", protocol, "none", "out")

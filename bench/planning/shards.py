@@ -58,7 +58,7 @@ def part_of_images(plan: Plan, shard: Shard) -> Plan:
             items = tuple(item for item in job.slice.items if _has_image(item, shard))
             shares[key] = replace(job.slice, items=items)
         if shares[key].items:
-            jobs.append(Job(job.recipe, shares[key]))
+            jobs.append(Job(job.recipe, shares[key], job.labels))
     return Plan({}, tuple(jobs), (), ())
 
 

@@ -42,6 +42,21 @@ def test_artefacts_with_other_noise_are_made_for_methods_that_draw_any(tmp_path)
     assert {job.recipe.key for job in made.jobs if job.recipe.engine == "latent_error"} == trial.after
 
 
+def test_twins_are_made_of_photographs_alone_if_nothing_else_is_trained_on():
+    def made(*labels):
+        whole = plan(methods=tuple(map(chosen, labels)), protocols=("raw",))
+        return {
+            job.recipe.engine: {item.label for item in job.usable} for job in whole.jobs if job.slice.role == "train"
+        }
+
+    assert made("dda") == {"autoencoder": {0}}
+    assert made("drct")["sd_inpaint"] == {0, 1}
+    assert made("dda", "drct")["autoencoder"] == {0}
+    both = plan(methods=(chosen("dda"), chosen("aligned_forensics")), protocols=("raw",))
+    shares = part_of_images(both, Shard(1, 1)).jobs
+    assert {job.labels for job in shares if job.slice.role == "train"} == {frozenset({0})}
+
+
 def test_captions_keep_their_key_when_the_noise_changes():
     sare = plan(methods=(chosen("drct_sare"),), protocols=("raw",), controls=("other_noise",))
     engines = [job.recipe.engine for job in sare.jobs if job.slice.role == "test" and job.slice.subset == "biggan"]

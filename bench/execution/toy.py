@@ -14,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from bench import discover
+from bench.artefacts.engines.text_inversion import square
 from bench.artefacts.geometry import center_crop_arr, crop_to_multiple, fit_long_side, limit_sides
 from bench.artefacts.reader import Reader
 from bench.detector import RGB, STAGES, Detector, Facts, Method, Stage
@@ -36,6 +37,7 @@ GEOMETRY: Mapping[str, Callable[[RGB, Mapping[str, Any]], RGB]] = {
     "txt2img": lambda rgb, p: np.asarray(Image.fromarray(rgb).resize((p["size"], p["size"]))),
     "sd_inpaint": lambda rgb, p: limit_sides(rgb, p["max_size"]),
     "autoencoder": lambda rgb, p: crop_to_multiple(rgb, p["multiple"]),
+    "text_inversion": lambda rgb, p: np.concatenate([square(rgb, p["size"])] * 2),
 }
 #: The shape of each engine's array.
 SHAPES: Mapping[str, Callable[[Recipe], tuple[int, ...]]] = {

@@ -29,6 +29,7 @@ from bench.artefacts.engines import (
     sd_img2img,
     sd_inpaint,
     shuffled_caption,
+    text_inversion,
     txt2img,
 )
 from bench.data.dataset import Dataset
@@ -56,6 +57,7 @@ RECIPES = {
     "clip_text": clip_text.recipe(_CAPTION),
     "latent_error": latent_error.recipe(size=64, ensemble=2),
     "txt2img": txt2img.recipe(_CAPTION, steps=3, size=64),
+    "text_inversion": text_inversion.recipe(_CAPTION, steps=3, size=64),
     "adm_inversion": adm_inversion.recipe(steps=3, size=32),
     "lpips": lpips.recipe(_IMG2IMG),
     "autoencoder": autoencoder.recipe("sd1_vae"),

@@ -155,6 +155,16 @@ def processed(processor):
     return lambda rgb: torch.as_tensor(processor(Image.fromarray(rgb), return_tensors="pt")["pixel_values"][0])
 
 
+def inverted(rgb):
+    """The square of 512 pixels that FakeInversion inverts, and stand-ins for what is made of it."""
+    square = transforms.Compose([transforms.Resize(512), transforms.CenterCrop(512)])(Image.fromarray(rgb))
+    return [np.asarray(square), 255 - np.asarray(square), np.asarray(square)[::-1]]
+
+
+def small(rgb):
+    return normalised(transforms.Resize((224, 224))(Image.fromarray(np.ascontiguousarray(rgb))))
+
+
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
 OFFICIAL = {
     "cnnspot": {"image": cropped()},
@@ -178,6 +188,7 @@ OFFICIAL = {
     "safe": {"image": safe},
     "patchcraft": {"image": patchcraft},
     "aide": {"image": aide},
+    "fakeinversion": {"image": lambda rgb: torch.cat([small(shown) for shown in inverted(rgb)])},
     "fire": {"image": safe},
     "fire[resize]": {"image": lambda rgb: safe(np.asarray(transforms.Resize(256)(Image.fromarray(rgb))))},
     "rine": {"image": cropped(mean=CLIP)},
@@ -227,6 +238,8 @@ def shown(name, rgb, number):
     method = kind(kind.Params(**kind.variants[variant[:-1]] if variant else {}))
     given = {"error": np.zeros((4, 32, 32), np.float32), "text": np.zeros(512, np.float32), "regenerated": rgb}
     given |= {"gradient": rgb, "noise": rgb, "image": fit_long_side(rgb, 512, 8)}
+    if base == "fakeinversion":
+        given["inversion"] = np.concatenate(inverted(rgb)[1:])
     if base == "lnp":
         given["noise"] = (rgb[:, :, ::-1].astype(np.uint16) * 255).astype(np.uint8)  # Wraps back to the image.
     if base == "dire":

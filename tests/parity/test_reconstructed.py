@@ -111,3 +111,36 @@ def test_a_plain_image_has_a_finite_score_and_a_seed_of_its_own(grey, autoencode
     assert int(view["seed"]) != int(other["seed"])
     with torch.no_grad():
         assert bool(method.logit(model, {name: tensor[None] for name, tensor in view.items()}).isfinite().all())
+
+
+def fakeinversion(variant=""):
+    kind = discover.method("fakeinversion")
+    return kind(kind.Params(**kind.variants.get(variant, {})))
+
+
+@pytest.mark.parametrize(("variant", "images"), [("", 3), ("residual", 4)])
+def test_fakeinversion_starts_as_shares_of_imagenets_first_convolution(variant, images, tmp_path):
+    """Its authors published no code: what other repositories have, and shapes, are all that it can be held to."""
+    start = fill(resnet50()).state_dict()
+    save_file(start, tmp_path / "model.safetensors")
+    model = fakeinversion(variant).build({"resnet50_v2": tmp_path})
+    assert torch.equal(model.conv1.weight, torch.cat([start["conv1.weight"] * (1 / images)] * images, 1))
+    norms = {"batch": torch.nn.BatchNorm2d, "instance": torch.nn.InstanceNorm2d}
+    theirs = resnet50(num_classes=1, norm_layer=norms[fakeinversion(variant).params.norm])
+    theirs.conv1 = torch.nn.Conv2d(3 * images, 64, 7, 2, 3, bias=False)
+    theirs.load_state_dict(model.state_dict())
+    x = torch.randn(2, 3 * images, 224, 224)
+    with torch.no_grad():
+        assert model.eval()(x).numpy() == pytest.approx(theirs.eval()(x).numpy(), abs=1e-4)
+
+
+def test_fakeinversion_sees_the_image_then_the_noise_then_the_reconstruction():
+    """A fourth image is the difference after normalisation, as hmu013's script has it."""
+    rgb, noise, made = (np.full((512, 512, 3), level, np.uint8) for level in (40, 90, 65))
+    sample = Sample(rgb, {"inversion": np.concatenate([noise, made])}, Facts("png", 0, 512, 512, 1))
+    mean, std = np.asarray((0.485, 0.456, 0.406)), np.asarray((0.229, 0.224, 0.225))
+    wanted = [(level / 255 - mean) / std for level in (40, 90, 65)]
+    for variant, more in (("", []), ("residual", [25 / 255 / std])):
+        x = fakeinversion(variant).view(sample, "test", np.random.default_rng(0))["image"]
+        assert x.shape == (9 + 3 * len(more), 224, 224)
+        assert x[:, 100, 7].numpy() == pytest.approx(np.concatenate([*wanted, *more]), abs=1e-5)

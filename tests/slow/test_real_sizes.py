@@ -28,6 +28,7 @@ from bench.artefacts.engines import (
     sd_img2img,
     sd_inpaint,
     shuffled_caption,
+    text_inversion,
     txt2img,
 )
 from bench.detector import Detector, Facts, Sample
@@ -55,6 +56,7 @@ RECIPES = {
     "pixel_error": pixel_error.recipe(sd_img2img.recipe(None, steps=2, long_side=64), "psnr"),
     "sd_img2img": sd_img2img.recipe(None, steps=2, long_side=64),
     "sd_inpaint": sd_inpaint.recipe(steps=1, max_size=64),
+    "text_inversion": text_inversion.recipe(blip.recipe(), steps=1, size=64),
     "txt2img": txt2img.recipe(blip.recipe(), steps=1, size=64),
 }
 #: An 8 B language model does not fit; its engine is tested on the miniature's.

@@ -98,6 +98,8 @@ PARAMS = {
     "linear_probe[dinov2]": {"encoder": "dinov2_vitl14", "load_size": 256, "crop_size": 224},
     "linear_probe[clip]": {"encoder": "clip_vit_l14", "load_size": 224, "crop_size": 224},
     "b_free": {"crop_size": 504, "patch": 14, "width": 768, "depth": 12, "heads": 12, "registers": True},
+    "fakeinversion": {"sd_size": 512, "steps": 50, "image_size": 224, "residual": False, "norm": "batch", **RESNET50},
+    "fakeinversion[residual]": {"residual": True, "norm": "instance"},
     "fire": {
         "crop_size": 256,
         "resize": False,
@@ -200,6 +202,7 @@ SCHEDULES = {
     # Not published: the probe is ours, and B-Free's authors have no training code.
     "linear_probe": ("adamw", 1e-3, 0.0, 256, 20, {"plateau": None, "keep_best": True}),
     "b_free": ("adamw", 1e-5, 0.01, 24, 10, {"cosine": 10, "clip_norm": 1.0, "keep_best": False}),
+    "fakeinversion": ("adam", 1e-4, 0.0, 24, 100, {"plateau": Plateau(6, (2e-4, 2e-4), 0.1, 1e-6, "loss")}),
     # torch's ReduceLROnPlateau lowers the rate after more bad epochs than its patience of 5.
     "fire": ("adam", 1e-4, 0.0, 24, 100, {"plateau": Plateau(6, (2e-4, 2e-4), 0.1, 1e-6, "loss")}),
     "dda": ("adamw", 2e-4, 0.0, 8, 1, {"plateau": None, "keep_best": False}),

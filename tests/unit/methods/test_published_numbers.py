@@ -110,7 +110,9 @@ def test_two_logits_are_real_and_fake(name):
     assert torch.allclose(method.loss(Fixed(LOGITS), batch), F.cross_entropy(LOGITS, LABELS))
 
 
-@pytest.mark.parametrize("name", ["cnnspot", "univfd", "dire", "fredect", "fusing", "lnp", "lgrad", "effort"])
+@pytest.mark.parametrize(
+    "name", ["cnnspot", "univfd", "dire", "fakeinversion", "fredect", "fusing", "lnp", "lgrad", "effort"]
+)
 def test_one_logit_is_fakes(name):
     method, batch = instance(name), {**INPUTS, "label": LABELS}
     one = LOGITS[:, :1]

@@ -3,8 +3,11 @@
 import importlib
 import types
 
+import numpy as np
 import torch
 import torchvision
+from PIL import Image
+from torchvision import transforms
 
 from methods._shared.tensors import chw
 from tests.parity.free import kl
@@ -19,6 +22,13 @@ def seeded_fire(model):
     kept = {name: t.clone() for name, t in model.state_dict().items() if "i_mask" in name or name.startswith("vae.")}
     fill(model).load_state_dict(kept, strict=False)
     return model.eval()
+
+
+def inverted(rgb):
+    """The square of 512 pixels that FakeInversion inverts, and stand-ins for what is made of it."""
+    prepare = transforms.Compose([transforms.Resize(512), transforms.CenterCrop(512)])
+    square = np.asarray(prepare(Image.fromarray(rgb)))
+    return [square, 255 - square, np.ascontiguousarray(square[::-1])]
 
 
 def fire_image(number):

@@ -17,6 +17,7 @@ from bench.detector import Detector, Facts, Sample
 from methods._shared import augment
 from methods._shared.spectrum import log_dct
 from tests.parity.augmentation import ODD_SIZES
+from tests.parity.reconstructed import inverted
 from tests.parity.seeded import image, tensor
 from tests.parity.test_parity import numbers
 
@@ -155,16 +156,6 @@ def processed(processor):
     return lambda rgb: torch.as_tensor(processor(Image.fromarray(rgb), return_tensors="pt")["pixel_values"][0])
 
 
-def inverted(rgb):
-    """The square of 512 pixels that FakeInversion inverts, and stand-ins for what is made of it."""
-    square = transforms.Compose([transforms.Resize(512), transforms.CenterCrop(512)])(Image.fromarray(rgb))
-    return [np.asarray(square), 255 - np.asarray(square), np.asarray(square)[::-1]]
-
-
-def small(rgb):
-    return normalised(transforms.Resize((224, 224))(Image.fromarray(np.ascontiguousarray(rgb))))
-
-
 #: Detector (with a variant where that has a geometry of its own) → tensor → official transform.
 OFFICIAL = {
     "cnnspot": {"image": cropped()},
@@ -188,7 +179,7 @@ OFFICIAL = {
     "safe": {"image": safe},
     "patchcraft": {"image": patchcraft},
     "aide": {"image": aide},
-    "fakeinversion": {"image": lambda rgb: torch.cat([small(shown) for shown in inverted(rgb)])},
+    "fakeinversion": {"image": lambda rgb: torch.cat([resized(224)(shown) for shown in inverted(rgb)])},
     "fire": {"image": safe},
     "fire[resize]": {"image": lambda rgb: safe(np.asarray(transforms.Resize(256)(Image.fromarray(rgb))))},
     "rine": {"image": cropped(mean=CLIP)},
@@ -214,10 +205,7 @@ OFFICIAL = {
     "lasted": {"image": lambda rgb: normalised(albumentations(cv2.BORDER_REFLECT_101, 448)(rgb).copy())},
     "fatformer": {"image": cropped((256, 256))},
     "spai": {"full": mirrored},
-    "cnnspot[drct]": {"image": drct},
-    "univfd[drct]": {"image": drct},
-    "gramnet[drct]": {"image": drct},
-    "defake[drct]": {"image": drct},
+    **{f"{name}[drct]": {"image": drct} for name in ("cnnspot", "univfd", "gramnet", "defake")},
     "fredect[drct]": {"image": lambda rgb: log_dct(albumentations(cv2.BORDER_CONSTANT)(rgb))},
     # What these see is an artefact, of the size of the image here: the same transforms, after the map's own.
     "lnp": {"image": cropped(256)},
@@ -238,8 +226,7 @@ def shown(name, rgb, number):
     method = kind(kind.Params(**kind.variants[variant[:-1]] if variant else {}))
     given = {"error": np.zeros((4, 32, 32), np.float32), "text": np.zeros(512, np.float32), "regenerated": rgb}
     given |= {"gradient": rgb, "noise": rgb, "image": fit_long_side(rgb, 512, 8)}
-    if base == "fakeinversion":
-        given["inversion"] = np.concatenate(inverted(rgb)[1:])
+    given["inversion"] = np.concatenate(inverted(rgb)[1:]) if base == "fakeinversion" else rgb
     if base == "lnp":
         given["noise"] = (rgb[:, :, ::-1].astype(np.uint16) * 255).astype(np.uint8)  # Wraps back to the image.
     if base == "dire":

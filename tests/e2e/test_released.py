@@ -167,15 +167,13 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
         torch.save(wrapped(model.state_dict()), place / f"{name}.pth")
         words += ["--checkpoint", f"{label}={place / name}.pth"]
     places = ("--data", place / "data", "--store", place / "store", "--results", place / "newer", "--device", "cpu")
-    done = bench("run", *words, *places, "--protocols", "raw", "--test", "folder:flux", "--no-figures")
+    few = ("--test", "folder:flux", "--limit-test", "5")
+    done = bench("run", *words, *places, "--protocols", "raw", *few, "--no-figures")
     assert done.returncode == 0, done.stderr
     rows = pd.read_csv(place / "newer" / "rows.csv", keep_default_na=False)
     found = rows[(rows["metric"] == "auc") & (rows["subset"] == "flux")]
-    assert set(zip(found["method"], found["variant"], strict=True)) == {
-        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("patchcraft", "")),
-        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("community_forensics", "224")),
-        *(("npr", "resize"), ("safe", ""), ("ladeda", "tiny"), ("freqnet", ""), ("aligned_forensics", "sync")),
-    }
+    labels = {f"{name}[{variant}]" if variant else name for name, variant in found[["method", "variant"]].to_numpy()}
+    assert labels == set(layouts)
     assert found["value"].astype(float).between(0, 1).all()
 
 

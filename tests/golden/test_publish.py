@@ -13,12 +13,12 @@ from bench.report.write import write_report
 from bench.results.folder import Results
 from tests.conftest import ROOT
 from tests.golden.test_report import fill
+from tests.unit.report.folders import stand_in
 
 
 def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
     source = fill(tmp_path / "run")
-    for path in (source.costs, source.images, source.citations):
-        path.write_text("{}")
+    stand_in(source, "costs", "images", "citations")
     source.run.write_text(json.dumps({"command": ["run_bench.py", "--store", "/somewhere/of/mine/store"]}))
     written = write_report(source)
     text = publish(source, tmp_path / "board", source)
@@ -65,14 +65,12 @@ def test_runs_are_published_beside_what_was_published_before(tmp_path, monkeypat
         main()
     for name in ("board", "own"):
         made = fill(tmp_path / "results" / "runs" / name)
-        for path in (made.costs, made.images, made.citations, made.run):
-            path.write_text("{}")
+        stand_in(made, "costs", "images", "citations", "run")
     main()
     first = digests(tmp_path / "results" / "board" / "mini")
     (tmp_path / "results" / "runs").rename(tmp_path / "elsewhere")
     null = fill(tmp_path / "results" / "runs" / "nulls-null-same")
-    for path in (null.costs, null.images, null.citations, null.run):
-        path.write_text("{}")
+    stand_in(null, "costs", "images", "citations", "run")
     main()
     again = digests(tmp_path / "results" / "board" / "mini")
     assert {name for name in again if again[name] != first.get(name)} >= {"nulls.csv", "tables/nulls.md"}

@@ -11,6 +11,7 @@ from bench.report.publish import digests, publish
 from bench.report.write import write_report
 from bench.results import budgets, nulls, numbers, scored
 from bench.results.folder import Results
+from tests.unit.report.folders import stand_in
 from tests.unit.report.test_gates import folder
 
 SETTING = setting_of_gates("sdv14")
@@ -95,8 +96,7 @@ def test_nulls_are_published_beside_the_board(board, tmp_path):
     results, folders = board
     results.nulls.unlink()
     for part in (results, *folders.values()):
-        for path in (part.run, part.costs, part.images, part.citations, part.thresholds):
-            path.write_text("{}")
+        stand_in(part, "run", "costs", "images", "citations", "thresholds")
     text = publish(results, tmp_path / "published", nulls=folders)
     published = Results(tmp_path / "published")
     assert "Where there is no generator" in text

@@ -11,6 +11,7 @@ from bench.report.write import write_report
 from bench.results import submitted, summary
 from bench.results.folder import Results
 from tests.golden.test_report import fill
+from tests.unit.report.folders import stand_in
 
 
 def folder(root, train="training images"):
@@ -94,8 +95,7 @@ def test_a_title_that_a_table_would_read_as_markup_is_refused(tmp_path, title):
 
 def test_a_board_that_is_published_again_keeps_them(tmp_path):
     board, given = folder(tmp_path / "board"), folder(tmp_path / "given")
-    for part in (board.costs, board.images, board.citations):
-        part.write_text("{}")
+    stand_in(board, "costs", "images", "citations")
     publish(board, tmp_path / "published", figures=False)
     published = Results(tmp_path / "published")
     submitted.add(published, given, "A lab", "")

@@ -270,7 +270,10 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         folders=folders,
         perturbations=suite.perturbations,
         probes=_probes(suite, zoo, options, progress),
-        released={n: Released(one, path, zoo.digest(path)) for n, (one, path) in files.items()},
+        released={
+            n: Released(one, path, released.NONE if path is None else zoo.digest(path))
+            for n, (one, path) in files.items()
+        },
     )
     _check_models(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)

@@ -73,6 +73,9 @@ def write_cards(request: Request, results: Results) -> None:
     """Write ``methods.json``: the card and parameters of every method of the run."""
     cards = {chosen.label: _card(chosen) for chosen in request.methods}
     for label, one in request.released.items():
+        if one.path is None:
+            cards[label]["title"] += " (not calibrated)"
+            continue
         title = f"{cards[label]['title']} (released)"
         cards[label] |= {"title": title, "released": {"file": one.path.name, "sha256": one.content}}
     results.write_json(results.cards, cards)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import discover
-from bench.detector import Detector
+from bench.detector import Detector, TrainingFree
 from bench.errors import DownloadError, UserError
 from bench.models.released import RELEASED, ReleasedFile, defaults, released_file
 from bench.planning.request import Chosen, choose_methods
@@ -17,6 +17,8 @@ from bench.types import Fit
 
 #: What ``--checkpoint METHOD=hub`` says instead of a file, also as ``hub:NAME``.
 HUB = "hub"
+#: What ``--checkpoint METHOD=none`` says of a detector that is not trained: without calibration, as it was published.
+NONE = "none"
 #: What ``--methods`` says for every detector whose released weights can be downloaded.
 ALL_RELEASED = "all-released"
 
@@ -31,10 +33,13 @@ class Downloaded:
 
 @dataclass(frozen=True)
 class Released:
-    """A detector with a file of released weights; ``content`` is the SHA-256 of the file."""
+    """A detector with a file of released weights; ``content`` is the SHA-256 of the file.
+
+    A detector that is not trained has no file; its ``content`` is :data:`NONE`.
+    """
 
     chosen: Chosen
-    path: Path
+    path: Path | None
     content: str
 
     def fit(self, hash_of: Callable[[str], str]) -> Fit:
@@ -48,14 +53,14 @@ class Released:
 def fit_of(chosen: Chosen, content: str, hash_of: Callable[[str], str]) -> Fit:
     """The fit of a detector with a checkpoint, whose SHA-256 is ``content``. Raises UserError for a statistic."""
     method = chosen.method
-    if not isinstance(method, Detector):
+    if not isinstance(method, Detector | TrainingFree):
         raise UserError(f"{chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
     return Fit(
         method=chosen.name,
         variant=chosen.variant,
         version=method.card.version,
         params=asdict(method.params),
-        weights={role: hash_of(role) for role in method.companions()},
+        weights={role: hash_of(role) for role in (method.companions() if isinstance(method, Detector) else ())},
         recipes=(),
         source=f"checkpoint {content[:12]}",
         train=(content,),
@@ -130,25 +135,33 @@ def everything(without: Collection[str], progress: Progress) -> list[str]:
     return [f"{file.method}={HUB}" for file in chosen]
 
 
-def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path]]:
+def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path | None]]:
     """The detectors and files of ``--checkpoint METHOD=FILE``, by label, with the papers' parameters.
 
-    Raises UserError if one is not in that form, names no file, or names a method twice.
+    A detector that is not trained has no file. Raises UserError if one is not in that form, names no file, or names a
+    method twice.
     """
-    plain, found = suite.model_copy(update={"methods": {}}), dict[str, tuple[Chosen, Path]]()
+    plain, found = suite.model_copy(update={"methods": {}}), dict[str, tuple[Chosen, Path | None]]()
     for text in texts:
         name, equals, file = text.partition("=")
-        if not equals or not Path(file).is_file():
+        if not equals or (file != NONE and not Path(file).is_file()):
             problem = f"{file} is not a file." if equals else "There is no `=`."
             raise UserError(f"--checkpoint {text!r} cannot be used.", problem, "Give METHOD=FILE, univfd=fc.pth.")
         (chosen,) = choose_methods(name, plain)
+        if (file == NONE) != isinstance(chosen.method, TrainingFree):
+            untrained = isinstance(chosen.method, TrainingFree)
+            raise UserError(
+                f"--checkpoint {text!r} cannot be used.",
+                f"{chosen.label} is {'not trained, so it has no weights' if untrained else 'trained'}.",
+                f"Write {chosen.label}={NONE if untrained else 'FILE'}.",
+            )
         if chosen.label in found:
             raise UserError(
                 f"--checkpoint names {chosen.label} twice.",
                 f"{found[chosen.label][1]} and {file}.",
                 "Use one, or name a variant for the other, if it has another network.",
             )
-        found[chosen.label] = chosen, Path(file)
+        found[chosen.label] = chosen, None if file == NONE else Path(file)
     return found
 
 

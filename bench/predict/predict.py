@@ -25,7 +25,7 @@ from bench.predict.user_weights import save_copy
 from bench.progress import Progress
 from bench.recipe import content_key
 from bench.results.folder import Results
-from bench.training import checkpoint, network
+from bench.training import checkpoint, network, statistic
 from bench.training.examples import references, substituted
 from bench.training.faults import Fault
 from bench.training.fits import fit_folder, is_fitted
@@ -119,15 +119,21 @@ def import_checkpoint(request: ScoreRequest, path: Path) -> Fit:
 
 
 def keep_checkpoint(
-    chosen: Chosen, fit: Fit, path: Path, places: tuple[Zoo, Store], trust_pickle: bool = False
+    chosen: Chosen, fit: Fit, path: Path | None, places: tuple[Zoo, Store], trust_pickle: bool = False
 ) -> None:
     """Write an official checkpoint to the store as the finished ``fit``, unless it is there.
 
-    Raises UserError if the file cannot be read, or does not match the detector's network.
+    Without a ``path`` the detector is not trained, and its number is the logit. Raises UserError if the file cannot be
+    read, or does not match the detector's network.
     """
     zoo, store = places
     folder = fit_folder(store, fit.key)
-    if isinstance(chosen.method, Detector) and not is_fitted(store, fit):
+    if is_fitted(store, fit):
+        return
+    if path is None:
+        record = {"fit": fitting.describe(fit), "train_images": 0, "state": statistic.UNCALIBRATED}
+        network.save_record(folder, record)
+    elif isinstance(chosen.method, Detector):
         tensors = checkpoint.read(path, trust_pickle)
         model = chosen.method.build({role: zoo.folder(role) for role in chosen.method.companions()})
         checkpoint.fill(chosen.method, model, tensors, path)

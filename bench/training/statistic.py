@@ -22,6 +22,8 @@ from bench.training.faults import BadImages, Fault, shown
 State = dict[str, Any]
 #: The smallest slope, per standard deviation, of a number whose direction is known.
 FLATTEST = 0.01
+#: The state of a detector that is not trained and not calibrated.
+UNCALIBRATED: State = {"kind": "number", "centre": 0.0, "scale": 1.0, "slope": 1.0, "bias": 0.0}
 
 
 def values(method: Statistic, refs: Sequence[Reference], reader: Reader, progress: Progress) -> list[float | str]:

@@ -6,6 +6,7 @@ import json
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.metrics import roc_auc_score
 
 from tests.conftest import picture
 from tests.e2e.conftest import bench
@@ -175,6 +176,26 @@ def test_files_of_newer_detectors_are_read_in_the_layouts_that_people_have(place
     labels = {f"{name}[{variant}]" if variant else name for name, variant in found[["method", "variant"]].to_numpy()}
     assert labels == set(layouts)
     assert found["value"].astype(float).between(0, 1).all()
+
+
+def test_a_detector_without_training_is_measured_as_published(place):
+    places = ("--data", place / "data", "--store", place / "store", "--results", place / "free", "--device", "cpu")
+    words = ("--checkpoint", "aeroblade=none", "--models", "mini", "--protocols", "raw", "--no-figures")
+    done = bench("run", *words, *places)
+    assert done.returncode == 0, done.stderr
+    assert "AEROBLADE (not calibrated)" in done.stdout
+    (entry,) = (place / "free" / "scores" / "aeroblade").glob("*/folder-flux-test@raw.parquet")
+    scores = pd.read_parquet(entry)
+    assert (scores["logit"] < 0).all(), "the score is the negative distance"
+    rows = pd.read_csv(place / "free" / "rows.csv", keep_default_na=False)
+    own = (rows["metric"] == "auc") & (rows["subset"] == "flux") & (rows["perturbation"] == "none")
+    (found,) = rows[own]["value"].astype(float)
+    assert found == pytest.approx(roc_auc_score(scores["label"], scores["logit"]))
+    given = f"aeroblade={place / 'one.pth'}"
+    for word, told in (("aeroblade=", "is not a file"), (given, "no weights"), ("safe=none", "is trained")):
+        wrong = bench("run", "--checkpoint", word, *places)
+        assert wrong.returncode == 2
+        assert told in wrong.stderr
 
 
 #: A detector whose files contain CLIP's whole image tower, with a small one: a plugin.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -270,14 +270,17 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         folders=folders,
         perturbations=suite.perturbations,
         probes=_probes(suite, zoo, options, progress),
-        released={
-            n: Released(one, path, released.NONE if path is None else zoo.digest(path))
-            for n, (one, path) in files.items()
-        },
+        released=_weights_of(files, zoo),
     )
     _check_models(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
+
+
+def _weights_of(files: Mapping[str, tuple[requests.Chosen, Path | None]], zoo: Zoo) -> dict[str, Released]:
+    """The released weights in files; of a detector that is not trained, none."""
+    digests = {name: released.NONE if path is None else zoo.digest(path) for name, (_, path) in files.items()}
+    return {name: Released(chosen, path, digests[name]) for name, (chosen, path) in files.items()}
 
 
 def keep_released(prepared: Prepared) -> None:

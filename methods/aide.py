@@ -51,7 +51,7 @@ class Params:
 
 
 class AIDE(recipes.TwoLogits):
-    """Two ResNet-50 on high-pass filtered windows, and the mean features of a ConvNeXt, in one head."""
+    """ResNets on the windows of lowest and highest frequencies (by DCT), and a frozen CLIP ConvNeXt, in one head."""
 
     card = Card(
         title="AIDE",

@@ -60,8 +60,8 @@ class BFree(recipes.OneLogit):
         version=1,
         weights={"dinov2_reg_vitb14": "initial weights"},
         deviations=(
-            "trains on the run's images; the paper's point is its own training set, in which Stable Diffusion 2.1 "
-            "regenerates the real images",
+            "trains on the run's images, so what is trained here is not B-Free; a released file is. The paper's point "
+            "is its own training set: Stable Diffusion 2.1 regenerates the real images, and inpaints parts of them",
             "no training code is published, so the recipe is ours: random crops, flip, blur and JPEG compression as in "
             "CNNDetection, AdamW with a cosine learning rate; the paper also scales, cuts out, adds noise and jitters",
             "a training image that is smaller than a crop is repeated as in a test; the paper's are all larger",

@@ -52,7 +52,8 @@ class C2PCLIP(recipes.OneLogit):
         weights={"clip_vit_l14": "encoder, tuned by LoRA"},
         deviations=(
             "no training code was published. Training here is plain: LoRA of rank 6 on queries, keys and values, the "
-            "linear layer, binary cross-entropy, one epoch; these values are chosen here",
+            "linear layer, binary cross-entropy, one epoch. Rank, rate and batch are said to be the paper's, which "
+            "could not be checked here",
             "the paper's contrastive loss between images and their captions with the prompts of the two classes is "
             "left out, so a network that is trained here is not C2P-CLIP's; a released one is",
             "training resizes as testing does, crops at random and flips",

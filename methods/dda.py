@@ -1,4 +1,4 @@
-"""DDA: photographs against twins that an autoencoder makes and that are aligned with them (NeurIPS 2025)."""
+"""DDA: photographs against twins from an autoencoder, aligned in size, JPEG coding and pixels (NeurIPS 2025)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Params:
 
 
 class DDA(Detector):
-    """DINOv2 with low-rank updates, trained on photographs and their twins in three sizes."""
+    """DINOv2 with low-rank updates, trained on photographs and on themselves after an autoencoder (twins)."""
 
     card = Card(
         title="DDA",
@@ -60,9 +60,8 @@ class DDA(Detector):
         deviations=(
             "generated images of the training set are not used, as in the official code: the fakes are photographs "
             "after the autoencoder",
-            "`dda` does what the official trainer does: the last layer is not trained, because its parameters are "
-            "counted before they are listed, and each low-rank update is listed and so stepped twice, here by a rate "
-            "of 2e-4; `intended` trains the last layer, at 1e-4",
+            "`dda` does what the official trainer does, by two mistakes: the last layer is never trained, and every "
+            "low-rank update is stepped twice, which here is twice the rate `lr`; `intended` has neither",
             "the frequency mix is the official one, a mix of pixels: a cosine transform of the whole image is linear",
             "a twin is compressed at its photograph's own JPEG quality, 96 if it has none; the official code looks "
             "COCO's up by names that end in .png, and takes 96 for others",

@@ -44,7 +44,7 @@ _BENCH = {"codebase": "deepfakebench", "weight_decay": 5e-4, "epochs": 11, "batc
 
 
 class Effort(Detector):
-    """CLIP's image tower, whose attention weights are trained in their least important direction, and a linear head."""
+    """CLIP's image tower, of whose attention weights the smallest singular value is trained, and a linear head."""
 
     card = Card(
         title="Effort",
@@ -60,9 +60,9 @@ class Effort(Detector):
         version=1,
         weights={"clip_vit_l14": "encoder, whose smallest singular values are trained"},
         deviations=(
-            "the default is the authors' code on UniversalFakeDetect's, which trained on ProGAN; `deepfakebench` is "
-            "their code for faces, with which they also trained on GenImage by a configuration that is not published; "
-            "its released files have its layout",
+            "the default is the authors' code that builds on UniversalFakeDetect and trains on ProGAN; `deepfakebench` "
+            "is their code for faces, with which they also trained on GenImage, by a configuration that is not "
+            "published; the released files have its layout",
             "`deepfakebench` resizes test images by bicubic interpolation, as its data set and its test script do; "
             "`demo` by bilinear interpolation, as the command of the README does: scores differ",
             "the official results are of step 18 000 in batches of 48, 1.2 epochs of ProGAN's training set; here one "

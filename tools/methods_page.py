@@ -18,11 +18,12 @@ _HEAD = """# Methods
 
 Written by `python -m tools.methods_page` from the cards in `methods/`.
 
-Default parameters are those of the papers. A suite file overrides them by name under `[methods.NAME]`, or under
-`[methods."NAME[variant]"]` for a single variant. To change them, write a suite file that starts with `extends = "mini"`
-or `extends = "paper"`, and pass it with `--suite FILE.toml`. An unknown parameter or a value out of range is an error.
-Select a variant as `name[variant]`, for example `--methods "dire[adm]"`. An *ablation* is a variant without one part of
-its method, to show what that part adds; reports compare it and do not rank it.
+Default parameters are those of the papers or of their code; where neither says one, the card names it as ours. A suite
+file overrides them by name under `[methods.NAME]`, or under `[methods."NAME[variant]"]` for a single variant. To change
+them, write a suite file that starts with `extends = "mini"` or `"paper"`, and pass it with `--suite FILE.toml`. An
+unknown parameter or a value out of range is an error. Select a variant as `name[variant]`, for example `--methods
+"dire[adm]"`. An *ablation* is a variant without one part of its method, to show what that part adds; reports compare it
+and do not rank it.
 
 *Half precision* is how far scores move if artefacts and network are computed in bf16 or fp16 instead of fp32: the mean
 difference of a logit in percent of the logits' standard deviation, and the AUC, for one fit on the miniature's aligned

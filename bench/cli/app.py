@@ -225,8 +225,9 @@ def check_method(
 
     devices.pin()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = list(contract.check(toy.Subject(name, loaded, zoo, Path(folder), variant), progress))
-    show.promises(name, outcome, as_json)
+        subject = toy.Subject(name, loaded, zoo, Path(folder), variant)
+        outcome = list(contract.check(subject, progress))
+    show.promises(subject.label, outcome, as_json)
     if any(reason for _, reason in outcome):
         raise typer.Exit(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import discover
@@ -12,11 +12,14 @@ from bench.data.dataset import Folders, unused_folders
 from bench.data.files import printable
 from bench.data.generators import generator
 from bench.data.splits import Limits
-from bench.errors import UserError
+from bench.detector import TrainingFree
+from bench.errors import UserError, unknown
 from bench.miniature.unpack import unpack
+from bench.planning import released
 from bench.planning import request as requests
 from bench.planning.sources import TRAIN_DATASET
 from bench.progress import Progress
+from bench.suites import suite as suites
 from bench.suites.suite import Suite
 
 #: Root and present subsets of each dataset.
@@ -125,3 +128,28 @@ def unused(located: Mapping[str, tuple[Path, dict[str, Folders]]], root: Path) -
         reason = f"{twin[0]} is read from another folder" if twin else f"arrange it as {layouts}"
         messages.append(f"not used: {printable(folder)} ({reason})")
     return messages
+
+
+def suite_of(options: RunOptions) -> Suite:
+    """The suite that the options name. Raises UserError if it has a section of a method that does not exist."""
+    suite = suites.load(options.suite).perturbed(options.perturb)
+    for section in suite.methods:
+        name = suites.split_variant(section)[0]
+        if name not in discover.methods():
+            raise unknown("method", name, discover.methods(), fix=f"Change the section in {suite.file}.")
+    return suite
+
+
+def places_of(
+    suite: Suite, options: RunOptions, progress: Progress, trained: Sequence[requests.Chosen], limits: Limits
+) -> Located:
+    """Where the datasets are; what is missing says how detectors that are not trained do without it."""
+    try:
+        return locate(suite, options, progress, bool(trained), limits)
+    except UserError as error:
+        free = [chosen.label for chosen in trained if isinstance(chosen.method, TrainingFree)]
+        if len(free) < len(trained) or not free:
+            raise
+        words = " ".join(f"--checkpoint {label}={released.NONE}" for label in free)
+        fix = f"{error.fix} On test images alone, they are measured as published: {words}."
+        raise UserError(error.problem, error.context, fix) from error

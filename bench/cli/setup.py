@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import device as devices
 from bench import discover
 from bench.artefacts.store import Store
-from bench.cli.located import locate
+from bench.cli.located import places_of, suite_of
 from bench.cli.nulls import with_null
 from bench.cli.places import writable_home
 from bench.cli.run_options import RunOptions
@@ -27,7 +27,6 @@ from bench.planning import released, sources
 from bench.planning import request as requests
 from bench.planning.gather import gather
 from bench.planning.matrix import build
-from bench.planning.released import Released
 from bench.planning.request import Request
 from bench.predict.user_weights import own_weights
 from bench.progress import Progress
@@ -239,7 +238,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     """Check all options without importing torch. Raises UserError for those that cannot be used."""
     require_run()
     load_plugins(options.plugin or (), progress)
-    suite = suites.load(options.suite).perturbed(options.perturb)
+    suite = suite_of(options)
     options = _with_downloads(with_null(options, suite, progress), progress)
     files = released.named(options.checkpoint or (), suite)
     trained = _trained(files, suite, options)
@@ -253,7 +252,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
     models = options.models or ("hub" if files and not trained else suite.models)
     zoo = new_zoo(options.weights or (), models, options.store, numerics)
-    places = locate(suite, options, progress, bool(trained), limits)
+    places = places_of(suite, options, progress, trained, limits)
     folders = {name: subsets for name, (_, subsets) in places.items()}
     chosen = sources.choose_sources(train, folders[sources.TRAIN_DATASET]) if trained else ()
     requests.check_tasks(trained, chosen)
@@ -270,17 +269,11 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         folders=folders,
         perturbations=suite.perturbations,
         probes=_probes(suite, zoo, options, progress),
-        released=_weights_of(files, zoo),
+        released=released.with_digests(files, zoo.digest),
     )
     _check_models(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
-
-
-def _weights_of(files: Mapping[str, tuple[requests.Chosen, Path | None]], zoo: Zoo) -> dict[str, Released]:
-    """The released weights in files; of a detector that is not trained, none."""
-    digests = {name: released.NONE if path is None else zoo.digest(path) for name, (_, path) in files.items()}
-    return {name: Released(chosen, path, digests[name]) for name, (chosen, path) in files.items()}
 
 
 def keep_released(prepared: Prepared) -> None:

@@ -261,7 +261,7 @@ def promises(method: type[Method]) -> tuple[Promise, ...]:
 def check(subject: Subject, progress: Progress) -> Iterator[tuple[str, str]]:
     """Check every promise of a method: (the promise in words, why it is broken or an empty string)."""
     kept = promises(discover.method(subject.name))
-    with progress.stage(f"promises of {subject.name}", len(kept)) as stage:
+    with progress.stage(f"promises of {subject.label}", len(kept)) as stage:
         for promise in kept:
             words = (promise.__doc__ or promise.__name__).splitlines()[0]
             try:

@@ -26,7 +26,7 @@ from bench.suites import suite as suites
 from bench.training import network
 from bench.training.examples import Reference, references
 from bench.training.loader import Runtime
-from bench.types import Item, Slice
+from bench.types import Item, Slice, label_of
 
 #: The size at which each engine returns its image; others keep the image's size.
 GEOMETRY: Mapping[str, Callable[[RGB, Mapping[str, Any]], RGB]] = {
@@ -160,6 +160,11 @@ class Subject:
     zoo: Zoo
     folder: Path
     variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """The method as on the command line."""
+        return label_of(self.name, self.variant)
 
     def instance(self, variant: str = "", **changes: int) -> Method:
         """The method with a short training; ``changes`` are made to parameters that it has."""

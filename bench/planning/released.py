@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def fit_of(chosen: Chosen, content: str, hash_of: Callable[[str], str]) -> Fit:
     """The fit of a detector with a checkpoint, whose SHA-256 is ``content``. Raises UserError for a statistic."""
     method = chosen.method
     if not isinstance(method, Detector | TrainingFree):
-        raise UserError(f"{chosen.label} has no checkpoints.", "It is a statistic.", "Name a detector.")
+        raise UserError(f"{chosen.label} has no checkpoints.", "It is a trivial baseline.", "Name a detector.")
     return Fit(
         method=chosen.name,
         variant=chosen.variant,
@@ -163,6 +163,11 @@ def named(texts: Sequence[str], suite: Suite) -> dict[str, tuple[Chosen, Path | 
             )
         found[chosen.label] = chosen, None if file == NONE else Path(file)
     return found
+
+
+def with_digests(files: Mapping[str, tuple[Chosen, Path | None]], digest: Callable[[Path], str]) -> dict[str, Released]:
+    """Detectors by label with their files, whose SHA-256 ``digest`` gives; one that is not trained has no file."""
+    return {n: Released(one, path, NONE if path is None else digest(path)) for n, (one, path) in files.items()}
 
 
 def beside(released: Collection[str], methods: Sequence[Chosen]) -> None:

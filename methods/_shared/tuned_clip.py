@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from bench.errors import UserError
 from bench.nets.clip import load_half
 
 #: The image half of OpenAI's ViT-L/14, for checkpoints that contain all its weights.
@@ -58,6 +59,12 @@ class SingularResidual(nn.Module):
     def __init__(self, layer: nn.Linear, rank: int, decompose: bool) -> None:
         super().__init__()
         weight = layer.weight.detach()
+        if not 1 <= rank <= min(weight.shape):
+            raise UserError(
+                f"rank is {rank}.",
+                f"The weights of this CLIP have {min(weight.shape)} singular values.",
+                f"Train 1 to {min(weight.shape)} of them; the authors train 1.",
+            )
         kept, (high, wide) = len(weight) - rank, weight.shape
         main, u, s, v = weight, weight.new_zeros(high, rank), weight.new_zeros(rank), weight.new_zeros(rank, wide)
         if decompose:

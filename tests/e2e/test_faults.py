@@ -183,6 +183,24 @@ def test_a_folder_in_another_layout_is_told_the_layout(tmp_path):
     assert "{train,val}/{ai,nature}" in done.stderr
 
 
+def test_a_section_of_a_method_that_does_not_exist_is_told(tmp_path):
+    suite = tmp_path / "typo.toml"
+    suite.write_text('extends = "mini"\nname = "typo"\n[methods.safee]\nepochs = 1\n')
+    done = bench("plan", "--suite", suite, "--methods", "safe")
+    assert done.returncode == 2
+    assert "Did you mean 'safe'? Change the section in" in done.stderr
+
+
+def test_a_detector_without_training_is_told_how_it_does_without_training_images(tmp_path):
+    for kind in ("real", "fake"):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+    done = bench("plan", "--methods", "aeroblade", "--data", tmp_path / "own")
+    assert done.returncode == 2
+    assert "--checkpoint aeroblade=none" in done.stderr
+    both = bench("plan", "--methods", "aeroblade,safe", "--data", tmp_path / "own")
+    assert "--checkpoint" not in both.stderr
+
+
 def test_weights_that_are_not_there_are_named_with_the_way_to_get_them(world, tmp_path):
     done = bench("--methods", "dire", "--models", tmp_path, *world.options("none"))
     assert done.returncode == 2

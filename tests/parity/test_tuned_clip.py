@@ -73,6 +73,11 @@ def test_effort_splits_weights_as_published_and_trains_the_residual_alone():
     assert [n for n, p in split.named_parameters() if p.requires_grad] == ["S_residual", "U_residual", "V_residual"]
 
 
+def test_more_singular_values_than_there_are_is_told():
+    with pytest.raises(UserError, match=r"rank is 17(?s:.*)16 singular values"):
+        tuned_clip.SingularResidual(nn.Linear(16, 16), 17, True)
+
+
 def test_efforts_trained_numbers_are_the_residuals_and_the_head(small):
     """Three vectors in each of four weights of each block; at full size 196 704."""
     model = small("effort")[1]

@@ -69,7 +69,10 @@ def _learn(
     if isinstance(method, Statistic):
         statistics = statistic.values(method, refs, session.reader, session.progress)
         labels = [ref.label for ref in refs]
-        return {"state": statistic.fit(statistics, labels, isinstance(method, TrainingFree))}
+        state = statistic.fit(statistics, labels, isinstance(method, TrainingFree))
+        if state.get("slope") == statistic.FLATTEST:
+            session.progress.warn(f"{trial.title}: its scores do not rise with the fakes among the training images")
+        return {"state": state}
     if not isinstance(method, Detector):
         raise TypeError(f"{type(method).__name__} is neither a Detector nor a Statistic.")
     data = content_key([[ref.item.row_id, ref.example.pixels] for ref in (*refs, *val)])

@@ -80,7 +80,7 @@ def test_a_fit_is_its_file_and_was_trained_on_nothing_that_is_known():
 
 def test_a_statistic_has_no_checkpoint():
     (chosen,) = choose_methods("container", MINI)
-    with pytest.raises(UserError, match="It is a statistic"):
+    with pytest.raises(UserError, match="It is a trivial baseline"):
         released.fit_of(chosen, "a" * 64, str)
 
 

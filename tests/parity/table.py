@@ -57,9 +57,13 @@ class Watcher:
         self.approx, self.read = pytest.approx, Path.read_text
         self.errors, self.files, self.rows = [], set(), []
 
+    def compared(self, told, *words, **more):
+        """What stands in for pytest.approx, whose tolerances may also be given by their places."""
+        return Compared(self, told, dict(zip(("rel", "abs"), words, strict=False)) | more)
+
     def pytest_runtest_call(self, item):
         self.errors, self.files = [], set()
-        pytest.approx = lambda told, **tolerance: Compared(self, told, tolerance)
+        pytest.approx = self.compared
         watcher, read = self, self.read
 
         def noted(path, *words, **more):

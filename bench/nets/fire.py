@@ -5,13 +5,13 @@ Chuchad/FIRE@3978ef7:utils/network_utils.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from bench.nets.autoencoder import Frozen
+from bench.nets.frozen import BesideFrozen
 from bench.nets.resnet import ResNet
 
 #: The smallest range of a filtered image, in grey levels: a plain image has none, and would be divided by 0.
@@ -92,7 +92,7 @@ def _image(spectrum: Tensor) -> Tensor:
     return made / span.clamp_min(_RANGE)
 
 
-class FIRE(nn.Module):
+class FIRE(BesideFrozen):
     """Images [B, 3, S, S] in 0…1 and seeds [B] of their noise to :class:`Made`.
 
     ``own``: a filtered image's reconstruction is compared with the filtered image, as in the paper; else with the
@@ -100,19 +100,14 @@ class FIRE(nn.Module):
     """
 
     def __init__(self, autoencoder: Frozen, resnet: ResNet, filters: Filter, own: bool = False) -> None:
-        super().__init__()
-        self._frozen = [autoencoder.eval()]  # A list, so that torch does not register it.
+        super().__init__(autoencoder)
         self.resnet, self.fft_filter_module, self._own = resnet, filters, own
 
     @property
     def autoencoder(self) -> Frozen:
         """The frozen autoencoder."""
-        return self._frozen[0]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FIRE:
-        self.autoencoder._apply(fn)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return self
+        autoencoder: Frozen = self.frozen[0]
+        return autoencoder
 
     def noise(self, seeds: Tensor, side: int) -> list[Tensor]:
         """Standard normal noise [B, C, h, w] for the image and for the filtered one, of each image's own seed."""

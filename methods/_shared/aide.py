@@ -17,11 +17,12 @@ from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, unfold
 
+from bench.nets.frozen import BesideFrozen
 from bench.nets.loading import differences, some
 from bench.nets.resnet import ResNet
 from bench.nets.srm import srm
 from methods._shared.augment import pillow_jpeg
-from methods._shared.clip import MEAN, STD, BesideFrozen
+from methods._shared.clip import MEAN, STD
 from methods._shared.tensors import IMAGENET_MEAN, IMAGENET_STD
 
 RGB = NDArray[np.uint8]

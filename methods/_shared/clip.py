@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from transformers import CLIPVisionModelWithProjection
 
 from bench.nets.clip import MEAN, STD, load_half, to_openai
+from bench.nets.frozen import BesideFrozen
 from bench.nets.loading import differences, some
 
 __all__ = [
     "MEAN",
     "STD",
-    "BesideFrozen",
     "ImageEncoder",
     "LinearHead",
     "OnFrozen",
@@ -127,25 +127,6 @@ class PatchTokens(ImageEncoder):
     def forward(self, x: Tensor) -> Tensor:
         """Return the tokens [B, depth, patches, hidden]."""
         return self.after_norms(x, slice(1, None))
-
-
-class BesideFrozen(nn.Module):
-    """A module that uses frozen networks: they move between devices with it, but are not trained or saved."""
-
-    def __init__(self, *frozen: nn.Module) -> None:
-        super().__init__()
-        self._frozen = [network.eval() for network in frozen]  # A list, so that torch does not register them.
-
-    @property
-    def frozen(self) -> list[Any]:
-        """The frozen networks."""
-        return self._frozen
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> BesideFrozen:
-        for network in self._frozen:
-            network._apply(fn)
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return self
 
 
 class OnFrozen(BesideFrozen):

@@ -14,10 +14,11 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, relu
 
+from bench.nets.frozen import BesideFrozen
 from bench.nets.pretrained import load_pretrained
 from bench.nets.siglip import FILE, SigLIP, load_siglip
 from bench.nets.truncated_resnet import NPR, Shape, TruncatedResNet
-from methods._shared.clip import MEAN, STD, BesideFrozen, ImageEncoder
+from methods._shared.clip import MEAN, STD, ImageEncoder
 from methods._shared.tensors import HALF, IMAGENET_MEAN, IMAGENET_STD, standardised
 
 #: The prefix of the VAE's tensors in the authors' network.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from bench.nets import vit
+from bench.nets.frozen import BesideFrozen
 from bench.nets.loading import differences, some
 
 #: The layers of every block that are updated.
@@ -39,15 +40,14 @@ class Update(nn.Module):
         return linear(linear(x, self.lora_A), self.lora_B) * self.factor
 
 
-class Adapted(nn.Module):
+class Adapted(BesideFrozen):
     """Images [B, 3, S, S] to (logits [B, 1], class tokens [B, width]).
 
     The backbone moves between devices with the module, but is neither trained nor saved.
     """
 
     def __init__(self, backbone: VisionTransformer, rank: int, alpha: float) -> None:
-        super().__init__()
-        self._frozen = [backbone.eval().requires_grad_(False)]  # A list, so that torch does not register it.
+        super().__init__(backbone.requires_grad_(False))
         self.blocks = nn.ModuleList()
         for block in backbone.blocks:
             updates = nn.ModuleDict()
@@ -64,12 +64,8 @@ class Adapted(nn.Module):
     @property
     def backbone(self) -> VisionTransformer:
         """The frozen vision transformer."""
-        return self._frozen[0]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Adapted:
-        self.backbone._apply(fn)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return self
+        backbone: VisionTransformer = self.frozen[0]
+        return backbone
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits and the class tokens."""

@@ -90,6 +90,15 @@ def _trunk(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{slices.get(layer, layer)}.{kind}": state[name] for name, (layer, _, kind) in names.items()}
 
 
+def pair(requests: Sequence[Request], views: Sequence[RGB], device: str) -> tuple[Tensor, Tensor]:
+    """Images of one size, and what was made of them: float [B, 3, H, W] in −1…1."""
+    import torch
+
+    made = [request.inputs["reconstruction"] for request in requests]
+    one, other = (torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2) for images in (views, made))
+    return one.float() / 127.5 - 1, other.float() / 127.5 - 1
+
+
 class Lpips(Engine):
     """Image, reconstruction → one number; the image is resized to the reconstruction's size (bilinear)."""
 
@@ -121,11 +130,8 @@ class Lpips(Engine):
         """Distances."""
         import torch
 
-        def tensor(images: Sequence[RGB]) -> torch.Tensor:
-            return torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
-
         with torch.no_grad():
-            distances = self._net(tensor(views), tensor([r.inputs["reconstruction"] for r in requests]))
+            distances = self._net(*pair(requests, views, self._device))
         self._meter.forwards += 2 * len(views)
         return [float(value) for value in distances.flatten().cpu()]
 

@@ -101,12 +101,9 @@ class LpipsLayer(Engine):
         """Distances."""
         import torch
 
-        def tensor(images: Sequence[RGB]) -> torch.Tensor:
-            return torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-        reconstructions = [request.inputs["reconstruction"] for request in requests]
+        one, other = lpips.pair(requests, views, self._device)
         with torch.no_grad():
-            found = distances(self._net, tensor(views), tensor(reconstructions), self._recipe.params["layer"])
+            found = distances(self._net, one, other, self._recipe.params["layer"])
         self._meter.forwards += 2 * len(views)
         return [float(value) for value in found.cpu()]
 

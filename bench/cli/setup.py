@@ -23,7 +23,7 @@ from bench.errors import DownloadError, UserError, unknown
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics
 from bench.numerics import choose as choose_numerics
-from bench.planning import released, sources
+from bench.planning import released, sources, values
 from bench.planning import request as requests
 from bench.planning.gather import gather
 from bench.planning.matrix import build
@@ -80,7 +80,7 @@ def _check_names(suite: suites.Suite, options: RunOptions) -> str:
 def _limits(suite: suites.Suite, options: RunOptions) -> Limits:
     train = suite.limit_train if options.limit_train is None else options.limit_train
     test = suite.limit_test if options.limit_test is None else options.limit_test
-    return Limits(requests.choose_limit("--limit-train", train), requests.choose_limit("--limit-test", test))
+    return Limits(values.choose_limit("--limit-train", train), values.choose_limit("--limit-test", test))
 
 
 def _probes(suite: suites.Suite, zoo: Zoo, options: RunOptions, progress: Progress) -> dict[str, Recipe]:
@@ -230,7 +230,7 @@ def _labelled(suite: suites.Suite, own: bool) -> suites.Suite:
 
 
 def _device(options: RunOptions) -> str:
-    requests.choose_device(options.device)
+    values.choose_device(options.device)
     return devices.present(options.device)
 
 
@@ -242,12 +242,12 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
     options = _with_downloads(with_null(options, suite, progress), progress)
     files = released.named(options.checkpoint or (), suite)
     trained = _trained(files, suite, options)
-    protocols = requests.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
-    seeds = requests.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
+    protocols = values.choose_protocols(",".join(suite.protocols) if options.protocols is None else options.protocols)
+    seeds = values.choose_seeds(",".join(map(str, suite.seeds)) if options.seeds is None else options.seeds)
     limits = _limits(suite, options)
     home = writable_home(suite, options)
     train = _check_names(suite, options)
-    device, cluster = _device(options), requests.choose_executor(options.executor, options.ray_address)
+    device, cluster = _device(options), values.choose_executor(options.executor, options.ray_address)
     numerics = choose_numerics(options.precision, options.deterministic, device)
     numerics = numerics.for_fits(options.micro_batch, options.devices_per_fit, alone=cluster is None)
     models = options.models or ("hub" if files and not trained else suite.models)
@@ -271,6 +271,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         probes=_probes(suite, zoo, options, progress),
         released=released.with_digests(files, zoo.digest),
     )
+    requests.check_protocols(request)
     _check_models(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from bench.cli.setup import Prepared
 from bench.device import without_collection
 from bench.planning.estimate import estimate, rates
 from bench.planning.matrix import detectors
+from bench.planning.request import Request
 from bench.progress import Meter
 from bench.report.comparisons import table as comparison_table
 from bench.report.page.write import write_page
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from bench.report.written import Written as Experiment
     from bench.results.external import Imported
     from bench.results.submitted import Added
+
+#: What is summed in the table of a plan, over all recipes of an engine.
+_SUMMED = ("needed", "cached", "missing", "forwards", "seconds")
 
 
 def document(value: object) -> None:
@@ -49,11 +53,9 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     if as_json:
         document(cost)
         return
-    rows = [
-        [a["engine"], _named(a["slices"]), a["needed"], a["cached"], a["missing"], a["forwards"], f"{a['seconds']:.0f}"]
-        for a in cost["artefacts"]
-    ]
-    print(tabulate(rows, ["artefact", "of", "needed", "cached", "missing", "forwards", "seconds"]))
+    print(tabulate(_by_engine(cost["artefacts"]), ["artefact", *_SUMMED, "slices"], floatfmt=".0f"))
+    for protocols, labels in _restricted(prepared.request).items():
+        print(f"\n{protocols} alone, by the suite {prepared.request.suite.name}: {', '.join(labels)}")
     fits, cells, left_out = cost["fits"], cost["cells"], cost["left_out"]
     if left_out:
         count = sum(left_out.values())
@@ -67,9 +69,34 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {workers}")
 
 
-def _named(slices: Sequence[str]) -> str:
+def _by_engine(artefacts: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+    """A row per engine: the sums over its recipes, and the slices of images that they are made of."""
+    made: dict[str, list[Mapping[str, Any]]] = {}
+    for one in artefacts:
+        made.setdefault(one["engine"], []).append(one)
+    return [
+        [
+            engine,
+            *(sum(one[name] for one in of) for name in _SUMMED),
+            _named({name for one in of for name in one["slices"]}),
+        ]
+        for engine, of in made.items()
+    ]
+
+
+def _restricted(request: Request) -> dict[str, list[str]]:
+    """The methods that are not trained under every protocol of a request, by those that they have."""
+    found: dict[str, list[str]] = {}
+    for chosen in request.methods:
+        if (names := request.protocols_of(chosen)) != request.protocols:
+            found.setdefault(", ".join(names), []).append(chosen.label)
+    return found
+
+
+def _named(slices: Collection[str]) -> str:
+    first = sorted(slices)[:2]
     more = f" and {len(slices) - 2} more" if len(slices) > 2 else ""
-    return ", ".join(slices[:2]) + more
+    return ", ".join(first) + more
 
 
 def run(results: Results, meter: Meter, as_json: bool, roots: Sequence[Path], figures: bool) -> None:

@@ -200,7 +200,7 @@ def _released(draft: _Draft, request: Request, tests: list[Slice]) -> None:
         chosen = released.chosen
         fit = released.fit(draft.hash_of)
         draft.fits.setdefault(fit.key, fit)
-        for protocol in request.protocols:
+        for protocol in request.protocols_of(chosen):
             training = (chosen.name, chosen.variant, RELEASED, RELEASED, 0, "detect")
             _cells(draft, request, chosen, fit, tests, CellId(*training, "", "", "test", protocol, "none", "out"))
 
@@ -243,7 +243,7 @@ def build(request: Request, data: Gathered, hash_of: HashOf, numerics: Numerics 
         for source in request.sources:
             tests = [data.tests[ATTRIBUTION, source.name]] if source.target else detect_tests
             for seed in request.seeds:
-                for train_protocol, protocol in pairs(request.protocols):
+                for train_protocol, protocol in pairs(request.protocols_of(chosen)):
                     noise = seed if "noise" in request.suite.seeds_draw and not is_baseline(chosen.method) else 0
                     fit = _fit(draft, chosen, source, train_protocol, seed, data, noise)
                     training = (chosen.name, chosen.variant, source.name, train_protocol, seed, source.task)

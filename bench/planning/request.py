@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import TYPE_CHECKING
 from bench import discover
 from bench.artefacts.probes import PROBES
 from bench.data.dataset import Folders
-from bench.data.protocols import PROTOCOLS, check_protocol
+from bench.data.protocols import check_protocol
 from bench.data.splits import Limits, missing_class
 from bench.detector import STAGES, Detector, Method, Stage
-from bench.device import has_driver
 from bench.errors import UserError, unknown
 from bench.planning.sources import TRAIN_DATASET, Source, check_name, check_subset, comma_list
 from bench.recipe import Recipe
@@ -24,8 +22,6 @@ from bench.types import label_of
 if TYPE_CHECKING:
     from bench.planning.released import Released
 
-#: The largest seed that both torch and numpy accept.
-LARGEST_SEED = 2**32 - 1
 #: What ``--methods`` names if nothing is trained or scored.
 NO_METHODS = "none"
 #: What ``--methods`` names for all methods that detect, those outside the line-up included.
@@ -72,6 +68,15 @@ class Request:
         """The methods that are trained here; the others have released weights."""
         return tuple(chosen for chosen in self.methods if chosen.label not in self.released)
 
+    def protocols_of(self, chosen: Chosen) -> tuple[str, ...]:
+        """The protocols in which a method is trained and tested: those of its suite's ``protocols_of``, or all.
+
+        Released weights have all.
+        """
+        of = {} if chosen.label in self.released else self.suite.protocols_of
+        allowed = of.get(chosen.label, of.get(chosen.name, self.protocols))
+        return tuple(name for name in self.protocols if name in allowed)
+
 
 def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
     """The methods of ``--methods``: names, ``name[variant]``, groups, and ``-name`` for one less.
@@ -81,7 +86,8 @@ def choose_methods(text: str, suite: Suite) -> tuple[Chosen, ...]:
     """
     detecting = [name for name in discover.methods() if discover.method(name).detects]
     usual = [name for name in detecting if discover.method(name).in_all]
-    groups = {"all": list(suite.all) or usual, EVERYTHING: detecting}
+    groups = {EVERYTHING: detecting}
+    groups["all"] = [one for word in suite.all for one in groups.get(word, [word])] or usual
     if text == NO_METHODS:
         return ()
     without = {word.removeprefix("-") for word in comma_list(text) if word.startswith("-")}
@@ -206,73 +212,27 @@ def limited_to(only: Sequence[str], tests: Sequence[tuple[str, str]]) -> tuple[t
     return kept
 
 
-def choose_protocols(text: str) -> tuple[str, ...]:
-    """The protocols of a comma-separated list."""
-    names = tuple(dict.fromkeys(comma_list(text)))
-    for name in names:
-        check_protocol(name)
-    if not names:
-        raise UserError(
-            "--protocols is empty.", "At least one protocol is needed.", f"Name some of {', '.join(PROTOCOLS)}."
-        )
-    return names
-
-
-def choose_seeds(text: str) -> tuple[int, ...]:
-    """The seeds of a comma-separated list of integers in 0…:data:`LARGEST_SEED`."""
-    words = comma_list(text)
-    if not words or not all(word.isdigit() for word in words):
-        raise UserError(
-            f"--seeds {text!r} is not a list of seeds.", "A seed is an integer of at least 0.", "Write --seeds 0,1,2."
-        )
-    seeds = tuple(dict.fromkeys(int(word) for word in words))
-    if max(seeds) > LARGEST_SEED:
-        raise UserError(
-            f"--seeds {text!r} contains a seed that is too large.",
-            f"The largest possible seed is {LARGEST_SEED}.",
-            "Use smaller numbers: --seeds 0,1,2.",
-        )
-    return seeds
-
-
-def choose_limit(option: str, value: int | None) -> int | None:
-    """A limit on the images per class and subset: at least 2, so that they can be split."""
-    if value is not None and value < 2:
-        raise UserError(f"{option} {value} is too small.", "It counts images per class and subset.", "Use at least 2.")
-    return value
-
-
-def choose_device(name: str) -> None:
-    """Raise UserError for a name that is not a device, or for ``cuda`` without a driver."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise unknown("device", name, ("auto", "cpu", "cuda"))
-    if name == "cuda" and not has_driver():
-        raise UserError(
-            "--device cuda is not available.", "This machine has no CUDA driver.", "Use --device auto or cpu."
-        )
-
-
-def choose_executor(name: str, address: str | None) -> str | None:
-    """The address of ``--executor ray``; None for ``local``. Raises UserError for another, or without Ray."""
-    if name not in ("local", "ray"):
-        raise unknown("executor", name, ("local", "ray"))
-    if name == "local":
-        if address is not None:
-            raise UserError("--ray-address needs --executor ray.", "Without it, nothing runs there.", "Add the option.")
-        return None
-    if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "--executor ray needs the package ray.", "It is not installed.", "Install the extra: pip install '.[ray]'."
-        )
-    return address or ""
-
-
 def roles_of(chosen: Chosen, released: bool = False) -> set[str]:
     """Every weights role that a method's networks and artefacts need; with ``released`` weights it is not trained."""
     stages: tuple[Stage, ...] = ("test",) if released else STAGES
     needs = [need for stage in stages for need in chosen.method.needs(stage).values()]
     own = chosen.method.companions() if released and isinstance(chosen.method, Detector) else chosen.method.roles()
     return set(own).union(*(need.roles() for need in needs))
+
+
+def check_protocols(request: Request) -> None:
+    """Raise UserError if ``protocols_of`` of a suite is not valid, or leaves a chosen method none of the protocols."""
+    for label, protocols in request.suite.protocols_of.items():
+        discover.method(split_variant(label)[0])
+        for name in protocols:
+            check_protocol(name)
+    for chosen in request.methods:
+        if not request.protocols_of(chosen):
+            raise UserError(
+                f"{chosen.label} has no protocol.",
+                f"The suite {request.suite.name} leaves it none of {', '.join(request.protocols)} (protocols_of).",
+                f"Change --protocols, or [protocols_of] in {request.suite.file}.",
+            )
 
 
 def check_tasks(methods: Sequence[Chosen], sources: Sequence[Source]) -> None:

@@ -16,7 +16,8 @@ from bench.errors import UserError, unknown
 from bench.models.zoo import Zoo
 from bench.numerics import REFERENCE, Numerics, choose
 from bench.planning.released import HUB, downloaded
-from bench.planning.request import Chosen, choose_device, choose_methods
+from bench.planning.request import Chosen, choose_methods
+from bench.planning.values import choose_device
 from bench.predict import user_artefacts
 from bench.predict.inputs import Inputs
 from bench.predict.user_weights import own_weights

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.results import budgets, nulls, rankings, summary
+from bench.results import budgets, nulls, rankings, summary, trivial
 from bench.results.folder import Column, Results
 from bench.types import EXTERNAL, RELEASED
 
@@ -110,6 +110,7 @@ class Board:
                 (rankings.read_pairs, results.pairs),
             )
         )
+        self._trivial = trivial.read(results.trivial)
         values = self.summary.set_index([*_METRIC, "label", "subset"])[list(_NUMBERS)]
         self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
@@ -184,6 +185,10 @@ class Board:
     def compared(self, setting: Setting) -> pd.DataFrame:
         """The rows of ``pairs.csv`` of a setting."""
         return _of(self.pairs, setting)
+
+    def trivial_of(self, setting: Setting) -> pd.DataFrame:
+        """The rows of ``trivial.csv`` of a setting."""
+        return _of(self._trivial, setting)
 
     def cells(self, setting: Setting, subsets: Sequence[str], metric: str, rule: str = "") -> pd.DataFrame:
         """A metric of all methods of a setting on ``subsets`` (or means such as ``mean:out``), averaged over seeds.

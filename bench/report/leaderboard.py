@@ -9,7 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA, Rank
-from bench.report import shortcuts, windows
+from bench.report import shortcuts, trivial, windows
 from bench.report.board import Board, Setting, Value, percent
 from bench.report.comparisons import p_text
 from bench.report.nulls import row
@@ -120,6 +120,7 @@ def _note(board: Board, setting: Setting) -> str:
             f"Over the generators: Friedman's p {p_text(p) if p < 0.001 else '= ' + p_text(p)}; mean ranks that differ "
             f"by less than {distance:.1f} are not told apart."
         )
+    parts.append(trivial.line(board, setting))
     seeds = board.budgets["seeds"].max() if len(board.budgets) else 0
     if seeds == 1 and setting.train_protocol == setting.protocol == "aligned":
         parts.append("Trained to the plateau: one seed, with intervals of the test images alone.")

@@ -10,10 +10,10 @@ import hashlib
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from bench.errors import UserError
 from bench.report.gates import write_gates
@@ -22,21 +22,12 @@ from bench.report.write import write_report
 from bench.results import budgets, derived
 from bench.results import nulls as null_results
 from bench.results.folder import Matrix, Results, read_text, write_packed, write_text
-from bench.results.packed import pack
+from bench.results.packed import pack, rounded
 
-_KEPT = (
-    "ranks.csv",
-    "pairs.csv",
-    "comparisons.csv",
-    "thresholds.csv",
-    "images.parquet",
-    "methods.json",
-    "CITATIONS.bib",
-    "run.json",
-    "costs.csv",
-)
+#: What is copied; tables that follow from the per-image scores are computed.
+_KEPT = ("images.parquet", "methods.json", "CITATIONS.bib", "run.json", "costs.csv")
 #: Kept as ``.xz``: their lines repeat the same words.
-_PACKED = ("rows.csv", "summary.csv", "cells.json")
+_PACKED = ("rows.csv", "summary.csv", "pairs.csv", "cells.json")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,25 +51,35 @@ def _complete(results: Results) -> Matrix:
 
 
 def _copy(results: Results, target: Path, before: Results) -> None:
-    """Copy what is published as it is, or packed; absolute paths in the command keep only their last part.
+    """Copy what is published as it is; absolute paths in the command keep only their last part.
 
     What others have added to the board that was published ``before`` stays.
     """
     for name in _KEPT:
         shutil.copyfile(results.root / name, target / name)
-    for name in _PACKED:
-        write_packed(target / name, read_text(results.root / name) or "")
     copy = Results(target)
+    write_text(copy.matrix, read_text(results.matrix) or "")
     known = next((path for path in (results.submitted, before.submitted) if path.exists()), None)
     if known is not None:
         shutil.copyfile(known, copy.submitted)
-    for path in (results.protocols, results.controls):
-        if path.exists():
-            shutil.copyfile(path, target / path.name)
     record = json.loads(copy.run.read_text(encoding="utf-8"))
     words = record.get("command", [])
     record["command"] = [f"…/{Path(word).name}" if Path(word).is_absolute() else word for word in words]
     copy.write_json(copy.run, record)
+
+
+def _scores(results: Results, matrix: Matrix) -> dict[str, dict[str, list[Any]]]:
+    """The per-image values of a folder, by file, as they are published."""
+    tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
+    tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
+    return {name: {**of, "logit": rounded(of["logit"])} if "logit" in of else of for name, of in tables.items()}
+
+
+def _pack_texts(folder: Path) -> None:
+    """Replace the long text files by their ``.xz``."""
+    for name in _PACKED:
+        write_packed(folder / name, (folder / name).read_text(encoding="utf-8"))
+        (folder / name).unlink()
 
 
 def publish(
@@ -89,26 +90,27 @@ def publish(
     nulls: Mapping[str, Results] = MappingProxyType({}),
     plateau: Results | None = None,
 ) -> str:
-    """Copy rows, matrix and cards, pack the per-image values, and rewrite report and digests; returns the leaderboard.
+    """Pack the per-image values, measure them, and write report and digests; returns the leaderboard.
+
+    Values are rounded (:func:`bench.results.packed.rounded`) before they are measured, so what is published follows
+    from what is published.
 
     If ``figures``, they are kept as PNG with their data, and tables as Markdown, CSV and TeX; without, only tables as
-    Markdown. ``report`` can write all of them again. ``own`` are the results of
-    CNNs trained on each subset's own images, for the gates. ``nulls`` are results on null generators by kind, and
-    ``plateau`` those of the same detectors trained until their validation loss stops falling. Raises UserError if a
-    cell has failed: a board must be complete.
+    Markdown. ``report`` can write all of them again. ``own`` are the published results of CNNs trained on each subset's
+    own images, for the gates, ``nulls`` those on null generators by kind, and ``plateau`` those of the same detectors
+    trained until their validation loss stops falling. Raises UserError if a cell has failed: a board must be complete.
     """
     matrix = _complete(results)
     partial = target.with_name(target.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _copy(results, partial, Results(target))
-    tables = {e.scores: results.table(e.scores) for e in matrix.entries if e.scores}
-    tables |= {probe.values: results.table(probe.values) for probe in matrix.probes if probe.values}
-    pack(partial, tables)
+    pack(partial, _scores(results, matrix))
+    derived.write(Results(partial))
     if nulls:
         null_results.write(nulls, Results(partial).nulls)
     if plateau is not None:
-        budgets.write(results, plateau, Results(partial).budgets)
+        budgets.write(Results(partial), plateau, Results(partial).budgets)
     written = write_report(Results(partial), figures)
     surplus = [*Results(partial).figures.glob("*.svg")]
     surplus += [] if figures else [path for path in Results(partial).tables.iterdir() if path.suffix != ".md"]
@@ -116,6 +118,7 @@ def publish(
         path.unlink()
     if own is not None:
         write_gates(Results(partial), own)
+    _pack_texts(partial)
     text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"
     (partial / "digests.json").write_text(text, encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
@@ -123,21 +126,13 @@ def publish(
     return written.leaderboard
 
 
-def measured_again(board: Path, folder: Path) -> Results:
-    """A copy of published results in ``folder``, measured again."""
-    results = Results(shutil.copytree(board, folder))
-    derived.write(results)
-    return results
-
-
-def _found(name: str, again: bool, folder: Path) -> Results | None:
-    """The run of that name under ``results/runs``; the published one, measured again, if there is none or ``again``."""
+def _found(name: str, again: bool) -> Results | None:
+    """The run of that name under ``results/runs``; what is published, if there is no such run or ``again``."""
     run, board = Path("results/runs") / name.replace("null-", "nulls-null-"), Path("results/board") / name
     if name == "mini":
         run = run.with_name("board")
-    if run.is_dir() and not again:
-        return Results(run)
-    return measured_again(board, folder / name) if board.is_dir() else None
+    found = board if again or not run.is_dir() else run
+    return Results(found) if found.is_dir() else None
 
 
 def main() -> None:
@@ -149,22 +144,22 @@ def main() -> None:
     nulls = {path.name.removeprefix("nulls-") for path in runs.glob("nulls-null-*")} | {
         path.name for path in boards.glob("null-*")
     }
-    with tempfile.TemporaryDirectory() as folder:
-        names = ("mini", "own", "parts", "plateau", *sorted(nulls))
-        found = {name: made for name in names if (made := _found(name, again, Path(folder))) is not None}
-        missing = [suite for name, suite in (("mini", "board"), ("own", "own")) if name not in found]
-        if missing:
-            raise UserError(
-                f"There is no run of the suite {' and '.join(missing)}.",
-                "The board and its gates need it.",
-                "Run `make board`.",
-            )
-        board = found.pop("mini")
-        for name, results in found.items():
-            publish(results, boards / name, figures=False)
-        beside = {name.removeprefix("null-"): made for name, made in found.items() if name.startswith("null-")}
-        text = publish(board, boards / "mini", found["own"], nulls=beside, plateau=found.get("plateau"))
-        write_text(Path("leaderboard.md"), f"{text}\n{averages()}\n{provenance(Results(boards / 'mini'))}")
+    names = ("mini", "own", "parts", "plateau", *sorted(nulls))
+    found = {name: made for name in names if (made := _found(name, again)) is not None}
+    missing = [suite for name, suite in (("mini", "board"), ("own", "own")) if name not in found]
+    if missing:
+        raise UserError(
+            f"There is no run of the suite {' and '.join(missing)}.",
+            "The board and its gates need it.",
+            "Run `make board`.",
+        )
+    board = found.pop("mini")
+    for name, results in found.items():
+        publish(results, boards / name, figures=False)
+    beside = {name: Results(boards / name) for name in found}
+    of_nulls = {name.removeprefix("null-"): made for name, made in beside.items() if name.startswith("null-")}
+    text = publish(board, boards / "mini", beside["own"], nulls=of_nulls, plateau=beside.get("plateau"))
+    write_text(Path("leaderboard.md"), f"{text}\n{averages()}\n{provenance(Results(boards / 'mini'))}")
 
 
 if __name__ == "__main__":

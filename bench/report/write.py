@@ -21,6 +21,7 @@ from bench.report.scores import write_scores
 from bench.report.shift import write_shift
 from bench.report.submitted import write_submitted
 from bench.report.tables import write_tables
+from bench.report.trivial import write_trivial
 from bench.results.folder import Results, write_text
 
 #: Tables that only ``publish`` writes.
@@ -59,6 +60,7 @@ def write_report(results: Results, figures: bool = True) -> Written:
         *write_controls(board, results),
         *write_protocols(board, results),
         *write_nulls(board, results),
+        *write_trivial(board, results),
         *write_submitted(board, results),
         *stems,
         *comparison_stems,

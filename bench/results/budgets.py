@@ -41,7 +41,7 @@ def compute(board: Results, plateau: Results) -> pd.DataFrame:
         *(frozenset(e.seed for e in part.read_matrix().entries if e.label) for part in (board, plateau))
     )
     shared = set(_values(board).index.unique("method")) & set(values.index.unique("method"))
-    for label in sorted(shared - rankings.unranked(board)):
+    for label in sorted(shared & rankings.of_kind(board, "detector")):
         compared = comparisons.between(Side(plateau, label, seeds), Side(board, label, seeds), (label, label))
         for row in compared[compared["subset"].isin(SUBSETS)].dropna(subset="effect").itertuples():
             setting = [getattr(row, name) for name in comparisons.SETTING]

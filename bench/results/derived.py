@@ -11,7 +11,7 @@ from bench.results.measure import measure
 
 
 def texts(results: Results) -> dict[Path, str]:
-    """The text of every table, by its path; ``protocols.csv`` and ``controls.csv`` only if they have rows."""
+    """The text of every table, by its path; those of :func:`_optional` only if they have rows."""
     measured = measure(results)
     found = measured.texts(results)
     found[results.comparisons] = to_csv(comparisons.compute(results))
@@ -22,10 +22,15 @@ def texts(results: Results) -> dict[Path, str]:
     return found
 
 
+def _optional(results: Results) -> tuple[Path, ...]:
+    """The tables that not every folder has."""
+    return results.protocols, results.controls, results.trivial
+
+
 def write(results: Results) -> None:
     """Write every table; one that an earlier run wrote and that has no rows now is deleted."""
     found = texts(results)
-    for path in (results.protocols, results.controls):
+    for path in _optional(results):
         path.unlink(missing_ok=True)
     for path, text in found.items():
         write_text(path, text)

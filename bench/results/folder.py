@@ -122,6 +122,7 @@ class Results:
         self.ranks, self.pairs, self.comparisons, self.thresholds = (root / f"{name}.csv" for name in tables)
         self.nulls, self.budgets, self.submitted = (root / f"{name}.csv" for name in ("nulls", "budgets", "submitted"))
         self.protocols, self.controls = root / "protocols.csv", root / "controls.csv"
+        self.trivial = root / "trivial.csv"
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

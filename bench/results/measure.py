@@ -1,7 +1,8 @@
 """Compute every number of a results folder from its per-image scores, and write it.
 
 ``rows.csv`` has one row per seed, whose interval describes the test images alone. ``summary.csv`` has means over seeds,
-whose interval describes training as well; ``ranks.csv`` and ``pairs.csv`` say which detectors differ.
+whose interval describes training as well; ``ranks.csv`` and ``pairs.csv`` say which detectors differ, ``trivial.csv``
+which are better than every trivial baseline.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from bench.metrics import classification
-from bench.results import numbers, rankings, rows, scored, summary
+from bench.results import numbers, rankings, rows, scored, summary, trivial
 from bench.results.estimates import of_number
 from bench.results.folder import SCHEMA, Entry, Results
 from bench.results.frames import table, to_csv
@@ -55,17 +56,19 @@ def _rows_of(number: Number) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Measured:
-    """The contents of ``rows.csv``, ``summary.csv``, ``ranks.csv`` and ``pairs.csv``."""
+    """The contents of ``rows.csv``, ``summary.csv``, ``ranks.csv``, ``pairs.csv`` and ``trivial.csv``."""
 
     rows: pd.DataFrame
     summary: pd.DataFrame
     ranks: pd.DataFrame
     pairs: pd.DataFrame
+    trivial: pd.DataFrame
 
     def texts(self, results: Results) -> dict[Any, str]:
-        """The text of each file, by its path in a results folder."""
+        """The text of each file, by its path in a results folder; of ``trivial.csv`` only if it has rows."""
         paths = (results.rows, results.summary, results.ranks, results.pairs)
-        return dict(zip(paths, map(to_csv, (self.rows, self.summary, self.ranks, self.pairs)), strict=True))
+        texts = dict(zip(paths, map(to_csv, (self.rows, self.summary, self.ranks, self.pairs)), strict=True))
+        return texts | ({results.trivial: to_csv(self.trivial)} if len(self.trivial) else {})
 
 
 def _by_method(found: Sequence[list[Number]]) -> list[list[list[Number]]]:
@@ -78,23 +81,28 @@ def _by_method(found: Sequence[list[Number]]) -> list[list[list[Number]]]:
 
 def measure(results: Results) -> Measured:
     """Every number of a results folder, computed from its matrix and per-image scores alone."""
-    unranked, beside = rankings.unranked(results), results.read_matrix().beside
+    kinds = {kind: rankings.of_kind(results, kind) for kind in ("detector", "ablation", "statistic")}
+    beside = results.read_matrix().beside
     lines: list[Row] = []
     means: list[Any] = []
     ranks: list[Any] = []
     pairs: list[Any] = []
+    above: list[Any] = []
     for cells in scored.by_setting(results):
         by_seed = numbers.of_setting(cells, beside)
         lines += [row for seed in by_seed for number in seed for row in _rows_of(number)]
         methods = _by_method(by_seed)
         means += summary.lines(methods)
         if (cells[0].entry.task, cells[0].entry.perturbation) == ("detect", "none"):
-            placed, compared = rankings.of_setting(methods, unranked)
+            found = rankings.detectors(methods)
+            placed, compared = rankings.of_setting(found, kinds["ablation"] | kinds["statistic"])
             ranks += placed
             pairs += compared
+            above += trivial.of_setting(found, kinds["detector"], kinds["statistic"])
     return Measured(
         rows.frame(lines),
         summary.frame(means),
         table(ranks, rankings.COLUMNS),
         table(pairs, rankings.PAIRS),
+        table(above, trivial.COLUMNS),
     )

@@ -79,12 +79,24 @@ def _detector(by_seed: Sequence[Sequence[Number]]) -> Detector | None:
     return Detector(entry.method, entry.variant, numbers, found, reason)
 
 
-def unranked(results: Results) -> set[str]:
-    """The labels of the trivial baselines and the ablations of a results folder."""
+def of_kind(results: Results, *kinds: str) -> set[str]:
+    """The labels of a results folder's methods of some kinds: ``detector``, ``ablation``, ``statistic``."""
     if not results.cards.exists():
         return set()
     cards = json.loads(results.cards.read_text(encoding="utf-8"))
-    return {label for label, card in cards.items() if card["kind"] != "detector"}
+    return {label for label, card in cards.items() if card["kind"] in kinds}
+
+
+def detectors(methods: Sequence[Sequence[Sequence[Number]]]) -> list[Detector]:
+    """The methods of a setting, by seed and subset, that have numbers out of family."""
+    return [detector for by_seed in methods if (detector := _detector(by_seed))]
+
+
+def difference(one: Seeds, other: Seeds) -> dict[str, float]:
+    """``effect``, ``low``, ``high`` and two-sided ``p`` of one minus other on the same images."""
+    effect, spread = one.value - other.value, seeds.difference(one, other)
+    found = intervals.around(effect, spread.variance, spread.df, signed=True)
+    return {"effect": effect, "low": found.low, "high": found.high, "p": seeds.p_value(effect, spread)}
 
 
 def _pairs(ranked: Sequence[Detector]) -> list[dict[str, Any]]:
@@ -92,10 +104,7 @@ def _pairs(ranked: Sequence[Detector]) -> list[dict[str, Any]]:
     for one, other in combinations(ranked, 2):
         if one.out is None or other.out is None:
             continue
-        effect, spread = one.out.value - other.out.value, seeds.difference(one.out, other.out)
-        found = intervals.around(effect, spread.variance, spread.df, signed=True)
-        numbers = {"effect": effect, "low": found.low, "high": found.high, "p": seeds.p_value(effect, spread)}
-        pairs.append({"one": one.label, "other": other.label, **numbers})
+        pairs.append({"one": one.label, "other": other.label, **difference(one.out, other.out)})
     for pair, corrected in zip(pairs, ranking.holm([pair["p"] for pair in pairs]), strict=True):
         pair["p_holm"] = float(corrected)
     return pairs
@@ -111,18 +120,22 @@ def _friedman(ranked: Sequence[Detector]) -> Friedman | None:
     return ranking.friedman(np.asarray(values))
 
 
-def of_setting(methods: Sequence[Sequence[Sequence[Number]]], beside: set[str]) -> tuple[list[Any], list[Any]]:
-    """The rows of ``ranks.csv`` and of ``pairs.csv`` of one setting; ``methods`` has every method's seeds.
+def head_of(found: Sequence[Detector]) -> dict[str, Any]:
+    """The first columns of a setting's rows."""
+    entry = found[0].numbers[SUBSET][0].entry
+    return {"schema": SCHEMA, **{name: getattr(entry, name) for name in SETTING}}
+
+
+def of_setting(found: Sequence[Detector], beside: set[str]) -> tuple[list[Any], list[Any]]:
+    """The rows of ``ranks.csv`` and of ``pairs.csv`` of one setting.
 
     Methods whose label is in ``beside`` are not ranked.
     """
-    found = [detector for by_seed in methods if (detector := _detector(by_seed))]
     detectors = [detector for detector in found if detector.label not in beside]
     ranked = [detector for detector in detectors if not detector.reason]
     if not detectors:
         return [], []
-    entry = methods[0][0][0].entry
-    head = {"schema": SCHEMA, **{name: getattr(entry, name) for name in SETTING}}
+    head = head_of(detectors)
     pairs = _pairs(ranked)
     better = {(p["one"], p["other"]): p["p_holm"] < ALPHA and p["effect"] > 0 for p in pairs}
     better |= {(p["other"], p["one"]): p["p_holm"] < ALPHA and p["effect"] < 0 for p in pairs}

@@ -21,9 +21,11 @@ _FOLDER = Path(__file__).parent
 class Suite(BaseModel):
     """The contents of a suite file. ``methods`` maps ``name`` or ``name[variant]`` to the parameters it changes.
 
-    ``all`` is the meaning of ``--methods all``; if empty, every method that detects. ``train`` is the default of
-    ``--train``. ``limit_train`` and ``limit_test`` limit the images per class and subset; None means all images.
-    ``families`` maps ``dataset:subset`` to the family of its generator if that differs in this suite's images.
+    ``all`` is the meaning of ``--methods all``, in the words of that option; if empty, the usual line-up.
+    ``protocols_of`` maps methods, with or without a variant, to those of the ``protocols`` in which they are trained
+    and tested; the others have all. ``train`` is the default of ``--train``. ``limit_train`` and ``limit_test`` limit
+    the images per class and subset; None means all images. ``families`` maps ``dataset:subset`` to the family of its
+    generator if that differs in this suite's images.
     ``controls`` are those of :mod:`bench.controls`. ``seeds_draw`` lists what a seed draws besides a network's first
     weights and the order of training: the training ``subset``, and the ``noise`` of artefacts. ``budget`` says how long
     networks are trained: as their ``recipe`` says, or until the validation loss reaches a ``plateau``.
@@ -44,6 +46,7 @@ class Suite(BaseModel):
     data: str
     datasets: tuple[str, ...]
     protocols: tuple[str, ...]
+    protocols_of: Mapping[str, tuple[str, ...]] = {}
     train: str = "sdv14"
     families: Mapping[str, str] = {}
     controls: tuple[str, ...] = ()

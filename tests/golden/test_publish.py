@@ -8,15 +8,17 @@ import pytest
 from bench.cli import inspect
 from bench.errors import UserError
 from bench.report import publish as publishing
-from bench.report.publish import digests, main, measured_again, publish
+from bench.report.publish import digests, main, publish
 from bench.report.write import write_report
 from bench.results.folder import Results
+from bench.results.packed import rounded
 from tests.conftest import ROOT
 from tests.golden.test_report import fill
 from tests.unit.report.folders import stand_in
 
 
-def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
+def test_a_published_folder_has_the_same_report_and_verifies(tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "rounded", list)  # Else a table's last digit may differ.
     source = fill(tmp_path / "run")
     stand_in(source, "costs", "images", "citations")
     source.run.write_text(json.dumps({"command": ["run_bench.py", "--store", "/somewhere/of/mine/store"]}))
@@ -41,8 +43,22 @@ def test_a_published_folder_has_the_same_report_and_verifies(tmp_path):
 def test_a_published_folder_that_is_measured_again_stays_as_it_is(tmp_path):
     """The run on each subset's own images, as committed; ``publish again`` does so."""
     committed = ROOT / "results" / "board" / "own"
-    publish(measured_again(committed, tmp_path / "copy"), tmp_path / "again", figures=False)
+    publish(Results(committed), tmp_path / "again", figures=False)
     assert digests(tmp_path / "again") == digests(committed)
+
+
+def test_what_is_published_is_measured_from_rounded_logits(tmp_path):
+    source = fill(tmp_path / "run")
+    stand_in(source, "costs", "images", "citations", "run")
+    publish(source, tmp_path / "board")
+    board = Results(tmp_path / "board")
+    files = [entry.scores for entry in board.read_matrix().entries if entry.scores]
+    assert files
+    for file in files:
+        given, published = (results.table(file)["logit"] for results in (source, board))
+        assert published == rounded(given)
+        assert given != published
+    assert inspect.verify(board)[1] == []
 
 
 def test_a_folder_with_a_failed_cell_is_not_published(tmp_path):

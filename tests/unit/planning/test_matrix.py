@@ -6,7 +6,7 @@ from bench import discover
 from bench.data.splits import Limits
 from bench.errors import UserError
 from bench.planning import request as requests
-from bench.planning import sources
+from bench.planning import sources, values
 from bench.planning.gather import Gathered
 from bench.planning.matrix import build, pairs, relation
 from bench.planning.request import Chosen, Request
@@ -199,14 +199,14 @@ def test_tests_are_all_a_dataset_or_subsets(folders):
         (lambda f: sources.choose_sources("adm", f["genimage"]), "genimage:adm is not in the data"),
         (lambda f: sources.choose_sources("", f["genimage"]), "--train is empty"),
         (lambda f: requests.choose_tests("forensinths:progan", f), "no dataset in the data 'forensinths'"),
-        (lambda f: requests.choose_protocols("raw,alined"), "no protocol 'alined'"),
-        (lambda f: requests.choose_seeds("0,x"), "not a list of seeds"),
-        (lambda f: requests.choose_limit("--limit-train", 1), "--limit-train 1 is too small"),
+        (lambda f: values.choose_protocols("raw,alined"), "no protocol 'alined'"),
+        (lambda f: values.choose_seeds("0,x"), "not a list of seeds"),
+        (lambda f: values.choose_limit("--limit-train", 1), "--limit-train 1 is too small"),
         (lambda f: requests.choose_methods("dire,grammnet", SUITE), "no method 'grammnet'"),
         (lambda f: requests.choose_methods("all,-grammnet", SUITE), "no method 'grammnet'"),
         (lambda f: requests.choose_methods("dire,-gramnet", SUITE), "-gramnet leaves nothing out"),
         (lambda f: requests.choose_methods("dire,-dire", SUITE), "--methods names nothing"),
-        (lambda f: requests.choose_device("gpu"), "no device 'gpu'"),
+        (lambda f: values.choose_device("gpu"), "no device 'gpu'"),
     ],
 )
 def test_wrong_words_are_named(folders, call, words):
@@ -229,6 +229,36 @@ def test_everything_is_all_and_what_all_leaves_out():
     assert set(labels["all"]) < set(labels["everything"])
     assert more == {name for name in discover.methods() if not discover.method(name).in_all}
     assert "npr" in more
+
+
+def test_a_suite_trains_some_methods_under_fewer_protocols():
+    suite = SUITE.model_copy(update={"protocols_of": {"dire": ("aligned",)}})
+    made = plan(suite=suite)
+    assert {(f.method, f.protocol) for f in made.fits} == {
+        ("dire", "aligned"),
+        ("container", "raw"),
+        ("container", "aligned"),
+    }
+    assert {c.test.protocol for c in made.cells if c.fit.method == "dire"} == {"aligned"}
+    left = request(suite=suite, protocols=("raw",))
+    assert [left.protocols_of(chosen) for chosen in left.methods] == [(), ("raw",)]
+    with pytest.raises(UserError, match="dire has no protocol"):
+        requests.check_protocols(left)
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [({"grammnet": ("raw",)}, "no method 'grammnet'"), ({"dire": ("alined",)}, "no protocol 'alined'")],
+)
+def test_protocols_of_names_methods_and_protocols(of, words):
+    with pytest.raises(UserError, match=words):
+        requests.check_protocols(request(suite=SUITE.model_copy(update={"protocols_of": of})))
+
+
+def test_a_suites_line_up_may_name_groups():
+    suite = SUITE.model_copy(update={"all": ("everything", "drct[conv_b]")})
+    labels = [chosen.label for chosen in requests.choose_methods("all", suite)]
+    assert labels == [*(c.label for c in requests.choose_methods("everything", suite)), "drct[conv_b]"]
 
 
 def test_attribution_trains_on_generated_images_alone_and_is_tested_on_them():

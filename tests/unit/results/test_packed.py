@@ -1,11 +1,12 @@
 import math
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from bench.errors import UserError
-from bench.results.packed import Packed, pack
+from bench.results.packed import Packed, pack, rounded
 
 
 def table(count, **changes):
@@ -39,6 +40,20 @@ def test_what_is_packed_is_what_is_read(tmp_path):
     assert (c["status"], c["reason"], c["image_id"]) == (bad["status"], bad["reason"], bad["image_id"])
     assert found.read("probes/p.parquet") == probe
     assert not found.knows("scores/d.parquet")
+
+
+def test_published_logits_are_the_nearest_of_fifteen_significant_bits():
+    values = np.concatenate([np.random.default_rng(0).normal(0, 9, 4000), [1e-30, -3e5, 65504.0, 1 + 2**-15, 0.0]])
+    values = values.astype(np.float32)
+    found = np.array(rounded(values.tolist()))
+    mantissa, exponent = np.frexp(values.astype(float))  # A mantissa of [0.5, 1) with 15 bits, ties away from zero.
+    scaled = mantissa * 2**15
+    expected = np.ldexp(np.sign(scaled) * np.floor(np.abs(scaled) + 0.5), exponent - 15)
+    assert found.tolist() == expected.tolist()
+    assert rounded(found.tolist()) == found.tolist()
+    special = rounded([math.nan, math.inf, -math.inf, 3.4028234e38])
+    assert math.isnan(special[0])
+    assert special[1:] == [math.inf, -math.inf, float(np.float32(3.4028234e38))]
 
 
 def test_images_stand_once_and_packing_is_deterministic(tmp_path):

@@ -17,6 +17,9 @@ from bench.results.folder import Results
 
 COLUMNS = ("method", "label", "mean_rank", "critical_difference", "friedman_p", "reason")
 
+#: The most ranks that have a number on the scale.
+_TICKS = 16
+
 
 def ranks(board: Board, setting: Setting) -> pd.DataFrame:
     """The detectors by mean rank, 1 for the best, as ``ranks.csv`` has them; one without a rank has a ``reason``."""
@@ -68,7 +71,9 @@ def draw(board: Board, data: pd.DataFrame, caption: str) -> mpl.figure.Figure:
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.spines["top"].set(visible=True, position=("data", 0), bounds=(1, count))
     axis.xaxis.tick_top()
-    axis.set(xlim=(1 - 0.32 * count, count + 0.32 * count), ylim=(height, -2.8), yticks=(), xticks=range(1, count + 1))
+    every = -(-count // _TICKS)
+    axis.set(xlim=(1 - 0.32 * count, count + 0.32 * count), ylim=(height, -2.8), yticks=())
+    axis.set_xticks([1, *range(every, count + 1, every)] if every > 1 else range(1, count + 1))
     style.caption(figure, caption)
     return figure
 

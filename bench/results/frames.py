@@ -17,6 +17,8 @@ from bench.results.folder import SCHEMA, read_text
 #: The pandas type of a column, by the annotation of its field.
 DTYPES = {"int": "int64", "str": "str", "float | None": "float64"}
 
+#: A difference by one in the sixth digit, relative to the number.
+_LAST_DIGIT = 1.1e-5
 #: How much of a line a message shows.
 _SHOWN = 120
 
@@ -28,8 +30,8 @@ def table(lines: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """A DataFrame as CSV text: nine significant digits, empty for missing values; equal frames give equal bytes."""
-    text: str = frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    """A DataFrame as CSV text: six significant digits, empty for missing values; equal frames give equal bytes."""
+    text: str = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     return text
 
 
@@ -72,7 +74,7 @@ def same_numbers(one: str, other: str) -> bool:
         return True
     try:
         tables = [pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""]) for text in (one, other)]
-        pd.testing.assert_frame_equal(*tables, rtol=1e-6, atol=1e-9)
+        pd.testing.assert_frame_equal(*tables, rtol=_LAST_DIGIT, atol=1e-9)
     except (AssertionError, ValueError):
         return False
     return True

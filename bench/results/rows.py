@@ -1,4 +1,4 @@
-"""``rows.csv`` as a DataFrame: one metric of one cell per row, sorted, nine significant digits, no times."""
+"""``rows.csv`` as a DataFrame: one metric of one cell per row, sorted, six significant digits, no times."""
 
 from __future__ import annotations
 

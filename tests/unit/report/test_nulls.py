@@ -115,7 +115,7 @@ def test_a_board_shows_what_longer_training_gives(board, tmp_path):
     }
     row = found.loc["good", "mean:out"]
     assert row["plateau"] == mean["longer"].value
-    assert row["effect"] == pytest.approx(mean["longer"].value - mean["now"].value)
+    assert row["effect"] == pytest.approx(mean["longer"].value - mean["now"].value, abs=1.1e-6)
     assert row["low"] < row["effect"] < row["high"]
     assert found.loc[("poor", "mean:out"), "effect"] == 0
     text = write_report(results).leaderboard

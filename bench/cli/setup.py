@@ -176,8 +176,9 @@ def _roles(request: Request) -> list[set[str]]:
     return [requests.roles_of(chosen, chosen.label in request.released) for chosen in request.methods]
 
 
-def _check_models(request: Request, zoo: Zoo, options: RunOptions, progress: Progress) -> None:
-    """Check the weights of every method. Raises UserError if one has none."""
+def _check_methods(request: Request, zoo: Zoo, options: RunOptions, progress: Progress) -> None:
+    """Check the protocols and the weights of every method. Raises UserError if one has none."""
+    requests.check_protocols(request)
     errors = list[UserError]()
     for role in sorted(set[str]().union(*_roles(request))):
         try:
@@ -271,8 +272,7 @@ def check(options: RunOptions, progress: Progress) -> Prepared:
         probes=_probes(suite, zoo, options, progress),
         released=released.with_digests(files, zoo.digest),
     )
-    requests.check_protocols(request)
-    _check_models(request, zoo, options, progress)
+    _check_methods(request, zoo, options, progress)
     processes = _processes(request, zoo, options, device)
     return Prepared(request, zoo, Store(options.store), Results(home), device, processes, cluster)
 

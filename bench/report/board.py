@@ -76,7 +76,8 @@ def _labelled(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(label=table["method"] + variant)
 
 
-def _of(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+def of_setting(table: pd.DataFrame, setting: Setting) -> pd.DataFrame:
+    """The rows of a table of a results folder that are of a setting."""
     return table[np.logical_and.reduce([table[name] == value for name, value in setting._asdict().items()])]
 
 
@@ -110,7 +111,7 @@ class Board:
                 (rankings.read_pairs, results.pairs),
             )
         )
-        self._trivial = trivial.read(results.trivial)
+        self.trivial = trivial.read(results.trivial)
         values = self.summary.set_index([*_METRIC, "label", "subset"])[list(_NUMBERS)]
         self._titles = self._unique_titles()
         self._values = {key: part.droplevel(_METRIC) for key, part in values.groupby(_METRIC, sort=False)}
@@ -180,15 +181,7 @@ class Board:
 
     def ranking(self, setting: Setting) -> pd.DataFrame:
         """The rows of ``ranks.csv`` of a setting, by label."""
-        return _of(self.ranks, setting).set_index("label")
-
-    def compared(self, setting: Setting) -> pd.DataFrame:
-        """The rows of ``pairs.csv`` of a setting."""
-        return _of(self.pairs, setting)
-
-    def trivial_of(self, setting: Setting) -> pd.DataFrame:
-        """The rows of ``trivial.csv`` of a setting."""
-        return _of(self._trivial, setting)
+        return of_setting(self.ranks, setting).set_index("label")
 
     def cells(self, setting: Setting, subsets: Sequence[str], metric: str, rule: str = "") -> pd.DataFrame:
         """A metric of all methods of a setting on ``subsets`` (or means such as ``mean:out``), averaged over seeds.

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA, Rank
 from bench.report import shortcuts, trivial, windows
-from bench.report.board import Board, Setting, Value, percent
+from bench.report.board import Board, Setting, Value, of_setting, percent
 from bench.report.comparisons import p_text
 from bench.report.nulls import row
 from bench.results.numbers import JOINT
@@ -110,7 +110,7 @@ def _note(board: Board, setting: Setting) -> str:
     one, mean = (_half_width(board, setting, names) for names in (board.outside(setting), ["mean:out"]))
     if one and mean:
         parts.append(f"Half an interval is {one} points on one generator and {mean} on their mean (medians).")
-    pairs = board.compared(setting)
+    pairs = of_setting(board.pairs, setting)
     if len(pairs):
         parts.append(f"{(pairs['p_holm'] < ALPHA).sum()} of {len(pairs)} pairs of detectors differ significantly.")
     tested = table.dropna(subset="friedman_p")

@@ -75,6 +75,14 @@ def _scores(results: Results, matrix: Matrix) -> dict[str, dict[str, list[Any]]]
     return {name: {**of, "logit": rounded(of["logit"])} if "logit" in of else of for name, of in tables.items()}
 
 
+def _beside(results: Results, nulls: Mapping[str, Results], plateau: Results | None) -> None:
+    """Write the tables that need other published results."""
+    if nulls:
+        null_results.write(nulls, results.nulls)
+    if plateau is not None:
+        budgets.write(results, plateau, results.budgets)
+
+
 def _pack_texts(folder: Path) -> None:
     """Replace the long text files by their ``.xz``."""
     for name in _PACKED:
@@ -107,10 +115,7 @@ def publish(
     _copy(results, partial, Results(target))
     pack(partial, _scores(results, matrix))
     derived.write(Results(partial))
-    if nulls:
-        null_results.write(nulls, Results(partial).nulls)
-    if plateau is not None:
-        budgets.write(Results(partial), plateau, Results(partial).budgets)
+    _beside(Results(partial), nulls, plateau)
     written = write_report(Results(partial), figures)
     surplus = [*Results(partial).figures.glob("*.svg")]
     surplus += [] if figures else [path for path in Results(partial).tables.iterdir() if path.suffix != ".md"]

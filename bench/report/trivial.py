@@ -6,7 +6,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from bench.metrics.ranking import ALPHA
-from bench.report.board import Board, Setting
+from bench.report.board import Board, Setting, of_setting
 from bench.report.comparisons import p_text, points
 from bench.results.folder import Results, write_text
 
@@ -21,7 +21,7 @@ _NAMED = 3
 
 def line(board: Board, setting: Setting) -> str:
     """How many detectors of a setting are better than every trivial baseline; empty if none was compared."""
-    found = board.trivial_of(setting)
+    found = of_setting(board.trivial, setting)
     if found.empty:
         return ""
     better = found[found["p_holm"] < ALPHA].sort_values("effect", ascending=False, kind="stable")
@@ -50,7 +50,7 @@ def write_trivial(board: Board, results: Results) -> list[str]:
     """Write the table; returns its stem in a list, which is empty if there is nothing to compare."""
     text = ""
     for setting in board.settings:
-        found = board.trivial_of(setting)
+        found = of_setting(board.trivial, setting)
         if len(found):
             where = f"{setting.dataset}; trained on {setting.train}, {setting.train_protocol} → {setting.protocol}"
             text += f"\n**{where}**\n\n{line(board, setting)}\n\n{_section(board, found)}\n"

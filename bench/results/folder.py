@@ -106,6 +106,18 @@ class Matrix:
         return frozenset((column.dataset, column.subset) for column in self.columns if not column.averaged)
 
 
+_TABLES = (
+    "ranks",
+    "pairs",
+    "comparisons",
+    "thresholds",
+    "nulls",
+    "budgets",
+    "submitted",
+    "protocols",
+    "controls",
+    "trivial",
+)
 _FILES = ("images.parquet", "illustrations.parquet", "CITATIONS.bib")
 
 
@@ -118,11 +130,9 @@ class Results:
         self.rows, self.summary, self.costs = root / "rows.csv", root / "summary.csv", root / "costs.csv"
         self.tables, self.figures, self.leaderboard = root / "tables", root / "figures", root / "leaderboard.md"
         self.images, self.illustrations, self.citations = (root / name for name in _FILES)
-        tables = ("ranks", "pairs", "comparisons", "thresholds")
-        self.ranks, self.pairs, self.comparisons, self.thresholds = (root / f"{name}.csv" for name in tables)
-        self.nulls, self.budgets, self.submitted = (root / f"{name}.csv" for name in ("nulls", "budgets", "submitted"))
-        self.protocols, self.controls = root / "protocols.csv", root / "controls.csv"
-        self.trivial = root / "trivial.csv"
+        tables = [root / f"{name}.csv" for name in _TABLES]
+        self.ranks, self.pairs, self.comparisons, self.thresholds, self.nulls, self.budgets = tables[:6]
+        self.submitted, self.protocols, self.controls, self.trivial = tables[6:]
         self._packed = Packed(root)
 
     def scores_path(self, cell: Cell) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -32,6 +33,14 @@ test images of sdv14 and adm (`python -m benchmarks.drift`, on a CPU).
 """
 
 
+def _meant(method: type[Method]) -> str:
+    """What a method's parameters mean, from the docstring of their class; '' if it has none of its own."""
+    text = inspect.cleandoc(method.Params.__doc__ or "")
+    if text.startswith(f"{method.Params.__name__}("):  # That of a dataclass without one.
+        return ""
+    return " ".join(text.replace("``", "`").split())
+
+
 def _section(name: str, method: type[Method], drifts: Sequence[Mapping[str, str]]) -> str:
     card = method.card
     facts = [
@@ -55,6 +64,7 @@ def _section(name: str, method: type[Method], drifts: Sequence[Mapping[str, str]
     defaults = _parameters(method)
     if defaults:
         facts.append(("parameters", defaults))
+        facts.extend([("their meaning", meant)] if (meant := _meant(method)) else [])
     listed = "".join(f"- {title}: {fact}\n" for title, fact in facts)
     text = f"## {card.title} (`{name}`)\n\n{(method.__doc__ or '').splitlines()[0]}\n\n{listed}"
     if card.deviations:

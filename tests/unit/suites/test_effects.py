@@ -3,6 +3,7 @@
 import pytest
 
 from bench.errors import UserError
+from bench.planning.request import choose_methods
 from bench.suites import effects, experiment, suite
 from bench.suites.effects import Measure
 from bench.suites.probed import Probed
@@ -16,7 +17,7 @@ SUITES = {"board/mini": "board"}
 def test_a_source_measures_what_a_claim_needs(name, measure):
     if measure.source.startswith(effects.BOARD):
         known = suite.load(SUITES.get(measure.source, measure.source.removeprefix(effects.BOARD)))
-        labels = set(known.all) or {label for label in known.methods if "[" not in label}
+        labels = {chosen.label for chosen in choose_methods("all", known)}
         assert set(measure.compare) <= labels
         return
     source = experiment.load(measure.source)

@@ -103,10 +103,11 @@ def publish(
     Values are rounded (:func:`bench.results.packed.rounded`) before they are measured, so what is published follows
     from what is published.
 
-    If ``figures``, they are kept as PNG with their data, and tables as Markdown, CSV and TeX; without, only tables as
-    Markdown. ``report`` can write all of them again. ``own`` are the published results of CNNs trained on each subset's
-    own images, for the gates, ``nulls`` those on null generators by kind, and ``plateau`` those of the same detectors
-    trained until their validation loss stops falling. Raises UserError if a cell has failed: a board must be complete.
+    If ``figures``, they are kept as PNG with their data, and tables as Markdown and TeX; without, only tables as
+    Markdown. ``report`` writes all of them again, and tables as CSV. ``own`` are the published results of CNNs trained
+    on each subset's own images, for the gates, ``nulls`` those on null generators by kind, and ``plateau`` those of the
+    same detectors trained until their validation loss stops falling. Raises UserError if a cell has failed: a board
+    must be complete.
     """
     matrix = _complete(results)
     partial = target.with_name(target.name + ".part")
@@ -117,8 +118,9 @@ def publish(
     derived.write(Results(partial))
     _beside(Results(partial), nulls, plateau)
     written = write_report(Results(partial), figures)
-    surplus = [*Results(partial).figures.glob("*.svg")]
-    surplus += [] if figures else [path for path in Results(partial).tables.iterdir() if path.suffix != ".md"]
+    kept = (".md", ".tex") if figures else (".md",)
+    surplus = [path for path in Results(partial).tables.iterdir() if path.suffix not in kept]
+    surplus += Results(partial).figures.glob("*.svg")
     for path in surplus:
         path.unlink()
     if own is not None:

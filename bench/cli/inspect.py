@@ -64,15 +64,19 @@ def _stale_report(results: Results) -> list[str]:
     """One line per text file that differs from what ``report`` writes into a temporary folder with the same values."""
     from bench.report.write import write_report
 
-    bare = not any(results.figures.glob("*"))  # Boards beside the main one are published without figures and CSV files.
-    kinds = ("*",) if any(results.tables.glob("*.csv")) else ("*.md",)
+    bare = not any(results.figures.glob("*"))
+    kept = [path for path in results.tables.glob("*") if path.stem != "gates"]  # Those are from other folders too.
+    kinds = {
+        ".md",
+        *(path.suffix for path in kept),
+    }  # Published boards have no CSV files, some neither TeX nor figures.
     with tempfile.TemporaryDirectory() as folder:
         again = Results(Path(folder))
         for path in results.root.iterdir():
             if path not in (results.tables, results.figures, results.leaderboard):
                 (again.root / path.name).symlink_to(path.absolute())
         write_report(again, figures=not bare)
-        tables = [path for kind in kinds for path in again.tables.glob(kind)]
+        tables = [path for path in again.tables.iterdir() if path.suffix in kinds]
         made = [again.leaderboard, *tables, *again.figures.glob("*.csv")]
         names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
         wrong = [n for n in names if not _same(results.root / n, again.root / n)]

@@ -76,7 +76,7 @@ def _stale_report(results: Results) -> list[str]:
             if path not in (results.tables, results.figures, results.leaderboard):
                 (again.root / path.name).symlink_to(path.absolute())
         write_report(again, figures=not bare)
-        tables = [path for path in again.tables.iterdir() if path.suffix in kinds]
+        tables = [path for path in again.tables.glob("*") if path.suffix in kinds]
         made = [again.leaderboard, *tables, *again.figures.glob("*.csv")]
         names = sorted(path.relative_to(again.root) for path in made if path.name != "comparisons.csv")
         wrong = [n for n in names if not _same(results.root / n, again.root / n)]

@@ -126,8 +126,7 @@ def publish(
     if own is not None:
         write_gates(Results(partial), own)
     _pack_texts(partial)
-    text = json.dumps(digests(partial), indent=1, sort_keys=True) + "\n"
-    (partial / "digests.json").write_text(text, encoding="utf-8")
+    Results(partial).write_json(partial / "digests.json", digests(partial))
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
     return written.leaderboard

@@ -122,7 +122,7 @@ def test_compare_takes_two_methods_or_two_folders(world, first):
     value = {(r["method"], *(r[k] for k in KEY)): float(r["value"]) for r in rows(world) if r["metric"] == "auc"}
     for c in found:
         cell = (*(c[name] for name in comparisons.SETTING), c["subset"], "none")
-        assert c["effect"] == pytest.approx(value["dire", *cell] - value["gramnet", *cell])
+        assert c["effect"] == pytest.approx(value["dire", *cell] - value["gramnet", *cell], abs=1.1e-6)
         assert (c["low"] is None) == (c["n_real"] < 20)
         assert c["low"] is None or c["low"] <= c["effect"] <= c["high"]
     same = bench("compare", home, home, "--fail-if-worse", "0.5")

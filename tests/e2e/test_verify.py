@@ -27,8 +27,10 @@ def test_a_changed_text_of_the_report_is_found(copy, name):
 @pytest.mark.parametrize("name", ["summary.csv", "thresholds.csv"])
 def test_a_changed_number_is_found_but_not_its_last_digit(copy, name):
     text = (copy / name).read_text()
-    number = re.search(r",(-?0\.[1-9]\d{7,}),", text)[1]
-    for changed, code in ((number[:-1] + "0123", 0), (number[:-7] + "0", 1)):
+    start, third, end, last = re.search(r",(-?0\.[1-9]\d)(\d)(\d\d)(\d),", text).groups()
+    number = start + third + end + last
+    beside, other = (str(int(digit) + (1 if digit < "9" else -1)) for digit in (last, third))
+    for changed, code in ((start + third + end + beside, 0), (start + other + end + last, 1)):
         (copy / name).write_text(text.replace(f",{number},", f",{changed},", 1))
         assert bench("verify", "--results", copy).returncode == code, changed
 

@@ -62,14 +62,11 @@ def verify(results: Results) -> tuple[int, list[str]]:
 
 def _stale_report(results: Results) -> list[str]:
     """One line per text file that differs from what ``report`` writes into a temporary folder with the same values."""
-    from bench.report.write import write_report
+    from bench.report.write import PUBLISHED, write_report
 
     bare = not any(results.figures.glob("*"))
-    kept = [path for path in results.tables.glob("*") if path.stem != "gates"]  # Those are from other folders too.
-    kinds = {
-        ".md",
-        *(path.suffix for path in kept),
-    }  # Published boards have no CSV files, some neither TeX nor figures.
+    # Published boards have no CSV files, those beside the main one neither TeX nor figures.
+    kinds = {".md", *(path.suffix for path in results.tables.glob("*") if path.stem not in PUBLISHED)}
     with tempfile.TemporaryDirectory() as folder:
         again = Results(Path(folder))
         for path in results.root.iterdir():

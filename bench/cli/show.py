@@ -53,8 +53,8 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     if as_json:
         document(cost)
         return
-    print(tabulate(_by_engine(cost["artefacts"]), ["artefact", *_SUMMED, "slices"], floatfmt=".0f"))
-    for protocols, labels in _restricted(prepared.request).items():
+    print(tabulate(by_engine(cost["artefacts"]), ["artefact", *_SUMMED, "slices"], floatfmt=".0f"))
+    for protocols, labels in restricted(prepared.request).items():
         print(f"\n{protocols} alone, by the suite {prepared.request.suite.name}: {', '.join(labels)}")
     fits, cells, left_out = cost["fits"], cost["cells"], cost["left_out"]
     if left_out:
@@ -69,22 +69,19 @@ def plan(made: Plan, prepared: Prepared, as_json: bool) -> None:
     print(f"estimated: {cost['forwards']} forwards and {disk:.1f} MiB for artefacts, {minutes:.1f} min by {workers}")
 
 
-def _by_engine(artefacts: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+def by_engine(artefacts: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
     """A row per engine: the sums over its recipes, and the slices of images that they are made of."""
     made: dict[str, list[Mapping[str, Any]]] = {}
     for one in artefacts:
         made.setdefault(one["engine"], []).append(one)
-    return [
-        [
-            engine,
-            *(sum(one[name] for one in of) for name in _SUMMED),
-            _named({name for one in of for name in one["slices"]}),
-        ]
-        for engine, of in made.items()
-    ]
+    rows = []
+    for engine, of in made.items():
+        slices = {name for one in of for name in one["slices"]}
+        rows.append([engine, *(sum(one[name] for one in of) for name in _SUMMED), _named(slices)])
+    return rows
 
 
-def _restricted(request: Request) -> dict[str, list[str]]:
+def restricted(request: Request) -> dict[str, list[str]]:
     """The methods that are not trained under every protocol of a request, by those that they have."""
     found: dict[str, list[str]] = {}
     for chosen in request.methods:

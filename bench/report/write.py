@@ -24,8 +24,8 @@ from bench.report.tables import write_tables
 from bench.report.trivial import write_trivial
 from bench.results.folder import Results, write_text
 
-#: Tables that only ``publish`` writes.
-_KEPT = ("gates",)
+#: Tables that only ``publish`` writes, since they are from other folders too.
+PUBLISHED = ("gates",)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def write_report(results: Results, figures: bool = True) -> Written:
         *write_fewshot(board, results),
     ]
     drawn = [*_figures(board, results), *shifts] if figures else []
-    _clear(results.tables, {*tables, *_KEPT})
+    _clear(results.tables, {*tables, *PUBLISHED})
     if figures:
         _clear(results.figures, {figure.stem for figure in drawn})
     return Written(text, tuple(tables), tuple(drawn))
